@@ -1,0 +1,67 @@
+//! What a person should see. Pure: no I/O and no clock.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::ical::{Details, Time};
+
+pub mod selection;
+
+/// One occurrence, as it was stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Stable over restarts: the bare UID, or `UID_<start>_<8 characters>` for a rule-made
+    /// instance.
+    pub id: String,
+    /// Index into [`Agenda::calendars`].
+    pub calendar: usize,
+    /// When it begins.
+    pub start: Time,
+    /// When it ends, exclusive.
+    pub end: Time,
+    /// The original start of a rule-made instance.
+    pub recurrence: Option<Time>,
+    /// What is written on it.
+    pub details: Details,
+}
+
+/// One feed, as people are told about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CalendarStatus {
+    /// The configured name.
+    pub name: String,
+    /// `host#ab12`: the feed's host and four characters of a hash. Never the URL.
+    pub label: String,
+    /// `#rrggbb`, when configured.
+    pub color: String,
+    /// Show every event as "Busy".
+    pub private: bool,
+    /// Components stored.
+    pub events: u64,
+    /// Malformed components that the last refresh skipped.
+    pub skipped: u64,
+    /// The first of them, each with UID, line and reason.
+    pub skipped_reasons: Vec<String>,
+    /// When the data was last known to be right.
+    pub last_success: Option<Timestamp>,
+    /// Why the last refresh failed; `None` when it did not.
+    pub last_error: Option<String>,
+    /// When the next refresh is due.
+    pub next_due: Option<Timestamp>,
+    /// The data is older than three refresh intervals, or the last refresh failed.
+    pub stale: bool,
+}
+
+/// Everything that one answer is made from.
+pub struct Agenda<'a> {
+    /// The calendar's "now", to the second.
+    pub now: Timestamp,
+    /// The zone that the answer speaks in.
+    pub zone: &'a TimeZone,
+    /// Occurrences that touch the answer's window, in no particular order.
+    pub entries: &'a [Entry],
+    /// True when entries were left out because there were too many.
+    pub truncated: bool,
+    /// Every configured feed.
+    pub calendars: &'a [CalendarStatus],
+}

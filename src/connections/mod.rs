@@ -1,0 +1,3 @@
+//! The connection manager: connections to feed servers and to the database.
+
+pub mod outbound;

@@ -1,0 +1,3 @@
+//! Feeds: fetching, reading, keeping.
+
+pub mod fetch;

@@ -1,0 +1,114 @@
+//! Calendars as RFC 5545 writes them: bytes in, occurrences out. Pure: no I/O and no clock.
+//!
+//! The words that the rooms of this module share stand here.
+
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+
+/// A point in time as a calendar means it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Time {
+    /// The same moment everywhere: UTC, or a local time whose zone is known.
+    Instant(Timestamp),
+    /// Nine o'clock wherever the display hangs (RFC 5545 section 3.3.5, form 1).
+    Floating(DateTime),
+    /// A day, not an instant (RFC 5545 section 3.3.4).
+    Date(Date),
+}
+
+/// A half-open stretch of time, `start` included and `end` not. Floating times and dates are
+/// tested as if they were UTC, widened by a day on both sides, since the display's zone is not
+/// known here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// The first instant.
+    pub start: Timestamp,
+    /// The first instant after it.
+    pub end: Timestamp,
+}
+
+/// One time that an event happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Occurrence {
+    /// When it begins.
+    pub start: Time,
+    /// When it ends, exclusive; the same variant as `start`.
+    pub end: Time,
+    /// Which event of the series it shows: an index into what `expand` was given.
+    pub event: usize,
+    /// Its place in the series, for a rule-made instance: the original start, before any
+    /// override moved it. `None` for an event that does not repeat.
+    pub recurrence: Option<Time>,
+}
+
+/// What a person can see of an event: everything but its time. Texts are decoded, trimmed to
+/// the limits, and free of control characters; an absent property is an empty text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Details {
+    /// SUMMARY.
+    pub summary: String,
+    /// DESCRIPTION, cut to `description_bytes_max`.
+    pub description: String,
+    /// LOCATION.
+    pub location: String,
+    /// URL.
+    pub url: String,
+    /// CONFERENCE or X-GOOGLE-CONFERENCE.
+    pub conference: String,
+    /// COLOR (RFC 7986 section 5.9), as written.
+    pub color: String,
+    /// CATEGORIES.
+    pub categories: Vec<String>,
+    /// ORGANIZER.
+    pub organizer: Option<Person>,
+    /// ATTENDEE, at most 50.
+    pub attendees: Vec<Person>,
+    /// STATUS.
+    pub status: Status,
+    /// CLASS is anything but PUBLIC.
+    pub private: bool,
+    /// TRANSP:TRANSPARENT.
+    pub transparent: bool,
+    /// X-MICROSOFT-CDO-BUSYSTATUS.
+    pub busy: Option<Busy>,
+    /// X-OUTLOOK-DELETED:TRUE.
+    pub deleted: bool,
+}
+
+/// ORGANIZER or ATTENDEE.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Person {
+    /// The address without `mailto:`.
+    pub address: String,
+    /// CN.
+    pub name: String,
+    /// PARTSTAT, upper case; empty when not given.
+    pub participation: String,
+}
+
+/// STATUS of an event (RFC 5545 section 3.8.1.11).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Status {
+    /// CONFIRMED, or not given.
+    #[default]
+    Confirmed,
+    /// TENTATIVE.
+    Tentative,
+    /// CANCELLED.
+    Cancelled,
+}
+
+/// X-MICROSOFT-CDO-BUSYSTATUS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Busy {
+    /// FREE.
+    Free,
+    /// TENTATIVE.
+    Tentative,
+    /// BUSY.
+    Busy,
+    /// OOF: out of office.
+    Away,
+    /// WORKINGELSEWHERE.
+    Elsewhere,
+}

@@ -1,0 +1,19 @@
+//! calendarbot: a calendar server for a Raspberry Pi Zero 2W, on one thread, inside a memory
+//! budget.
+//!
+//! A feed comes in through [`feed`] (fetch, stage, publish) and [`ical`] (bytes to occurrences),
+//! rests in SQLite ([`connections::database`]), and goes out through [`pipeline`] (one answer
+//! for many askers), [`api`] and [`display`] (what a person should see, from [`calendar`]) and
+//! [`http`] (bytes in, bytes out). [`app`] owns everything; `docs/ARCHITECTURE.md` has the map.
+
+pub mod alloc;
+pub mod api;
+pub mod budget;
+pub mod calendar;
+pub mod clock;
+pub mod config;
+pub mod connections;
+pub mod error;
+pub mod feed;
+pub mod ical;
+pub mod metrics;

@@ -1,0 +1,148 @@
+//! Every metric of the program, declared once: its name, its unit and what it counts.
+//!
+//! The table below makes the storage, and it is what `/stats` prints. One thread counts, so a
+//! metric is a plain [`Cell`]: no atomics, no lock. Any room may count; only `health` and
+//! `api/stats` read.
+
+use std::cell::Cell;
+
+/// What a metric's number means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only ever rises while the process lives.
+    Counter,
+    /// The value of this moment.
+    Gauge,
+}
+
+/// One metric as `/stats` and the documents show it.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// `section.name`, as in the table.
+    pub name: &'static str,
+    /// Counter or gauge.
+    pub kind: Kind,
+    /// What one unit of the value is.
+    pub unit: &'static str,
+    /// What it counts.
+    pub help: &'static str,
+    /// The value now.
+    pub value: u64,
+}
+
+/// A metric's storage.
+#[derive(Default)]
+pub struct Metric(Cell<u64>);
+
+impl Metric {
+    /// One more.
+    pub fn count(&self) {
+        self.add(1);
+    }
+
+    /// `n` more.
+    pub fn add(&self, n: u64) {
+        self.0.set(self.0.get().wrapping_add(n));
+    }
+
+    /// Takes a gauge to this value.
+    pub fn set(&self, value: u64) {
+        self.0.set(value);
+    }
+
+    /// Raises a gauge to this value if it is higher: a high-water mark.
+    pub fn raise(&self, value: u64) {
+        self.0.set(self.0.get().max(value));
+    }
+
+    /// The value now.
+    pub fn get(&self) -> u64 {
+        self.0.get()
+    }
+}
+
+macro_rules! metrics {
+    ($($field:ident: $kind:ident $name:literal $unit:literal $help:literal;)*) => {
+        /// Every metric, by name.
+        #[derive(Default)]
+        pub struct Metrics {
+            $(#[doc = $help] pub $field: Metric,)*
+        }
+
+        impl Metrics {
+            /// All of them in the table's order.
+            pub fn readings(&self) -> impl Iterator<Item = Reading> + '_ {
+                [$(Reading {
+                    name: $name, kind: Kind::$kind, unit: $unit, help: $help,
+                    value: self.$field.get(),
+                }),*].into_iter()
+            }
+        }
+    };
+}
+
+metrics! {
+    slab_used: Gauge "slab.used" "connections" "Connections open now";
+    slab_peak: Gauge "slab.peak" "connections" "Most connections open at once";
+    slab_evicted: Counter "slab.evicted" "connections" "Connections closed to make room for a new client";
+    slab_refused: Counter "slab.refused" "connections" "Clients answered 503 because no slot could be freed";
+    accept_errors: Counter "slab.accept_errors" "errors" "Failed accepts, such as no file descriptor left";
+    deadline_closed: Counter "slab.deadline_closed" "connections" "Connections closed because a deadline passed";
+    http_requests: Counter "http.requests" "requests" "Requests answered";
+    http_rejected: Counter "http.rejected" "requests" "Requests refused by the framing rules";
+    http_5xx: Counter "http.server_errors" "requests" "Answers with a 5xx status";
+    http_bytes_in: Counter "http.bytes_in" "bytes" "Bytes read from clients";
+    http_bytes_out: Counter "http.bytes_out" "bytes" "Bytes written to clients";
+    cache_entries: Gauge "cache.entries" "answers" "Answers in the cache";
+    cache_bytes: Gauge "cache.bytes" "bytes" "Weight of the cache";
+    cache_bytes_peak: Gauge "cache.bytes_peak" "bytes" "Most the cache has weighed";
+    cache_hits: Counter "cache.hits" "requests" "Requests answered from the cache";
+    cache_misses: Counter "cache.misses" "requests" "Requests whose answer had to be made";
+    cache_expired: Counter "cache.expired" "answers" "Answers dropped because they were too old";
+    cache_evicted: Counter "cache.evicted" "answers" "Answers dropped to make room";
+    pipeline_joined: Counter "pipeline.joined" "requests" "Requests that joined one already being answered";
+    pipeline_turns: Counter "pipeline.turns" "turns" "Turns of the pipeline, each with one reader";
+    pipeline_rendered: Counter "pipeline.rendered" "answers" "Answers made";
+    pipeline_refused: Counter "pipeline.refused" "requests" "Requests answered 503 because the queue was full";
+    pipeline_failed: Counter "pipeline.failed" "answers" "Answers that could not be made";
+    outbound_opened: Counter "connections.outbound_opened" "connections" "Connections opened to feed servers";
+    outbound_reused: Counter "connections.outbound_reused" "connections" "Fetches that reused an open connection";
+    database_commits: Counter "connections.database_commits" "transactions" "Transactions committed";
+    database_batched: Counter "connections.database_batched" "changes" "Changes that went into those transactions";
+    database_reopened: Counter "connections.database_reopened" "connections" "Database connections opened again after an error";
+    refreshes: Counter "feeds.refreshes" "refreshes" "Refreshes that ended well, with or without changes";
+    refreshes_unchanged: Counter "feeds.unchanged" "refreshes" "Refreshes that wrote nothing because nothing had changed";
+    refreshes_failed: Counter "feeds.failed" "refreshes" "Refreshes that failed; the old data stayed";
+    components_read: Counter "feeds.components" "components" "Events and time zones read from feeds";
+    components_skipped: Counter "feeds.skipped" "components" "Malformed components skipped";
+    feed_bytes: Counter "feeds.bytes" "bytes" "Bytes of feeds read, decoded";
+    memory_rss: Gauge "memory.rss" "bytes" "Resident set of the process";
+    memory_rss_peak: Gauge "memory.rss_peak" "bytes" "Largest resident set so far";
+    heap_used: Gauge "memory.heap" "bytes" "Bytes the program's own allocator has handed out";
+    heap_peak: Gauge "memory.heap_peak" "bytes" "Most it has handed out at once";
+    threads: Gauge "threads.now" "threads" "Threads of the process";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_have_a_section() {
+        let metrics = Metrics::default();
+        let mut names: Vec<&str> = metrics.readings().map(|reading| reading.name).collect();
+        assert!(names.iter().all(|name| name.split('.').count() == 2));
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+
+    #[test]
+    fn a_high_water_mark_only_rises() {
+        let metric = Metric::default();
+        metric.raise(7);
+        metric.raise(3);
+        assert_eq!(metric.get(), 7);
+    }
+}
