@@ -1,0 +1,213 @@
+//! Which connections are in use and which wait for reuse.
+//!
+//! ```text
+//!   connect ──> Lease ──give_back──> idle ──expired, evicted, not quiet──> closed
+//!                 ^ │                  │
+//!                 │ └─────dropped──────┼──────────────────────────────────> closed
+//!                 └───────reuse────────┘
+//! ```
+//!
+//! Leases and idle connections together never exceed `outbound_total`: a new connection takes
+//! the place of the one that has been idle longest, and where there is none it is refused.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, TcpStream};
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_rustls::client::TlsStream;
+use smol::io::{AsyncReadExt, AsyncWriteExt};
+use smol::{Async, future};
+
+use super::{ConnectError, Origin};
+use crate::budget::RefreshLimits;
+use crate::clock::{Clock, Moment};
+
+/// What bytes go through.
+pub(super) enum Stream {
+    Plain(Async<TcpStream>),
+    Tls(Box<TlsStream<Async<TcpStream>>>),
+}
+
+impl Stream {
+    async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.read(buffer).await,
+            Self::Tls(session) => session.read(buffer).await,
+        }
+    }
+
+    async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(socket) => socket.write_all(bytes).await,
+            Self::Tls(session) => {
+                session.write_all(bytes).await?;
+                session.flush().await
+            }
+        }
+    }
+
+    /// True when nothing waits to be read, not even the end. Whatever it is, nobody has asked
+    /// for it, and it would be taken for the answer to the next request.
+    async fn is_quiet(&mut self) -> bool {
+        future::poll_once(self.read(&mut [0])).await.is_none()
+    }
+}
+
+/// An open connection and whom it leads to.
+pub(super) struct Link {
+    pub(super) stream: Stream,
+    pub(super) origin: Origin,
+    /// The address that was checked, to be checked again against the next user's policy.
+    pub(super) peer: IpAddr,
+}
+
+/// A connection in use. Dropping it closes it; [`Lease::give_back`] keeps it.
+pub struct Lease {
+    link: Link,
+    reused: bool,
+    seat: Seat,
+}
+
+impl Lease {
+    pub(super) fn new(link: Link, seat: Seat) -> Self {
+        Self { link, reused: false, seat }
+    }
+
+    /// True when the connection has carried a request before, so that the server may have
+    /// closed it in the meantime.
+    pub fn reused(&self) -> bool {
+        self.reused
+    }
+
+    /// Reads some bytes; 0 is the end, said by the server. On TLS an end without close_notify
+    /// is an `UnexpectedEof` error, since anybody on the way can cut a connection.
+    ///
+    /// # Errors
+    /// As the system or TLS reports them.
+    pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.link.stream.read(buffer).await
+    }
+
+    /// Writes all of `bytes` and leaves nothing in a buffer.
+    ///
+    /// # Errors
+    /// As the system or TLS reports them.
+    pub async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.link.stream.write_all(bytes).await
+    }
+
+    /// Keeps the connection for the next request. Only after an answer that was read to its end
+    /// and that lets the connection live.
+    pub fn give_back(self) {
+        let Self { link, seat, .. } = self;
+        let pool = Rc::clone(&seat.0);
+        drop(seat);
+        pool.keep(link);
+    }
+}
+
+/// The right to one connection in use.
+pub(super) struct Seat(Rc<Pool>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.active.set(self.0.active.get() - 1);
+    }
+}
+
+struct Idle {
+    link: Link,
+    since: Moment,
+}
+
+/// The idle connections, oldest first, and the number of those in use.
+pub(super) struct Pool {
+    clock: Clock,
+    idle: RefCell<VecDeque<Idle>>,
+    active: Cell<usize>,
+    total_max: usize,
+    per_origin_max: usize,
+    idle_time: Duration,
+}
+
+impl Pool {
+    pub(super) fn new(clock: Clock, limits: &RefreshLimits) -> Self {
+        Self {
+            clock,
+            idle: RefCell::default(),
+            active: Cell::new(0),
+            total_max: limits.outbound_total,
+            per_origin_max: limits.outbound_per_origin,
+            idle_time: limits.outbound_idle_time,
+        }
+    }
+
+    /// Makes room for one more connection in use.
+    pub(super) fn seat(pool: &Rc<Self>) -> Result<Seat, ConnectError> {
+        let active = pool.active.get();
+        if active >= pool.total_max {
+            return Err(ConnectError::Full);
+        }
+        let mut idle = pool.idle.borrow_mut();
+        let surplus = (active + 1 + idle.len()).saturating_sub(pool.total_max);
+        idle.drain(..surplus);
+        pool.active.set(active + 1);
+        Ok(Seat(Rc::clone(pool)))
+    }
+
+    /// The connection to `origin` that was used last, of those whose peer `passes` and on which
+    /// nothing has arrived since. Those on which something has are closed.
+    pub(super) async fn reuse(
+        self: &Rc<Self>,
+        origin: &Origin,
+        passes: impl Fn(IpAddr) -> bool,
+    ) -> Option<Lease> {
+        self.close_expired();
+        loop {
+            let mut link = self.take(origin, &passes)?;
+            if link.stream.is_quiet().await {
+                let seat = Self::seat(self).ok()?;
+                return Some(Lease { link, reused: true, seat });
+            }
+        }
+    }
+
+    pub(super) fn close_expired(&self) {
+        let now = self.clock.now();
+        self.idle.borrow_mut().retain(|idle| now.since(idle.since) < self.idle_time);
+    }
+
+    pub(super) fn close_idle(&self) {
+        self.idle.borrow_mut().clear();
+    }
+
+    pub(super) fn idle(&self) -> usize {
+        self.idle.borrow().len()
+    }
+
+    pub(super) fn active(&self) -> usize {
+        self.active.get()
+    }
+
+    fn take(&self, origin: &Origin, passes: impl Fn(IpAddr) -> bool) -> Option<Link> {
+        let mut idle = self.idle.borrow_mut();
+        let place =
+            idle.iter().rposition(|Idle { link, .. }| link.origin == *origin && passes(link.peer));
+        idle.remove(place?).map(|idle| idle.link)
+    }
+
+    fn keep(&self, link: Link) {
+        self.close_expired();
+        let mut idle = self.idle.borrow_mut();
+        let same = |idle: &Idle| idle.link.origin == link.origin;
+        if idle.iter().filter(|idle| same(idle)).count() >= self.per_origin_max
+            && let Some(oldest) = idle.iter().position(same)
+        {
+            idle.remove(oldest);
+        }
+        idle.push_back(Idle { link, since: self.clock.now() });
+    }
+}
