@@ -1,0 +1,136 @@
+//! The body of a 200: read in pieces, within its deadline and its cap, and verified to its end.
+
+use std::mem;
+use std::time::Duration;
+
+use super::message::{Coding, Head};
+use super::{Cause, Exchange, FetchError, broken, outcome};
+use crate::budget::{RefreshLimits, show_bytes};
+use crate::clock::{Clock, Moment};
+use crate::connections::outbound::within;
+
+/// A body on its way in. Dropping it before its end closes the connection.
+pub struct Body {
+    /// To be sent with the next request, when it is worth keeping: at most 256 visible bytes.
+    pub etag: Option<String>,
+    /// The same.
+    pub last_modified: Option<String>,
+    state: State,
+    clock: Clock,
+    begun: Moment,
+    time: Duration,
+    bytes_per_second_min: usize,
+    received: usize,
+    bytes_max: usize,
+}
+
+enum State {
+    Reading(Box<Exchange>),
+    Complete,
+    Failed(FetchError),
+}
+
+impl Body {
+    pub(super) fn new(
+        exchange: Exchange,
+        head: Head,
+        clock: &Clock,
+        limits: &RefreshLimits,
+        bytes_max: usize,
+    ) -> Result<Self, FetchError> {
+        match head.coding {
+            Coding::Identity => {}
+            Coding::Unknown => {
+                return Err(FetchError::malformed("a Content-Encoding that was not asked for"));
+            }
+        }
+        if head.length.is_some_and(|length| length > bytes_max as u64) {
+            return Err(too_large(bytes_max));
+        }
+        Ok(Self {
+            etag: outcome::validator(head.etag),
+            last_modified: outcome::validator(head.last_modified),
+            state: State::Reading(Box::new(exchange)),
+            clock: clock.clone(),
+            begun: clock.now(),
+            time: limits.body_time,
+            bytes_per_second_min: limits.body_bytes_per_second_min.max(1),
+            received: 0,
+            bytes_max,
+        })
+    }
+
+    /// Puts the next piece of the body into `buffer`: how many bytes. 0 means that the body is
+    /// complete and that its framing has said so; it is never the answer for a short one.
+    ///
+    /// Does not yield while bytes keep coming; the caller does, between two pieces of work. A
+    /// read that is dropped half-way spoils the body.
+    ///
+    /// # Errors
+    /// When the body is cut short, malformed, over its cap or too slow; and then every time.
+    ///
+    /// # Panics
+    /// When `buffer` is empty: 0 could not mean the end.
+    pub async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, FetchError> {
+        assert!(!buffer.is_empty(), "a read needs room");
+        let unfinished = State::Failed(FetchError::malformed("the body was not read on"));
+        let mut exchange = match mem::replace(&mut self.state, unfinished) {
+            State::Reading(exchange) => exchange,
+            State::Complete => {
+                self.state = State::Complete;
+                return Ok(0);
+            }
+            State::Failed(error) => {
+                self.state = State::Failed(error.clone());
+                return Err(error);
+            }
+        };
+        let read = self.pull(&mut exchange, buffer).await;
+        self.state = match &read {
+            Ok(0) => {
+                exchange.finish();
+                State::Complete
+            }
+            Ok(_) => State::Reading(exchange),
+            Err(error) => State::Failed(error.clone()),
+        };
+        read
+    }
+
+    async fn pull(
+        &mut self,
+        exchange: &mut Exchange,
+        buffer: &mut [u8],
+    ) -> Result<usize, FetchError> {
+        loop {
+            let (filled, ended) = exchange.drain(buffer)?;
+            self.received += filled;
+            if self.received > self.bytes_max {
+                return Err(too_large(self.bytes_max));
+            }
+            if filled > 0 || ended {
+                return Ok(filled);
+            }
+            self.receive(exchange).await?;
+        }
+    }
+
+    async fn receive(&self, exchange: &mut Exchange) -> Result<(), FetchError> {
+        let earned = Duration::from_secs((self.received / self.bytes_per_second_min) as u64);
+        let deadline = self.begun + self.time + earned;
+        let late = || FetchError::transient(Cause::Timeout, "the body did not arrive in time");
+        // A server that always has a few bytes ready never lets the timer below fire.
+        if self.clock.now() >= deadline {
+            return Err(late());
+        }
+        match within(&self.clock, deadline, exchange.receive()).await.ok_or_else(late)? {
+            Ok(0) => Ok(exchange.answer.close()?),
+            Ok(_) => Ok(()),
+            Err(error) => Err(broken(&error)),
+        }
+    }
+}
+
+fn too_large(bytes_max: usize) -> FetchError {
+    FetchError::malformed(format!("the feed exceeds {} (feed_bytes_max)", show_bytes(bytes_max)))
+}
