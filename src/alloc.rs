@@ -1,1 +1,106 @@
-//! Stub.
+//! The counting allocator: how much heap the program holds, and the most it ever held; and what
+//! must be set while the process has one thread.
+//!
+//! This is the one file with `unsafe` in it. It forwards every call to the system allocator
+//! unchanged and keeps three numbers beside it; it owns no memory and takes no lock. The counts
+//! are atomics only because the blocking threads allocate too.
+
+#![allow(unsafe_code)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// Install it with `#[global_allocator]` in the binary or the test crate.
+pub struct Counting;
+
+static USED: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes handed out now.
+pub fn used_bytes() -> usize {
+    USED.load(Relaxed)
+}
+
+/// Most bytes handed out at once since the start or the last [`restart_peak`].
+pub fn peak_bytes() -> usize {
+    PEAK.load(Relaxed)
+}
+
+/// Allocations made since the start; reallocations count as one each.
+pub fn allocations() -> usize {
+    ALLOCATIONS.load(Relaxed)
+}
+
+/// Lets the peak be measured anew from what is used now.
+pub fn restart_peak() {
+    PEAK.store(USED.load(Relaxed), Relaxed);
+}
+
+/// Blocking threads: one for a look-up, one for a commit.
+const BLOCKING_THREADS: &str = "2";
+
+/// Prepares the process: call it first in `main`, while there is one thread.
+///
+/// It keeps glibc to one arena and to returning what it frees (with the default of eight arenas
+/// a core each blocking thread would hold on to its own, unseen by the budget), and the pool of
+/// blocking threads to two.
+pub fn configure() {
+    // SAFETY: mallopt only sets tunables of malloc, and set_var needs that no other thread reads
+    // the environment: there is no other thread yet.
+    unsafe {
+        #[cfg(target_env = "gnu")]
+        {
+            libc::mallopt(libc::M_ARENA_MAX, 1);
+            libc::mallopt(libc::M_TRIM_THRESHOLD, 128 * 1024);
+            libc::mallopt(libc::M_MMAP_THRESHOLD, 64 * 1024);
+        }
+        std::env::set_var("BLOCKING_MAX_THREADS", BLOCKING_THREADS);
+    }
+}
+
+fn grow(bytes: usize) {
+    let used = USED.fetch_add(bytes, Relaxed) + bytes;
+    PEAK.fetch_max(used, Relaxed);
+}
+
+// SAFETY: every method forwards its arguments unchanged to `System`, whose guarantees are
+// therefore ours, and counts without touching the memory.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promises about `layout` are passed on.
+        let memory = unsafe { System.alloc(layout) };
+        if !memory.is_null() {
+            ALLOCATIONS.fetch_add(1, Relaxed);
+            grow(layout.size());
+        }
+        memory
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promises about `layout` are passed on.
+        let memory = unsafe { System.alloc_zeroed(layout) };
+        if !memory.is_null() {
+            ALLOCATIONS.fetch_add(1, Relaxed);
+            grow(layout.size());
+        }
+        memory
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        USED.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: the caller's promises about `memory` and `layout` are passed on.
+        unsafe { System.dealloc(memory, layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: the caller's promises about `memory` and `layout` are passed on.
+        let moved = unsafe { System.realloc(memory, layout, new_size) };
+        if !moved.is_null() {
+            ALLOCATIONS.fetch_add(1, Relaxed);
+            USED.fetch_sub(layout.size(), Relaxed);
+            grow(new_size);
+        }
+        moved
+    }
+}

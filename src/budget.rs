@@ -489,14 +489,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn eight_mebibytes_are_enough_and_one_byte_less_than_the_sum_is_not() {
+    fn a_budget_holds_its_plan_or_is_refused_with_it() {
         for mib in [8, 16, 32, 100, 1024] {
             let plan = Plan::new(mib * MIB, 4, FeedLimits::default())
                 .unwrap_or_else(|error| panic!("{mib} MiB: {error}"));
             assert!(plan.total_bytes() <= mib * MIB);
         }
-        let small = Plan::divide(BUDGET_BYTES_MIN, 4, FeedLimits::default()).total_bytes();
-        let error = Plan::new(small - 1, 4, FeedLimits::default()).expect_err("one byte short");
+        let fits = |budget: usize| Plan::new(budget, 4, FeedLimits::default());
+        let too_small = (0..=BUDGET_BYTES_MIN).rev().step_by(KIB).find(|kib| fits(*kib).is_err());
+        let too_small = too_small.unwrap();
+        assert!(fits(too_small + KIB).is_ok());
+        let error = fits(too_small).unwrap_err();
         assert_eq!(error.exit_code(), 78);
         assert!(error.to_string().contains("missing"));
     }

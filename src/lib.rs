@@ -8,12 +8,22 @@
 
 pub mod alloc;
 pub mod api;
+pub mod app;
 pub mod budget;
 pub mod calendar;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod connections;
+pub mod daemon;
+pub mod demo;
+pub mod display;
 pub mod error;
 pub mod feed;
+pub mod hash;
+pub mod health;
+pub mod http;
 pub mod ical;
 pub mod metrics;
+pub mod pipeline;
+pub mod secret;

@@ -1,3 +1,219 @@
 //! Feeds: fetching, reading, keeping.
+//!
+//! [`Feeds`] is the list of what is configured and how each feed fares; [`refresh`] keeps it
+//! fresh; [`fetch`] brings bytes; [`store`] has all the SQL.
 
 pub mod fetch;
+pub mod refresh;
+pub mod store;
+
+use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use async_channel::{Receiver, Sender};
+use http_types::Url;
+use http_types::auth::BasicAuth;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::calendar::CalendarStatus;
+use crate::config::{Auth, FeedConfig, Source};
+use crate::connections::outbound::{self, Policy};
+use crate::secret::Secret;
+use store::Remembered;
+
+/// Where a feed comes from.
+pub enum Origin {
+    /// The calendar that is part of the program, for a first look.
+    Demo,
+    /// A file, named in the configuration.
+    File(PathBuf),
+    /// A server.
+    Server(Box<Server>),
+}
+
+/// How a feed's server is asked.
+pub struct Server {
+    url: Url,
+    headers: Vec<(String, String)>,
+    user_agent: String,
+    policy: Policy,
+}
+
+impl Origin {
+    /// Where a configured feed comes from.
+    pub fn of(config: &FeedConfig) -> Self {
+        let url = match &config.source {
+            Source::File(path) => return Self::File(path.clone()),
+            Source::Url(url) => url.expose().clone(),
+        };
+        let expose = |(name, value): &(String, Secret)| (name.clone(), value.expose().to_owned());
+        let mut headers: Vec<_> = config.headers.iter().map(expose).collect();
+        let authorization = match &config.auth {
+            Auth::None => None,
+            Auth::Basic { user, password } => {
+                let basic = BasicAuth::new(user.expose(), password.expose());
+                Some(basic.value().as_str().to_owned())
+            }
+            Auth::Bearer(token) => Some(format!("Bearer {}", token.expose())),
+        };
+        headers.extend(authorization.map(|value| ("authorization".to_owned(), value)));
+        let policy = Policy {
+            allow_private: config.allow_private_address,
+            trusted_origin: outbound::Origin::of(&url).filter(|_| config.trusted_origin),
+        };
+        let user_agent = config.user_agent.clone();
+        Self::Server(Box::new(Server { url, headers, user_agent, policy }))
+    }
+}
+
+/// One configured feed.
+pub struct Feed {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// A stable hash of where it comes from, to notice that this has changed.
+    pub source_hash: i64,
+    /// From one refresh to the next.
+    pub interval: Duration,
+    /// What people are told.
+    status: RefCell<CalendarStatus>,
+    /// The row and the validators of the last good answer.
+    remembered: RefCell<Remembered>,
+    nudge: (Sender<()>, Receiver<()>),
+}
+
+/// A feed is stale after this many intervals without a good refresh.
+const STALE_INTERVALS: i32 = 3;
+
+impl Feed {
+    /// A feed that has not been refreshed since the start, with what was remembered of it.
+    pub fn new(
+        status: CalendarStatus,
+        origin: Origin,
+        source_hash: i64,
+        interval: Duration,
+        remembered: Remembered,
+    ) -> Self {
+        let status = CalendarStatus {
+            events: remembered.events,
+            skipped: remembered.skipped,
+            skipped_reasons: remembered.skipped_reasons.clone(),
+            last_success: remembered.checked_at,
+            ..status
+        };
+        Self {
+            name: status.name.clone(),
+            origin,
+            source_hash,
+            interval,
+            status: RefCell::new(status),
+            remembered: RefCell::new(remembered),
+            nudge: async_channel::bounded(1),
+        }
+    }
+
+    /// How the feed fares, as of `now`.
+    pub fn status(&self, now: Timestamp) -> CalendarStatus {
+        let mut status = self.status.borrow().clone();
+        let patience = SignedDuration::try_from(self.interval * STALE_INTERVALS as u32)
+            .unwrap_or(SignedDuration::MAX);
+        let is_old = status.last_success.is_some_and(|at| now.duration_since(at) > patience);
+        status.stale = is_old || status.last_error.is_some();
+        status
+    }
+
+    /// When it was last known to be right, if that is newer than what is written down: its row
+    /// and the time.
+    pub fn age_to_write(&self) -> Option<(i64, Timestamp)> {
+        let remembered = self.remembered.borrow();
+        let at = self.status.borrow().last_success?;
+        (Some(at) > remembered.checked_at).then_some((remembered.id, at))
+    }
+
+    /// Goes on where the same feed of an older configuration was.
+    fn adopt(&self, old: &Feed) {
+        let old_status = old.status.borrow();
+        let mut status = self.status.borrow_mut();
+        status.last_success = old_status.last_success;
+        status.last_error.clone_from(&old_status.last_error);
+        self.remembered.borrow_mut().checked_at = old.remembered.borrow().checked_at;
+    }
+
+    /// Asks for a refresh now; several wishes are one.
+    pub fn nudge(&self) {
+        // Full means that somebody has asked already.
+        let _ = self.nudge.0.try_send(());
+    }
+}
+
+/// Every configured feed, and what all answers depend on.
+pub struct Feeds {
+    list: RefCell<Rc<[Rc<Feed>]>>,
+    zone: RefCell<TimeZone>,
+    generation: Cell<u64>,
+    has_data: Cell<bool>,
+}
+
+impl Feeds {
+    /// The feeds of a configuration. `zone` is that of the display.
+    pub fn new(list: Vec<Feed>, zone: TimeZone) -> Self {
+        let feeds = Self {
+            list: RefCell::new(Rc::new([])),
+            zone: RefCell::new(TimeZone::UTC),
+            generation: Cell::new(0),
+            has_data: Cell::new(false),
+        };
+        feeds.replace(list, zone);
+        feeds
+    }
+
+    /// Takes over another configuration.
+    pub fn replace(&self, list: Vec<Feed>, zone: TimeZone) {
+        for feed in &list {
+            let same = |old: &&Rc<Feed>| {
+                (&old.name, old.source_hash) == (&feed.name, feed.source_hash)
+            };
+            if let Some(old) = self.list.borrow().iter().find(same) {
+                feed.adopt(old);
+            }
+        }
+        self.has_data.set(list.iter().any(|feed| feed.status.borrow().last_success.is_some()));
+        *self.list.borrow_mut() = list.into_iter().map(Rc::new).collect();
+        *self.zone.borrow_mut() = zone;
+        self.changed();
+    }
+
+    /// The feeds, in the order of the configuration.
+    pub fn list(&self) -> Rc<[Rc<Feed>]> {
+        Rc::clone(&self.list.borrow())
+    }
+
+    /// The zone of the display.
+    pub fn zone(&self) -> TimeZone {
+        self.zone.borrow().clone()
+    }
+
+    /// Rises whenever an answer that was right may no longer be.
+    pub fn generation(&self) -> u64 {
+        self.generation.get()
+    }
+
+    /// True once any feed's data is there to be shown.
+    pub fn has_data(&self) -> bool {
+        self.has_data.get()
+    }
+
+    /// Every answer given so far is of an older generation.
+    pub fn changed(&self) {
+        self.generation.set(self.generation.get() + 1);
+    }
+
+    /// Asks for a refresh of every feed now.
+    pub fn nudge_all(&self) {
+        self.list().iter().for_each(|feed| feed.nudge());
+    }
+}

@@ -1,0 +1,313 @@
+//! The program as a whole: owns everything, starts it in order, stops it in order.
+//!
+//! ```text
+//!   open: database ─> feeds registered ─> pipeline, api ─> socket bound
+//!   run:  writer · pipeline · one task a feed · server, all on one executor
+//!   stop: server drains ─> feeds dropped ─> ages written down ─> database closed
+//! ```
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use async_channel::{Receiver, Sender};
+use jiff::tz::TimeZone;
+use smol::lock::Semaphore;
+use smol::{LocalExecutor, Task, future};
+
+use crate::api::Api;
+use crate::budget::{FeedLimits, Limits, Plan};
+use crate::calendar::CalendarStatus;
+use crate::clock::Clock;
+use crate::config::{Config, Source};
+use crate::connections::database::{Database, Opened};
+use crate::connections::outbound::Outbound;
+use crate::error::{Error, Result};
+use crate::feed::refresh::Refresher;
+use crate::feed::store;
+use crate::feed::{Feed, Feeds, Origin};
+use crate::hash::fnv1a;
+use crate::http::listener::Listener;
+use crate::http::server::{Server, Service};
+use crate::metrics::Metrics;
+use crate::pipeline::{Pipeline, Sources};
+
+/// The name of the calendar that is shown while none is configured.
+pub const DEMO_NAME: &str = "Demo";
+
+/// What the program may be told while it runs.
+pub enum Order {
+    /// Take over another configuration, as far as that is possible without a restart.
+    Reload(Box<Config>),
+    /// Finish what is under way and end.
+    Stop,
+}
+
+/// Why [`App::run`] ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to.
+    Stopped,
+    /// The database turned out to be damaged; opening the app again rebuilds it.
+    Damaged,
+}
+
+/// The program, ready to run.
+pub struct App {
+    config: Config,
+    limits: Limits,
+    feeds: Rc<Feeds>,
+    database: Rc<Database>,
+    pipeline: Rc<Pipeline>,
+    refresher: Rc<Refresher>,
+    metrics: Rc<Metrics>,
+    address: SocketAddr,
+    server: Server,
+}
+
+/// The plan of a configuration: its budget, divided.
+///
+/// # Errors
+/// When the budget cannot hold the configuration.
+pub fn plan(config: &Config) -> Result<Plan> {
+    Plan::new(config.memory_budget, config.feeds.len().max(1), feed_limits(config))
+}
+
+/// What one feed may hold under this configuration.
+pub fn feed_limits(config: &Config) -> FeedLimits {
+    let (past_days, future_days) = (config.past_days, config.future_days);
+    FeedLimits { past_days, future_days, ..FeedLimits::default() }
+}
+
+/// The zone of the display: the configured one, else the system's.
+pub fn display_zone(config: &Config) -> TimeZone {
+    let configured = config.time_zone.as_ref().and_then(|name| jiff::tz::db().get(name).ok());
+    configured.unwrap_or_else(TimeZone::system)
+}
+
+impl App {
+    /// Opens the data folder and binds the socket.
+    ///
+    /// # Errors
+    /// When either is not possible, in words that say what to change.
+    pub fn open(config: Config, clock: Clock) -> Result<Self> {
+        let plan = plan(&config)?;
+        let limits = plan.limits.clone();
+        let metrics = Rc::new(Metrics::default());
+        let (database, opened) =
+            Database::open(&config.data_dir, &limits.database, Rc::clone(&metrics))?;
+        if let Opened::Rebuilt(aside) = opened {
+            log::error!(
+                "the database was damaged; it was kept as {} and all feeds are fetched anew",
+                aside.display()
+            );
+        }
+        let list = database.set_up(|connection| register_feeds(connection, &config))?;
+        let feeds = Rc::new(Feeds::new(list, display_zone(&config)));
+        let database = Rc::new(database);
+        let sources = Sources {
+            clock: clock.clone(),
+            database: Rc::clone(&database),
+            feeds: Rc::clone(&feeds),
+            metrics: Rc::clone(&metrics),
+            feed_limits: limits.feed.clone(),
+        };
+        let (pipeline, completions) =
+            Pipeline::new(sources, &limits, config.flags.request_pipeline);
+        let pipeline = Rc::new(pipeline);
+        let refresher = Refresher {
+            clock: clock.clone(),
+            limits: limits.clone(),
+            metrics: Rc::clone(&metrics),
+            database: Rc::clone(&database),
+            outbound: Outbound::new(clock.clone(), &limits.refresh, Rc::clone(&metrics)),
+            feeds: Rc::clone(&feeds),
+            permits: Semaphore::new(limits.refresh.at_once),
+        };
+        let listener = Listener::bind(SocketAddr::new(config.host, config.port), &limits.http)?;
+        let address = listener.address();
+        let api = Api::new(clock.clone(), Rc::clone(&metrics), Rc::clone(&feeds), plan);
+        let service = Service {
+            clock,
+            limits: limits.http.clone(),
+            metrics: Rc::clone(&metrics),
+            pipeline: Rc::clone(&pipeline),
+            api: Rc::new(api),
+        };
+        let server = Server::new(service, listener, completions)?;
+        let refresher = Rc::new(refresher);
+        Ok(Self { config, limits, feeds, database, pipeline, refresher, metrics, address, server })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The feeds, for those who tell people about them.
+    pub fn feeds(&self) -> Rc<Feeds> {
+        Rc::clone(&self.feeds)
+    }
+
+    /// Everything it counts.
+    pub fn metrics(&self) -> Rc<Metrics> {
+        Rc::clone(&self.metrics)
+    }
+
+    /// Runs until it is told to stop, or its orders' sender is gone.
+    pub async fn run(self, executor: &LocalExecutor<'static>, orders: Receiver<Order>) -> Ended {
+        let Self { mut config, feeds, database, pipeline, refresher, server, limits, .. } = self;
+        let _writer = executor.spawn({
+            let database = Rc::clone(&database);
+            async move { database.run_writer().await }
+        });
+        let _pipeline = executor.spawn({
+            let pipeline = Rc::clone(&pipeline);
+            async move { pipeline.run().await }
+        });
+        let (stop, stopped): (Sender<()>, _) = async_channel::bounded(1);
+        let server = executor.spawn(server.run(stopped));
+        let mut refreshing = start_refreshing(executor, &refresher, &feeds);
+        let ended = loop {
+            let ordered = async { orders.recv().await.unwrap_or(Order::Stop) };
+            let damaged = async {
+                database.damaged().await;
+                None
+            };
+            match future::or(async { Some(ordered.await) }, damaged).await {
+                None => break Ended::Damaged,
+                Some(Order::Stop) => break Ended::Stopped,
+                Some(Order::Reload(new)) => {
+                    drop(refreshing);
+                    match reload(&config, &new, &database, &feeds, &limits).await {
+                        Ok(()) => {
+                            pipeline.enable(new.flags.request_pipeline);
+                            config = *new;
+                            log::info!("the configuration was reloaded");
+                        }
+                        Err(error) => log::error!("reload: {error}; the old one stays"),
+                    }
+                    refreshing = start_refreshing(executor, &refresher, &feeds);
+                }
+            }
+        };
+        drop(stop);
+        server.await;
+        drop(refreshing);
+        if ended == Ended::Stopped
+            && let Err(error) = write_ages(&database, &feeds).await
+        {
+            log::error!("cannot write down the feeds' ages: {error}");
+        }
+        ended
+    }
+}
+
+fn start_refreshing(
+    executor: &LocalExecutor<'static>,
+    refresher: &Rc<Refresher>,
+    feeds: &Feeds,
+) -> Vec<Task<()>> {
+    let start = |feed: &Rc<Feed>| {
+        let (refresher, feed) = (Rc::clone(refresher), Rc::clone(feed));
+        executor.spawn(async move { refresher.run(feed).await })
+    };
+    feeds.list().iter().map(start).collect()
+}
+
+/// Takes over what can change while the program runs: feeds, zone, flags, log level.
+async fn reload(
+    old: &Config,
+    new: &Config,
+    database: &Database,
+    feeds: &Feeds,
+    limits: &Limits,
+) -> Result<()> {
+    plan(new)?;
+    let fixed = [
+        ("host", old.host == new.host),
+        ("port", old.port == new.port),
+        ("data_dir", old.data_dir == new.data_dir),
+        ("memory_budget", old.memory_budget == new.memory_budget),
+        ("past_days", limits.feed.past_days == new.past_days),
+        ("future_days", limits.feed.future_days == new.future_days),
+    ];
+    for (name, _) in fixed.iter().filter(|(_, same)| !same) {
+        log::warn!("`{name}` takes effect at the next start");
+    }
+    log::set_max_level(new.log_level);
+    let list = {
+        let new = new.clone();
+        let described = database.write(move |connection| remember_feeds(connection, &new)).await?;
+        described.into_iter().map(Described::into_feed).collect()
+    };
+    feeds.replace(list, display_zone(new));
+    Ok(())
+}
+
+async fn write_ages(database: &Database, feeds: &Feeds) -> Result<()> {
+    let ages: Vec<_> = feeds.list().iter().filter_map(|feed| feed.age_to_write()).collect();
+    database
+        .write(move |connection| {
+            ages.iter().try_for_each(|(feed, at)| store::remember_check(connection, *feed, *at))
+        })
+        .await
+}
+
+/// A feed with what the database remembers of it; unlike a [`Feed`] it may cross threads.
+struct Described {
+    status: CalendarStatus,
+    origin: Origin,
+    source_hash: i64,
+    interval: std::time::Duration,
+    remembered: store::Remembered,
+}
+
+impl Described {
+    fn into_feed(self) -> Feed {
+        Feed::new(self.status, self.origin, self.source_hash, self.interval, self.remembered)
+    }
+}
+
+fn register_feeds(connection: &rusqlite::Connection, config: &Config) -> Result<Vec<Feed>> {
+    let described = remember_feeds(connection, config)?;
+    Ok(described.into_iter().map(Described::into_feed).collect())
+}
+
+/// Finds or makes the row of every configured feed and removes those of all others. Without a
+/// feed in the configuration there is the demo.
+fn remember_feeds(connection: &rusqlite::Connection, config: &Config) -> Result<Vec<Described>> {
+    let mut described = Vec::with_capacity(config.feeds.len().max(1));
+    for feed in &config.feeds {
+        let origin = Origin::of(feed);
+        let source_hash = match &feed.source {
+            Source::Url(url) => fnv1a(url.expose().as_str().as_bytes()),
+            Source::File(path) => fnv1a(path.as_os_str().as_encoded_bytes()),
+        } as i64;
+        let label = feed.source.label().to_owned();
+        let status = CalendarStatus {
+            name: feed.name.clone(),
+            label,
+            color: feed.color.clone(),
+            private: feed.private,
+            ..CalendarStatus::default()
+        };
+        let remembered = store::register(connection, &feed.name, source_hash)?;
+        described.push(Described {
+            status,
+            origin,
+            source_hash,
+            interval: feed.interval,
+            remembered,
+        });
+    }
+    if described.is_empty() {
+        let name = DEMO_NAME.to_owned();
+        let remembered = store::register(connection, &name, 0)?;
+        let status = CalendarStatus { name, label: "demo".into(), ..CalendarStatus::default() };
+        let (origin, interval) = (Origin::Demo, config.refresh_interval);
+        described.push(Described { status, origin, source_hash: 0, interval, remembered });
+    }
+    let names: Vec<String> = described.iter().map(|feed| feed.status.name.clone()).collect();
+    store::retire(connection, &names)?;
+    Ok(described)
+}

@@ -1,0 +1,214 @@
+//! The commands, and what they print. Exit codes: 0 ok, 1 failed, 2 usage, 78 configuration.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use jiff::Timestamp;
+use smol::LocalExecutor;
+
+use crate::api::native;
+use crate::app::{self, App, Ended, Order};
+use crate::budget::{Plan, show_bytes};
+use crate::calendar::selection::{self, Meeting};
+use crate::calendar::text::{clock, day_from, harmless, span};
+use crate::calendar::{Agenda, CalendarStatus, Entry};
+use crate::clock::Clock;
+use crate::config::{self, Arguments, Command, Config, Inputs};
+use crate::connections::database;
+use crate::daemon::{Wish, Wishes, log_to_stderr};
+use crate::error::{Error, Result};
+use crate::feed::store::{WindowQuery, read_window};
+use crate::health::sample;
+
+const MIB: usize = 1 << 20;
+/// A machine with at most this much memory gets the small default budget: a Pi Zero 2W has half.
+const SMALL_MACHINE_BYTES: u64 = 1 << 30;
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let is_small = sample::total_memory_bytes().is_none_or(|bytes| bytes <= SMALL_MACHINE_BYTES);
+    let default_budget = if is_small { 16 * MIB } else { 32 * MIB };
+    let inputs = Inputs::from_process(default_budget);
+    match config::parse(&inputs).and_then(|arguments| run(&arguments, &inputs)) {
+        Ok(text) => {
+            // A reader that has closed the pipe has read enough.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "calendarbot: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Runs one command and returns what it has to say on standard output.
+fn run(arguments: &Arguments, inputs: &Inputs) -> Result<String> {
+    match &arguments.command {
+        Command::Serve => serve(arguments, inputs).map(|()| String::new()),
+        Command::Check => check(&config::load(arguments, inputs)?),
+        Command::Plan => plan(&config::load(arguments, inputs)?),
+        Command::Next { feed, count, json } => {
+            next(&config::load(arguments, inputs)?, feed.as_deref(), *count, *json)
+        }
+        Command::Help(topic) => Ok(config::help(topic.as_deref())),
+        Command::Version => Ok(format!("calendarbot {}\n", env!("CARGO_PKG_VERSION"))),
+    }
+}
+
+/// Serves until told to stop. A damaged database opens the app anew, which rebuilds it.
+fn serve(arguments: &Arguments, inputs: &Inputs) -> Result<()> {
+    let config = config::load(arguments, inputs)?;
+    log_to_stderr(config.log_level);
+    config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
+    let executor = LocalExecutor::new();
+    smol::block_on(executor.run(async {
+        let (orders, taken) = async_channel::bounded(4);
+        let wishes = Wishes::listen()?;
+        let (arguments, inputs) = (arguments.clone(), inputs.clone());
+        let _signals = executor.spawn(pass_on(wishes, orders, arguments, inputs));
+        loop {
+            let app = App::open(config.clone(), Clock::system(config.test_time))?;
+            announce(app.address(), &config);
+            match app.run(&executor, taken.clone()).await {
+                Ended::Stopped => break log::info!("stopped"),
+                Ended::Damaged => log::error!("starting anew to rebuild the damaged database"),
+            }
+        }
+        Ok(())
+    }))
+}
+
+/// Turns signals into orders. The second wish to stop is not discussed.
+async fn pass_on(
+    mut wishes: Wishes,
+    orders: async_channel::Sender<Order>,
+    arguments: Arguments,
+    inputs: Inputs,
+) {
+    let mut stopping = false;
+    loop {
+        let order = match wishes.next().await {
+            Wish::Stop if stopping => std::process::exit(1),
+            Wish::Stop => {
+                stopping = true;
+                Order::Stop
+            }
+            Wish::Reload => match config::load(&arguments, &inputs) {
+                Ok(config) => Order::Reload(Box::new(config)),
+                Err(error) => {
+                    log::error!("reload: {error}; the old configuration stays");
+                    continue;
+                }
+            },
+        };
+        // Full means that the same has been ordered four times over.
+        let _ = orders.try_send(order);
+    }
+}
+
+fn announce(address: SocketAddr, config: &Config) {
+    let version = env!("CARGO_PKG_VERSION");
+    let budget = show_bytes(config.memory_budget);
+    log::info!("calendarbot {version} serves at http://{address}/ within {budget}");
+    log::info!("data is kept in {}", config.data_dir.display());
+    if config.feeds.is_empty() {
+        log::info!("this is the demo calendar; try: curl -s http://{address}/api/v1/next");
+        log::info!(
+            "yours instead: CALENDARBOT_ICS_URL=https://… calendarbot, or calendarbot -c FILE \
+             (calendarbot help)"
+        );
+    }
+    if !config.host.is_loopback() {
+        log::info!("everyone who can reach {} can read these calendars", config.host);
+    }
+}
+
+fn check(config: &Config) -> Result<String> {
+    let plan = app::plan(config)?;
+    let mut text = String::new();
+    for warning in &config.warnings {
+        let _ = writeln!(text, "warning: {warning}");
+    }
+    let file = match &config.path {
+        Some(path) => format!("{} is good", path.display()),
+        None => "the configuration is good; there is no file".to_owned(),
+    };
+    let _ = writeln!(text, "{file}");
+    for feed in &config.feeds {
+        let (name, label) = (&feed.name, feed.source.label());
+        let _ = writeln!(text, "feed `{name}`: {label}, every {} s", feed.interval.as_secs());
+    }
+    if config.feeds.is_empty() {
+        let _ = writeln!(text, "no feed: the demo calendar is served");
+    }
+    let (used, budget) = (show_bytes(plan.total_bytes()), show_bytes(config.memory_budget));
+    let _ = writeln!(text, "serves at http://{}:{}/, data in {}, {used} of {budget} planned",
+        config.host, config.port, config.data_dir.display());
+    Ok(text)
+}
+
+fn plan(config: &Config) -> Result<String> {
+    let feeds = config.feeds.len().max(1);
+    let divided = Plan::divide(config.memory_budget, feeds, app::feed_limits(config));
+    app::plan(config)?;
+    Ok(format!("{divided}\n"))
+}
+
+/// What is next, out of the stored data: works beside a running server.
+fn next(config: &Config, feed: Option<&str>, count: usize, json: bool) -> Result<String> {
+    let limits = app::plan(config)?.limits;
+    let reader = database::open_beside(&config.data_dir, &limits.database)?;
+    let statuses: Vec<CalendarStatus> = config
+        .feeds
+        .iter()
+        .map(|feed| (feed.name.clone(), feed.private))
+        .chain(config.feeds.is_empty().then(|| (app::DEMO_NAME.to_owned(), false)))
+        .map(|(name, private)| CalendarStatus { name, private, ..CalendarStatus::default() })
+        .collect();
+    let names: Vec<String> = statuses.iter().map(|status| status.name.clone()).collect();
+    if let Some(feed) = feed.filter(|feed| !names.iter().any(|name| name == feed)) {
+        return Err(Error::usage(format!("there is no feed `{feed}`; there is: {}", names.join(", "))));
+    }
+    let now = Clock::system(config.test_time).wall();
+    let query = WindowQuery {
+        from: now.as_second(),
+        to: Timestamp::MAX.as_second(),
+        calendar: feed,
+        limit: count,
+        names: &names,
+    };
+    let (entries, truncated) = read_window(&reader, &query, &limits.feed)?;
+    let zone = app::display_zone(config);
+    let agenda = Agenda { now, zone: &zone, entries: &entries, truncated, calendars: &statuses };
+    if json {
+        return Ok(native::next(&agenda, count) + "\n");
+    }
+    Ok(listing(&agenda, &entries))
+}
+
+fn listing(agenda: &Agenda<'_>, entries: &[Entry]) -> String {
+    let (meetings, _) =
+        selection::in_window(agenda, agenda.now, Timestamp::MAX, None, entries.len());
+    if meetings.is_empty() {
+        return "nothing is coming up\n".to_owned();
+    }
+    meetings.iter().map(|meeting| line(meeting, agenda)).collect()
+}
+
+fn line(meeting: &Meeting<'_>, agenda: &Agenda<'_>) -> String {
+    let zone = agenda.zone;
+    let today = zone.to_datetime(agenda.now).date();
+    let day = day_from(zone.to_datetime(meeting.start).date(), today);
+    let time = if meeting.all_day {
+        "all day".to_owned()
+    } else {
+        format!("{}–{}", clock(meeting.start, zone, false), clock(meeting.end, zone, false))
+    };
+    let until = meeting.start.as_second() - agenda.now.as_second();
+    let when = if until > 0 { format!("in {}", span(until)) } else { "now".to_owned() };
+    let text = format!("{day:<22} {time:<13} {} ({when})", meeting.title());
+    text.chars().map(harmless).collect::<String>() + "\n"
+}

@@ -1,0 +1,413 @@
+//! Keeping feeds fresh: when each is due, and one refresh from end to end.
+//!
+//! ```text
+//!            due or nudged            304, or published
+//!   Waiting ──────────────> Refreshing ────────────────> Waiting, an interval
+//!      ^                        │
+//!      └── backing off, jitter ─┘ failed: the old data stays, stale, with its age and the reason
+//! ```
+//!
+//! Every feed has a task of its own; `refresh.at_once` of them may be past waiting. A body is
+//! read in small pieces, each parsed and handed on before the next one is read, so that one
+//! component at a time is in memory, and the loop turns between two pieces.
+
+use std::fs::File;
+use std::io::Read;
+use std::rc::Rc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use smol::future;
+use smol::lock::Semaphore;
+
+use super::fetch::{self, FetchError, Fetched};
+use super::store::{self, FetchedFacts, Publication, Published};
+use super::{Feed, Feeds, Origin};
+use crate::budget::Limits;
+use crate::clock::{Clock, Moment};
+use crate::connections::database::Database;
+use crate::connections::outbound::Outbound;
+use crate::demo;
+use crate::error::{Error, Result};
+use crate::ical::Window;
+use crate::ical::component::{Component, Item, Reader};
+use crate::metrics::Metrics;
+
+/// How often a feed's window is compared with today.
+const SLIDE_INTERVAL: Duration = Duration::from_secs(3600);
+/// Reasons for skipping that are kept for people to read.
+const REASONS_MAX: usize = 10;
+/// No failure is tried again sooner.
+const BACKOFF_FLOOR: Duration = Duration::from_secs(5);
+
+/// What refreshing needs from the rest of the program.
+pub struct Refresher {
+    /// The clock.
+    pub clock: Clock,
+    /// All limits.
+    pub limits: Limits,
+    /// Where it counts.
+    pub metrics: Rc<Metrics>,
+    /// Where feeds are kept.
+    pub database: Rc<Database>,
+    /// Connections to feed servers.
+    pub outbound: Outbound,
+    /// Which feeds there are, told when one has changed.
+    pub feeds: Rc<Feeds>,
+    /// `refresh.at_once` permits.
+    pub permits: Semaphore,
+}
+
+/// How a refresh that did not fail ended.
+enum Outcome {
+    Unchanged,
+    Published(Published),
+}
+
+/// Why a refresh failed, and how soon it may be tried again.
+struct Failure {
+    text: String,
+    retry: Retry,
+}
+
+#[derive(Clone, Copy)]
+enum Retry {
+    /// Doubling waits up to this.
+    BackOff(Duration),
+    /// When the server says.
+    After(Duration),
+    /// When somebody asks.
+    Never,
+}
+
+impl Refresher {
+    /// Keeps one feed fresh until the task is dropped.
+    pub async fn run(&self, feed: Rc<Feed>) {
+        let mut due = Some(self.clock.now());
+        let mut failures = 0;
+        loop {
+            let slide = self.clock.now() + SLIDE_INTERVAL;
+            let wake = due.map_or(slide, |due| due.min(slide));
+            let nudged = self.wait(&feed, wake).await;
+            if !nudged && due.is_none_or(|due| due > self.clock.now()) {
+                self.slide(&feed).await;
+                continue;
+            }
+            let permit = self.permits.acquire().await;
+            let outcome = self.refresh(&feed).await;
+            drop(permit);
+            let wait = match outcome {
+                Ok(outcome) => {
+                    failures = 0;
+                    self.succeed(&feed, outcome);
+                    Some(feed.interval)
+                }
+                Err(failure) => {
+                    failures += 1;
+                    let wait = wait_after(failure.retry, failures, self.limits.refresh.backoff_min);
+                    self.fail(&feed, failure.text, wait);
+                    wait
+                }
+            };
+            due = wait.map(|wait| self.clock.now() + wait);
+            let next_due = wait.and_then(|wait| self.clock.wall().checked_add(wait).ok());
+            feed.status.borrow_mut().next_due = next_due;
+            self.feeds.changed();
+        }
+    }
+
+    /// True when somebody asked for a refresh before `wake`.
+    async fn wait(&self, feed: &Feed, wake: Moment) -> bool {
+        let nudged = async { feed.nudge.1.recv().await.is_ok() };
+        let slept = async {
+            self.clock.sleep_until(wake).await;
+            false
+        };
+        future::or(nudged, slept).await
+    }
+
+    fn succeed(&self, feed: &Feed, outcome: Outcome) {
+        let mut status = feed.status.borrow_mut();
+        let now = self.clock.wall();
+        status.last_success = Some(now);
+        if let Some(error) = status.last_error.take() {
+            log::info!("feed `{}` ({}) is well again after: {error}", feed.name, status.label);
+        }
+        self.metrics.refreshes.count();
+        match outcome {
+            Outcome::Published(published) => {
+                if !published.changed {
+                    self.metrics.refreshes_unchanged.count();
+                }
+                status.events = published.events;
+                for warning in &published.warnings {
+                    log::warn!("feed `{}`: {warning}", feed.name);
+                }
+            }
+            Outcome::Unchanged => self.metrics.refreshes_unchanged.count(),
+        }
+        self.feeds.has_data.set(true);
+    }
+
+    fn fail(&self, feed: &Feed, text: String, wait: Option<Duration>) {
+        self.metrics.refreshes_failed.count();
+        let mut status = feed.status.borrow_mut();
+        let again = match wait {
+            Some(wait) => format!("trying again in {} s", wait.as_secs()),
+            None => "not trying again until the configuration or the program is reloaded".into(),
+        };
+        // The same failure again and again is one piece of news.
+        let level = if status.last_error.as_ref() == Some(&text) {
+            log::Level::Debug
+        } else {
+            log::Level::Warn
+        };
+        log::log!(level, "feed `{}` ({}): {text}; {again}", feed.name, status.label);
+        status.last_error = Some(text);
+    }
+
+    async fn refresh(&self, feed: &Feed) -> Result<Outcome, Failure> {
+        let remembered = feed.remembered.borrow().clone();
+        let id = remembered.id;
+        let mut body = match &feed.origin {
+            Origin::Demo => {
+                let zone = self.feeds.zone();
+                let today = self.clock.wall().to_zoned_datetime(zone.clone()).date();
+                Body::Text(demo::calendar(today, zone.iana_name().unwrap_or("UTC")).into(), 0)
+            }
+            Origin::File(path) => {
+                let file = File::open(path);
+                Body::File(file.map_err(|error| retry(format!("cannot open its file: {error}")))?)
+            }
+            Origin::Server(server) => {
+                let request = fetch::Request {
+                    url: &server.url,
+                    headers: &server.headers,
+                    user_agent: &server.user_agent,
+                    etag: remembered.etag.as_deref(),
+                    last_modified: remembered.last_modified.as_deref(),
+                    policy: &server.policy,
+                    body_bytes_max: self.limits.feed.bytes_max,
+                };
+                let limits = &self.limits.refresh;
+                match fetch::fetch(&self.outbound, &self.clock, limits, request).await {
+                    Ok(Fetched::NotModified) => return Ok(Outcome::Unchanged),
+                    Ok(Fetched::Body(body)) => Body::Server(Box::new(body)),
+                    Err(error) => return Err(self.failure(&error)),
+                }
+            }
+        };
+        let read = self.stage(id, &mut body).await?;
+        let facts = FetchedFacts {
+            at: self.clock.wall().as_second(),
+            etag: body.etag(),
+            last_modified: body.last_modified(),
+            ..read
+        };
+        let published = self.publish(id, Some(facts.clone())).await.map_err(retry)?;
+        let mut remembered = feed.remembered.borrow_mut();
+        remembered.etag = facts.etag;
+        remembered.last_modified = facts.last_modified;
+        let mut status = feed.status.borrow_mut();
+        status.skipped = facts.skipped;
+        status.skipped_reasons = facts.skipped_reasons;
+        drop(status);
+        Ok(Outcome::Published(published))
+    }
+
+    /// Reads a body to its end into the staging place.
+    async fn stage(&self, id: i64, body: &mut Body) -> Result<FetchedFacts, Failure> {
+        let write = |error: Error| retry(error.to_string());
+        self.database
+            .write(move |connection| store::clear_staged(connection, id))
+            .await
+            .map_err(write)?;
+        let mut reader = Reader::new(&self.limits.feed);
+        let mut buffer = vec![0; self.limits.refresh.read_buffer_bytes];
+        let mut batch = Batch::new(self.limits.feed.components_max);
+        loop {
+            let count = body.read(&mut buffer, self).await?;
+            if count == 0 {
+                break;
+            }
+            self.metrics.feed_bytes.add(count as u64);
+            reader
+                .push(&buffer[..count], &mut |item| batch.take(item))
+                .map_err(|error| retry(error.to_string()))?;
+            if batch.bytes >= self.limits.refresh.stage_bytes_max {
+                let components = batch.next();
+                self.database
+                    .write(move |connection| store::stage(connection, id, &components))
+                    .await
+                    .map_err(write)?;
+            }
+            future::yield_now().await;
+        }
+        let summary = reader.finish().map_err(|error| retry(error.to_string()))?;
+        let components = batch.next();
+        self.database
+            .write(move |connection| store::stage(connection, id, &components))
+            .await
+            .map_err(write)?;
+        self.metrics.components_read.add(batch.read as u64);
+        self.metrics.components_skipped.add(batch.skipped);
+        Ok(FetchedFacts {
+            zone: summary.zone,
+            skipped: batch.skipped,
+            skipped_reasons: batch.reasons,
+            ..FetchedFacts::default()
+        })
+    }
+
+    async fn publish(&self, feed: i64, fetched: Option<FetchedFacts>) -> Result<Published> {
+        let zone = self.feeds.zone();
+        let window = window_around(self.clock.wall(), &zone, &self.limits);
+        let publication = Publication { feed, fetched, default_zone: zone, window };
+        let limits = self.limits.feed.clone();
+        self.database
+            .write(move |connection| store::publish(connection, &publication, &limits))
+            .await
+    }
+
+    /// Moves the window to today; writes nothing on a day on which that was done.
+    async fn slide(&self, feed: &Feed) {
+        let id = feed.remembered.borrow().id;
+        match self.publish(id, None).await {
+            Ok(published) if published.changed => self.feeds.changed(),
+            Ok(_) => {}
+            Err(error) => log::error!("feed `{}`: cannot move its window: {error}", feed.name),
+        }
+    }
+
+    fn failure(&self, error: &FetchError) -> Failure {
+        let limits = &self.limits.refresh;
+        let retry = match error.kind() {
+            fetch::Kind::RetryAfter(wait) => Retry::After(wait),
+            fetch::Kind::Gone => Retry::Never,
+            fetch::Kind::Refused => Retry::BackOff(limits.backoff_refused_max),
+            fetch::Kind::Transient(_) | fetch::Kind::Malformed => Retry::BackOff(limits.backoff_max),
+        };
+        Failure { text: error.to_string(), retry }
+    }
+}
+
+/// A failure of ours or of the body: tried again within the hour.
+fn retry(text: impl ToString) -> Failure {
+    Failure { text: text.to_string(), retry: Retry::BackOff(Duration::from_secs(3600)) }
+}
+
+/// Exponential back-off with full jitter: anywhere up to the doubled wait, so that many displays
+/// that lost their network together do not come back together.
+fn wait_after(retry: Retry, failures: u32, first: Duration) -> Option<Duration> {
+    match retry {
+        Retry::Never => None,
+        Retry::After(wait) => Some(wait),
+        Retry::BackOff(longest) => {
+            let doubled = first.saturating_mul(1 << failures.min(16)).min(longest);
+            let jittered = doubled.mul_f64(fastrand::f64());
+            Some(jittered.max(BACKOFF_FLOOR))
+        }
+    }
+}
+
+/// From midnight `past_days` ago to midnight in `future_days`, in the display's zone.
+fn window_around(now: Timestamp, zone: &TimeZone, limits: &Limits) -> Window {
+    let today = now.to_zoned_datetime(zone.clone()).date();
+    let midnight = |date: jiff::civil::Date| {
+        date.to_zoned_datetime(zone.clone()).map_or(now, |zoned| zoned.timestamp())
+    };
+    let past = i64::from(limits.feed.past_days).days();
+    let future = i64::from(limits.feed.future_days).days();
+    Window {
+        start: midnight(today.saturating_sub(past)),
+        end: midnight(today.saturating_add(future)),
+    }
+}
+
+/// A body, wherever it comes from.
+enum Body {
+    Text(Vec<u8>, usize),
+    File(File),
+    Server(Box<fetch::Body>),
+}
+
+impl Body {
+    /// Reads the next piece; 0 is the complete end.
+    async fn read(&mut self, buffer: &mut [u8], refresher: &Refresher) -> Result<usize, Failure> {
+        match self {
+            Body::Text(text, at) => {
+                let rest = &text[*at..];
+                let count = rest.len().min(buffer.len());
+                buffer[..count].copy_from_slice(&rest[..count]);
+                *at += count;
+                Ok(count)
+            }
+            Body::File(file) => {
+                file.read(buffer).map_err(|error| retry(format!("cannot read its file: {error}")))
+            }
+            Body::Server(body) => {
+                body.read(buffer).await.map_err(|error| refresher.failure(&error))
+            }
+        }
+    }
+
+    fn etag(&self) -> Option<String> {
+        match self {
+            Body::Server(body) => body.etag.clone(),
+            _ => None,
+        }
+    }
+
+    fn last_modified(&self) -> Option<String> {
+        match self {
+            Body::Server(body) => body.last_modified.clone(),
+            _ => None,
+        }
+    }
+}
+
+/// Components read and not yet handed to the writer.
+struct Batch {
+    components: Vec<Component>,
+    bytes: usize,
+    read: usize,
+    read_max: usize,
+    skipped: u64,
+    reasons: Vec<String>,
+}
+
+impl Batch {
+    fn new(read_max: usize) -> Self {
+        let (components, reasons) = (Vec::new(), Vec::new());
+        Self { components, bytes: 0, read: 0, read_max, skipped: 0, reasons }
+    }
+
+    fn take(&mut self, item: Item) {
+        match item {
+            Item::Component(component) if self.read < self.read_max => {
+                self.read += 1;
+                self.bytes += component.text.len() + size_of::<Component>();
+                self.components.push(component);
+            }
+            Item::Component(component) => {
+                self.skip(format!("{}: more components than are kept", component.uid));
+            }
+            Item::Skipped(skip) => {
+                self.skip(format!("line {}, {}: {}", skip.line, skip.uid, skip.reason));
+            }
+        }
+    }
+
+    fn skip(&mut self, reason: String) {
+        self.skipped += 1;
+        if self.reasons.len() < REASONS_MAX {
+            self.reasons.push(reason);
+        }
+    }
+
+    fn next(&mut self) -> Vec<Component> {
+        self.bytes = 0;
+        std::mem::take(&mut self.components)
+    }
+}

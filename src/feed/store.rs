@@ -1,0 +1,551 @@
+//! All SQL on feeds: stage what arrives, publish what changed, read a window.
+//!
+//! A refresh stages its components beside the database; [`publish`] compares them by content
+//! hash with the stored ones, writes the difference, expands the series that it touches and
+//! writes the difference of their occurrences, in one transaction. A refresh that brings nothing
+//! new writes nothing. [`publish`] with no staged components slides the window.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::budget::FeedLimits;
+use crate::calendar::{Entry, selection};
+use crate::error::Result;
+use crate::hash::fnv1a_parts;
+use crate::ical::component::{Component, Kind};
+use crate::ical::event::Event;
+use crate::ical::expand::expand;
+use crate::ical::zone::Zones;
+use crate::ical::{Occurrence, Time, Window};
+
+/// What is remembered of a feed from one start to the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remembered {
+    /// The row's number.
+    pub id: i64,
+    /// Validators for the next conditional request.
+    pub etag: Option<String>,
+    /// The same.
+    pub last_modified: Option<String>,
+    /// When the data was last known to be right, as far as it was written down.
+    pub checked_at: Option<Timestamp>,
+    /// Events stored.
+    pub events: u64,
+    /// Components that the last published refresh skipped.
+    pub skipped: u64,
+    /// The first of them.
+    pub skipped_reasons: Vec<String>,
+}
+
+/// Finds a feed's row or makes one. `source` is a hash of where it comes from: when that has
+/// changed, the validators are forgotten, since they were another server's; the data stays until
+/// the new source has answered.
+pub fn register(connection: &Connection, name: &str, source: i64) -> Result<Remembered> {
+    connection.execute(
+        "INSERT INTO feed (name, source) VALUES (?1, ?2)
+         ON CONFLICT (name) DO UPDATE SET source = ?2, etag = NULL, last_modified = NULL
+         WHERE source <> ?2",
+        params![name, source],
+    )?;
+    let remembered = connection.query_row(
+        "SELECT id, etag, last_modified, checked_at, skipped, skipped_reasons,
+                (SELECT count(*) FROM component WHERE feed = feed.id AND kind = ?2)
+         FROM feed WHERE name = ?1",
+        params![name, EVENT],
+        |row| {
+            let reasons: String = row.get(5)?;
+            Ok(Remembered {
+                id: row.get(0)?,
+                etag: row.get(1)?,
+                last_modified: row.get(2)?,
+                checked_at: row.get::<_, Option<i64>>(3)?.and_then(|at| instant(at).ok()),
+                skipped: row.get(4)?,
+                skipped_reasons: reasons.lines().map(str::to_owned).collect(),
+                events: row.get(6)?,
+            })
+        },
+    )?;
+    Ok(remembered)
+}
+
+/// Removes the feeds that are no longer configured, with all that they held.
+pub fn retire(connection: &Connection, configured: &[String]) -> Result<()> {
+    let mut names = connection.prepare("SELECT name FROM feed")?;
+    let names: Vec<String> = names.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for name in names.iter().filter(|name| !configured.contains(name)) {
+        connection.execute("DELETE FROM feed WHERE name = ?1", [name])?;
+    }
+    Ok(())
+}
+
+/// Writes down when a feed was last known to be right: at a stop, not after every refresh.
+pub fn remember_check(connection: &Connection, feed: i64, at: Timestamp) -> Result<()> {
+    let at = at.as_second();
+    connection.execute("UPDATE feed SET checked_at = ?2 WHERE id = ?1", params![feed, at])?;
+    Ok(())
+}
+
+/// Empties the staging place of a feed.
+pub fn clear_staged(connection: &Connection, feed: i64) -> Result<()> {
+    connection.execute("DELETE FROM staging.staged WHERE feed = ?1", [feed])?;
+    Ok(())
+}
+
+/// Stages components. Those that are stored already are noted without their text.
+pub fn stage(connection: &Connection, feed: i64, components: &[Component]) -> Result<()> {
+    let mut insert = connection.prepare_cached(
+        "INSERT OR IGNORE INTO staging.staged (feed, hash, kind, uid, text)
+         SELECT ?1, ?2, ?3, ?4,
+                CASE WHEN EXISTS (SELECT 1 FROM main.component WHERE feed = ?1 AND hash = ?2)
+                     THEN NULL ELSE ?5 END",
+    )?;
+    for component in components {
+        insert.execute(params![
+            feed,
+            component.hash,
+            kind_number(component.kind),
+            component.uid,
+            component.text
+        ])?;
+    }
+    Ok(())
+}
+
+/// What a refresh publishes beside its staged components.
+#[derive(Clone, Debug)]
+pub struct Publication {
+    /// The feed's row.
+    pub feed: i64,
+    /// The refresh's results; `None` only slides the window.
+    pub fetched: Option<FetchedFacts>,
+    /// The zone for times that name none that is known.
+    pub default_zone: TimeZone,
+    /// The stretch of time that is expanded.
+    pub window: Window,
+}
+
+/// What a complete body says of itself.
+#[derive(Clone, Debug, Default)]
+pub struct FetchedFacts {
+    /// When it was complete.
+    pub at: i64,
+    /// Validators for the next request.
+    pub etag: Option<String>,
+    /// The same.
+    pub last_modified: Option<String>,
+    /// X-WR-TIMEZONE.
+    pub zone: Option<String>,
+    /// Components skipped.
+    pub skipped: u64,
+    /// The first of them.
+    pub skipped_reasons: Vec<String>,
+}
+
+/// What a publication came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Published {
+    /// Something that people can see has changed.
+    pub changed: bool,
+    /// Events stored now.
+    pub events: u64,
+    /// Series that were cut short at a cap, and zones that had to be guessed: the first few.
+    pub warnings: Vec<String>,
+}
+
+/// Warnings of one publication that are kept.
+const WARNINGS_MAX: usize = 20;
+
+/// Publishes what was staged for a feed and slides its window, writing only what differs.
+pub fn publish(
+    connection: &Connection,
+    publication: &Publication,
+    limits: &FeedLimits,
+) -> Result<Published> {
+    let Publication { feed, fetched, default_zone, window } = publication;
+    let mut published = Published::default();
+    connection.execute("DELETE FROM staging.changed", [])?;
+    let mut zones_changed = false;
+    if fetched.is_some() {
+        zones_changed = apply_difference(connection, *feed, &mut published)?;
+    }
+    let everything = zones_changed | remember_facts(connection, publication)?;
+    let zones = read_zones(connection, *feed, default_zone.clone())?;
+    expand_series(connection, *feed, everything, &zones, *window, limits, &mut published)?;
+    clear_staged(connection, *feed)?;
+    published.events = connection.query_row(
+        "SELECT count(*) FROM component WHERE feed = ?1 AND kind = ?2",
+        params![feed, EVENT],
+        |row| row.get(0),
+    )?;
+    Ok(published)
+}
+
+/// Deletes the components that are gone, inserts those that are new, and notes the UIDs of both.
+/// True when a time zone is among them.
+fn apply_difference(
+    connection: &Connection,
+    feed: i64,
+    published: &mut Published,
+) -> Result<bool> {
+    connection.execute(
+        "INSERT OR IGNORE INTO staging.changed (uid)
+         SELECT uid FROM main.component AS old WHERE feed = ?1
+            AND NOT EXISTS (SELECT 1 FROM staging.staged AS new
+                            WHERE new.feed = ?1 AND new.hash = old.hash)
+         UNION SELECT uid FROM staging.staged WHERE feed = ?1 AND text IS NOT NULL",
+        [feed],
+    )?;
+    let zones: u64 = connection.query_row(
+        "SELECT (SELECT count(*) FROM staging.staged
+                  WHERE feed = ?1 AND kind = ?2 AND text IS NOT NULL)
+              + (SELECT count(*) FROM main.component AS old WHERE feed = ?1 AND kind = ?2
+                    AND NOT EXISTS (SELECT 1 FROM staging.staged AS new
+                                    WHERE new.feed = ?1 AND new.hash = old.hash))",
+        params![feed, ZONE],
+        |row| row.get(0),
+    )?;
+    let gone = connection.execute(
+        "DELETE FROM main.component WHERE feed = ?1
+            AND NOT EXISTS (SELECT 1 FROM staging.staged AS new
+                            WHERE new.feed = ?1 AND new.hash = component.hash)",
+        [feed],
+    )?;
+    let new = connection.execute(
+        "INSERT INTO main.component (feed, kind, uid, hash, text)
+         SELECT feed, kind, uid, hash, text FROM staging.staged
+         WHERE feed = ?1 AND text IS NOT NULL",
+        [feed],
+    )?;
+    published.changed |= gone + new > 0;
+    Ok(zones > 0)
+}
+
+/// Writes the feed's row where it differs. True when every series must be expanded anew: the
+/// window or a zone that applies to all of them has changed.
+fn remember_facts(connection: &Connection, publication: &Publication) -> Result<bool> {
+    let Publication { feed, fetched, default_zone, window } = publication;
+    let default_zone = default_zone.iana_name().unwrap_or_default();
+    let (start, end) = (window.start.as_second(), window.end.as_second());
+    let moved = connection.execute(
+        "UPDATE feed SET window_start = ?2, window_end = ?3, default_zone = ?4
+         WHERE id = ?1 AND (window_start, window_end, default_zone) <> (?2, ?3, ?4)",
+        params![feed, start, end, default_zone],
+    )?;
+    let Some(facts) = fetched else { return Ok(moved > 0) };
+    let rezoned = connection.execute(
+        "UPDATE feed SET zone = ?2 WHERE id = ?1 AND zone IS NOT ?2",
+        params![feed, facts.zone],
+    )?;
+    let reasons = facts.skipped_reasons.join("\n");
+    connection.execute(
+        "UPDATE feed SET etag = ?2, last_modified = ?3, skipped = ?4, skipped_reasons = ?5,
+                checked_at = ?6
+         WHERE id = ?1 AND (etag IS NOT ?2 OR last_modified IS NOT ?3 OR skipped <> ?4
+                            OR skipped_reasons <> ?5 OR checked_at IS NULL)",
+        params![feed, facts.etag, facts.last_modified, facts.skipped, reasons, facts.at],
+    )?;
+    Ok(moved + rezoned > 0)
+}
+
+fn read_zones(connection: &Connection, feed: i64, default_zone: TimeZone) -> Result<Zones> {
+    let calendar_zone: Option<String> =
+        connection.query_row("SELECT zone FROM feed WHERE id = ?1", [feed], |row| row.get(0))?;
+    let mut zones = Zones::new(jiff::tz::db(), default_zone, calendar_zone.as_deref());
+    let mut stored =
+        connection.prepare("SELECT text FROM component WHERE feed = ?1 AND kind = ?2")?;
+    let mut rows = stored.query(params![feed, ZONE])?;
+    while let Some(row) = rows.next()? {
+        zones.define(row.get_ref(0)?.as_str().unwrap_or_default());
+    }
+    Ok(zones)
+}
+
+/// Expands every series, or those that have changed, one at a time.
+fn expand_series(
+    connection: &Connection,
+    feed: i64,
+    everything: bool,
+    zones: &Zones,
+    window: Window,
+    limits: &FeedLimits,
+    published: &mut Published,
+) -> Result<()> {
+    let mut members = connection.prepare(
+        "SELECT id, uid, text FROM component
+         WHERE feed = ?1 AND kind = ?2 AND (?3 OR uid IN (SELECT uid FROM staging.changed))
+         ORDER BY uid, id",
+    )?;
+    let mut rows = members.query(params![feed, EVENT, everything])?;
+    let mut series = Series::default();
+    loop {
+        let row = rows.next()?;
+        let uid = row.map(|row| row.get::<_, String>(1)).transpose()?;
+        if uid.as_ref() != Some(&series.uid) {
+            published.changed |=
+                series.publish(connection, zones, window, limits, &mut published.warnings)?;
+            series = Series { uid: uid.clone().unwrap_or_default(), ..Series::default() };
+        }
+        let Some(row) = row else { return Ok(()) };
+        let text = row.get_ref(2)?.as_str().unwrap_or_default();
+        match Event::parse(text, limits) {
+            Ok(event) if series.events.len() <= limits.overrides_max => {
+                series.ids.push(row.get(0)?);
+                series.events.push(event);
+            }
+            Ok(_) => warn(&mut published.warnings, &series.uid, "more overrides than are kept"),
+            // It was read before it was stored; only a damaged database comes here.
+            Err(reason) => warn(&mut published.warnings, &series.uid, &reason),
+        }
+    }
+}
+
+fn warn(warnings: &mut Vec<String>, uid: &str, text: &str) {
+    if warnings.len() < WARNINGS_MAX {
+        warnings.push(format!("{uid}: {text}"));
+    }
+}
+
+/// The components of one UID, with the numbers of their rows.
+#[derive(Default)]
+struct Series {
+    uid: String,
+    ids: Vec<i64>,
+    events: Vec<Event>,
+}
+
+/// One row of `occurrence`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Stored {
+    start: i64,
+    component: i64,
+    recurrence: i64,
+    stop: i64,
+    form: i64,
+}
+
+/// `recurrence` of an event that does not repeat. No time has this number: calendars end in the
+/// year 9999.
+const NOT_RECURRING: i64 = i64::MIN;
+
+impl Series {
+    /// Makes the stored occurrences those of the window; true when any had to be written.
+    fn publish(
+        &self,
+        connection: &Connection,
+        zones: &Zones,
+        window: Window,
+        limits: &FeedLimits,
+        warnings: &mut Vec<String>,
+    ) -> Result<bool> {
+        if self.events.is_empty() {
+            return Ok(false);
+        }
+        let expansion = expand(&self.events, zones, window, limits);
+        for text in expansion.truncated.iter().chain(&expansion.warnings) {
+            warn(warnings, &self.uid, text);
+        }
+        let wanted: HashSet<Stored> =
+            expansion.occurrences.iter().map(|occurrence| self.stored(occurrence)).collect();
+        let mut kept = HashSet::with_capacity(wanted.len());
+        let mut gone = Vec::new();
+        let mut existing = connection.prepare_cached(
+            "SELECT start, component, recurrence, stop, form FROM occurrence WHERE component = ?1",
+        )?;
+        for id in &self.ids {
+            let mut rows = existing.query([id])?;
+            while let Some(row) = rows.next()? {
+                let stored = Stored::read(row)?;
+                if wanted.contains(&stored) {
+                    kept.insert(stored);
+                } else {
+                    gone.push(stored);
+                }
+            }
+        }
+        let mut delete = connection.prepare_cached(
+            "DELETE FROM occurrence WHERE start = ?1 AND component = ?2 AND recurrence = ?3",
+        )?;
+        for stored in &gone {
+            delete.execute(params![stored.start, stored.component, stored.recurrence])?;
+        }
+        let mut insert = connection.prepare_cached(
+            "INSERT OR REPLACE INTO occurrence (start, component, recurrence, stop, form)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?;
+        for new in wanted.difference(&kept) {
+            insert.execute(params![new.start, new.component, new.recurrence, new.stop, new.form])?;
+        }
+        Ok(!gone.is_empty() || kept.len() < wanted.len())
+    }
+
+    fn stored(&self, occurrence: &Occurrence) -> Stored {
+        let (form, start) = number_of(occurrence.start);
+        let recurrence = occurrence.recurrence.map_or(NOT_RECURRING, |time| number_of(time).1);
+        let stop = number_of(occurrence.end).1;
+        Stored { start, component: self.ids[occurrence.event], recurrence, stop, form }
+    }
+}
+
+impl Stored {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            start: row.get(0)?,
+            component: row.get(1)?,
+            recurrence: row.get(2)?,
+            stop: row.get(3)?,
+            form: row.get(4)?,
+        })
+    }
+}
+
+/// A floating time or a date is stored as if it were UTC; seen from a zone it may lie up to 14
+/// hours earlier or 12 later (and an hour more for safety).
+const FORM_SLACK_SECONDS: i64 = 15 * 3600;
+
+/// What to read for an answer.
+pub struct WindowQuery<'q> {
+    /// The first instant.
+    pub from: i64,
+    /// The first instant after it.
+    pub to: i64,
+    /// Only this feed.
+    pub calendar: Option<&'q str>,
+    /// Entries that are shown, at most.
+    pub limit: usize,
+    /// The names of the feeds in the order of the configuration; others are left out.
+    pub names: &'q [String],
+}
+
+/// Rows looked at for each entry that is wanted, so that a calendar full of hidden events does
+/// not hold the loop.
+const ROWS_A_WANTED_ENTRY: usize = 20;
+
+/// The entries that touch a window, the earliest first, and whether there were more.
+pub fn read_window(
+    reader: &Connection,
+    query: &WindowQuery<'_>,
+    limits: &FeedLimits,
+) -> Result<(Vec<Entry>, bool)> {
+    let mut select = reader.prepare_cached(
+        "SELECT o.start, o.component, o.recurrence, o.stop, o.form, c.uid, c.text, f.name
+         FROM occurrence AS o JOIN component AS c ON c.id = o.component
+              JOIN feed AS f ON f.id = c.feed
+         WHERE o.start < ?2 + ?3 * (o.form <> 0)
+           AND (o.stop > ?1 - ?3 * (o.form <> 0) OR o.start >= ?1 - ?3 * (o.form <> 0))
+           AND o.start < ?2 + ?3
+           AND (?4 IS NULL OR f.name = ?4)
+         ORDER BY o.start",
+    )?;
+    let slack = FORM_SLACK_SECONDS;
+    let mut rows = select.query(params![query.from, query.to, slack, query.calendar])?;
+    let mut entries = Vec::new();
+    let mut known: HashMap<i64, Option<Event>> = HashMap::new();
+    let mut rows_left = query.limit.saturating_mul(ROWS_A_WANTED_ENTRY);
+    while let Some(row) = rows.next()? {
+        if entries.len() >= query.limit || rows_left == 0 {
+            return Ok((entries, true));
+        }
+        rows_left -= 1;
+        let name = row.get_ref(7)?.as_str().unwrap_or_default();
+        let Some(calendar) = query.names.iter().position(|configured| configured == name) else {
+            continue;
+        };
+        let stored = Stored::read(row)?;
+        let event = match known.entry(stored.component) {
+            std::collections::hash_map::Entry::Occupied(place) => place.into_mut(),
+            std::collections::hash_map::Entry::Vacant(place) => {
+                let text = row.get_ref(6)?.as_str().unwrap_or_default();
+                let event = Event::parse(text, limits).ok();
+                place.insert(event.filter(|event| selection::is_shown(&event.details)))
+            }
+        };
+        let Some(event) = event else { continue };
+        let uid = row.get_ref(5)?.as_str().unwrap_or_default();
+        if let Some(entry) = entry(&stored, uid, name, calendar, event) {
+            entries.push(entry);
+        }
+    }
+    Ok((entries, false))
+}
+
+/// A stored row as an entry; `None` when its numbers are no times, in a damaged database.
+fn entry(
+    stored: &Stored,
+    uid: &str,
+    name: &str,
+    calendar: usize,
+    event: &Event,
+) -> Option<Entry> {
+    let is_recurring = stored.recurrence != NOT_RECURRING;
+    let recurrence = match is_recurring {
+        true => Some(time_of(stored.form, stored.recurrence)?),
+        false => None,
+    };
+    let id = match recurrence {
+        Some(_) if event.recurrence_id.is_none() => {
+            let original = instant(stored.recurrence).ok()?.strftime("%Y%m%dT%H%M%S");
+            let number = stored.recurrence.to_le_bytes();
+            let mark = fnv1a_parts(&[name.as_bytes(), uid.as_bytes(), &number]) as u32;
+            format!("{uid}_{original}_{mark:08x}")
+        }
+        _ => uid.to_owned(),
+    };
+    Some(Entry {
+        id,
+        calendar,
+        start: time_of(stored.form, stored.start)?,
+        end: time_of(stored.form, stored.stop)?,
+        recurrence,
+        details: event.details.clone(),
+    })
+}
+
+const EVENT: i64 = 0;
+const ZONE: i64 = 1;
+
+fn kind_number(kind: Kind) -> i64 {
+    match kind {
+        Kind::Event => EVENT,
+        Kind::TimeZone => ZONE,
+    }
+}
+
+/// A time as (form, seconds).
+fn number_of(time: Time) -> (i64, i64) {
+    let as_if_utc = |civil: DateTime| {
+        let zoned = civil.to_zoned_datetime(TimeZone::UTC);
+        zoned.map_or(i64::MAX, |zoned| zoned.timestamp().as_second())
+    };
+    match time {
+        Time::Instant(timestamp) => (0, timestamp.as_second()),
+        Time::Floating(civil) => (1, as_if_utc(civil)),
+        Time::Date(date) => (2, as_if_utc(date.to_datetime(jiff::civil::Time::midnight()))),
+    }
+}
+
+fn time_of(form: i64, second: i64) -> Option<Time> {
+    let timestamp = instant(second).ok()?;
+    let civil = || TimeZone::UTC.to_datetime(timestamp);
+    match form {
+        0 => Some(Time::Instant(timestamp)),
+        1 => Some(Time::Floating(civil())),
+        2 => Some(Time::Date(Date::from(civil()))),
+        _ => None,
+    }
+}
+
+fn instant(second: i64) -> std::result::Result<Timestamp, jiff::Error> {
+    Timestamp::from_second(second)
+}
+
+/// True when any configured feed has ever been published.
+pub fn has_data(reader: &Connection) -> Result<bool> {
+    let found = reader
+        .query_row("SELECT 1 FROM feed WHERE checked_at IS NOT NULL LIMIT 1", [], |_| Ok(()))
+        .optional()?;
+    Ok(found.is_some())
+}

@@ -1,0 +1,3 @@
+//! Health: what is measured about the process itself.
+
+pub mod sample;

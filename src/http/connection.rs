@@ -1,0 +1,205 @@
+//! One client's connection.
+//!
+//! ```text
+//!            first byte              message complete           answer there
+//!   ┌─ Idle ───────────> Reading ──────────────────> Answering ─────────────┐
+//!   │    ^                  │  │  answer at once                            │
+//!   │    │                  │  └────────────────────────────┬───────────────┘
+//!   │    │                  │ rejected                      v
+//!   │    └──────────────────│───────────── keep-alive ── Writing
+//!   │                       v                               │ close
+//!   │   deadline, client   (answered 4xx) ──────────────────┤
+//!   │   gone, evicted                                       v
+//!   └────────────────────> gone <── read to the end ── Lingering
+//! ```
+//!
+//! `Lingering` reads and drops what the client still sends, so that closing does not reset the
+//! connection before the client has read its answer (RFC 9112 section 9.6).
+
+use std::io::{self, Read};
+use std::net::{IpAddr, Shutdown, TcpStream};
+use std::ops::Range;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::frame::Progress;
+use super::response::{Answer, Manner, Outgoing};
+use crate::budget::HttpLimits;
+use crate::clock::Moment;
+
+/// Where a connection stands.
+pub enum State {
+    /// Between two requests, or before the first; the buffer is empty.
+    Idle,
+    /// Part of a request is in the buffer.
+    Reading {
+        /// How far it has come.
+        progress: Progress,
+        /// `100 Continue` was sent for it.
+        continued: bool,
+    },
+    /// The request is whole and its answer is being made.
+    Answering(Asked),
+    /// The socket is full.
+    Writing(Outgoing),
+    /// Answered and half closed; reading to the end.
+    Lingering {
+        /// Bytes thrown away so far.
+        dropped_bytes: usize,
+    },
+}
+
+/// What must be remembered of a request while its answer is being made. The request itself
+/// stays at the front of the buffer.
+pub struct Asked {
+    /// How the client wants its answer; `unchanged` is decided once there is one.
+    pub manner: Manner,
+    /// Where `If-None-Match` lies in the buffer.
+    pub if_none_match: Option<Range<usize>>,
+    /// The length of the request.
+    pub consumed: usize,
+}
+
+/// The tenant of a slot.
+pub struct Connection {
+    /// The socket, nonblocking.
+    pub socket: TcpStream,
+    /// Where the client is.
+    pub peer: IpAddr,
+    /// Where the connection stands.
+    pub state: State,
+    /// When it got there, or last made progress in writing.
+    pub since: Moment,
+    /// A borrowed large buffer, when the slot's own is too small for the request.
+    pub large: Option<Box<[u8]>>,
+    /// Bytes in the buffer.
+    pub filled: usize,
+    /// What the epoll set waits for.
+    pub interest: Interest,
+}
+
+/// What a connection wants to be woken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// Bytes from the client.
+    Read,
+    /// Room in the socket.
+    Write,
+    /// Nothing but the end of the connection.
+    Nothing,
+}
+
+/// What came of a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// So many bytes more.
+    Bytes(usize),
+    /// Nothing yet.
+    Nothing,
+    /// The client has finished or gone.
+    End,
+}
+
+impl Connection {
+    /// A client that has just been accepted.
+    pub fn new(socket: TcpStream, peer: IpAddr, now: Moment) -> Self {
+        Self {
+            socket,
+            peer,
+            state: State::Idle,
+            since: now,
+            large: None,
+            filled: 0,
+            interest: Interest::Read,
+        }
+    }
+
+    /// Reads once into the free part of the buffer, which must not be full.
+    pub fn read(&mut self, slot_buffer: &mut [u8]) -> Input {
+        let buffer = self.large.as_deref_mut().unwrap_or(slot_buffer);
+        let input = read_once(&self.socket, &mut buffer[self.filled..]);
+        if let Input::Bytes(count) = input {
+            self.filled += count;
+        }
+        input
+    }
+
+    /// The bytes read and not yet consumed.
+    pub fn bytes<'b>(&'b self, slot_buffer: &'b [u8]) -> &'b [u8] {
+        let buffer = self.large.as_deref().unwrap_or(slot_buffer);
+        &buffer[..self.filled]
+    }
+
+    /// Drops an answered request from the front; what follows it stays for the next turn.
+    pub fn consume(&mut self, count: usize, slot_buffer: &mut [u8]) {
+        let buffer = self.large.as_deref_mut().unwrap_or(slot_buffer);
+        buffer.copy_within(count..self.filled, 0);
+        self.filled -= count;
+    }
+
+    /// Takes the next state.
+    pub fn enter(&mut self, state: State, now: Moment) {
+        self.state = state;
+        self.since = now;
+    }
+
+    /// How long the connection may stay as it is. `pressed` shortens idling.
+    pub fn patience(&self, limits: &HttpLimits, pressed: bool) -> Duration {
+        match &self.state {
+            State::Idle if pressed => limits.idle_pressed_time,
+            State::Idle => limits.idle_time,
+            State::Reading { progress: Progress::Head, .. } => limits.head_time,
+            State::Reading { progress: Progress::Body { .. }, .. } => limits.body_time,
+            // The answer is ours to make; the client is not at fault.
+            State::Answering(_) => Duration::MAX,
+            State::Writing(_) => limits.write_time,
+            State::Lingering { .. } => limits.linger_time,
+        }
+    }
+
+    /// Who goes first when a new client needs a slot: the lower, the sooner. `None` is never
+    /// evicted: its answer is being made.
+    pub fn eviction_rank(&self) -> Option<u8> {
+        match &self.state {
+            State::Lingering { .. } => Some(0),
+            State::Idle => Some(1),
+            State::Reading { progress: Progress::Head, .. } => Some(2),
+            State::Reading { progress: Progress::Body { .. }, .. } => Some(3),
+            State::Writing(_) => Some(4),
+            State::Answering(_) => None,
+        }
+    }
+
+    /// Tells the client that nothing more will come, and begins to read to the end. False when
+    /// it has gone already.
+    pub fn linger(&mut self, now: Moment) -> bool {
+        self.filled = 0;
+        self.enter(State::Lingering { dropped_bytes: 0 }, now);
+        self.socket.shutdown(Shutdown::Write).is_ok()
+    }
+
+    /// An answer on its way to this client.
+    pub fn outgoing(
+        asked: &Asked,
+        answer: Rc<Answer>,
+        bytes: &[u8],
+        date: super::response::DateField,
+    ) -> Outgoing {
+        let known = asked.if_none_match.clone().and_then(|range| bytes.get(range));
+        let unchanged = known.is_some_and(|tags| answer.is_known_by(tags));
+        Outgoing::new(answer, date, Manner { unchanged, ..asked.manner })
+    }
+}
+
+/// One `read`, told apart by what it means.
+pub fn read_once(mut socket: &TcpStream, buffer: &mut [u8]) -> Input {
+    loop {
+        match socket.read(buffer) {
+            Ok(0) => return Input::End,
+            Ok(count) => return Input::Bytes(count),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Input::Nothing,
+            Err(_) => return Input::End,
+        }
+    }
+}

@@ -1,0 +1,513 @@
+//! Raw bytes from a client -> one message, or not yet, or never. The only judge of them.
+//!
+//! Pure: no socket, no clock. What passes here is one complete HTTP/1.x request whose method,
+//! target, host and body mean the same to everybody who reads it after us (RFC 9112); whatever
+//! could be read in two ways is refused.
+//!
+//! ```text
+//!  bytes ──> head ends within the limit? ──no──> Partial(Head) | Reject 400, 414, 431, 505
+//!                     │ yes
+//!            request line and fields valid? ──no──> Reject 400, 405, 417, 501, 505
+//!                     │ yes
+//!            body: none ──────────────────────────> Complete
+//!                  Content-Length ── all there? ──> Complete | Partial(Body) | Reject 413
+//!                  chunked ──────── last chunk? ──> Complete | Partial(Body) | Reject 400, 413
+//! ```
+//!
+//! The outcome does not depend on how the bytes were cut into packets: a longer prefix of the
+//! same stream only ever turns `Partial` into one of the others.
+
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+use httparse::Header;
+
+use super::response::Status;
+use crate::budget::HttpLimits;
+
+/// Room for the header fields of one request while it is looked at.
+pub type HeaderRoom<'b> = [MaybeUninit<Header<'b>>; HEADERS_ROOM];
+/// The compile-time size of [`HeaderRoom`]; `HttpLimits::headers_max` may be lower.
+const HEADERS_ROOM: usize = 64;
+
+/// Empty room, free of charge.
+pub const fn header_room<'b>() -> HeaderRoom<'b> {
+    [const { MaybeUninit::uninit() }; HEADERS_ROOM]
+}
+
+/// What the bytes so far amount to.
+#[derive(Debug)]
+pub enum Framed<'h, 'b> {
+    /// A prefix of something that may yet be a message.
+    Partial(Progress),
+    /// One whole message, at the front of the bytes.
+    Complete(Message<'h, 'b>),
+    /// Not a message, and no further byte can make it one.
+    Reject(Status),
+}
+
+/// How far a partial message has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The head has not ended.
+    Head,
+    /// The head is good and the body is under way.
+    Body {
+        /// The client waits for `100 Continue` before it sends the body (RFC 9110 section
+        /// 10.1.1).
+        expects_continue: bool,
+    },
+}
+
+/// The methods that are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are those of RFC 9110 section 9")]
+pub enum Method {
+    Get,
+    Head,
+    Post,
+    Put,
+    Delete,
+    Options,
+    /// Known and answered nowhere: CONNECT, TRACE, PATCH.
+    Refused,
+    /// Not known.
+    Unknown,
+}
+
+/// One complete request.
+#[derive(Debug)]
+pub struct Message<'h, 'b> {
+    /// The method.
+    pub method: Method,
+    /// The method as it was written, for handing on.
+    pub method_name: &'b str,
+    /// The path: begins with `/`, has no dot segments, no encoded slash or NUL; `*` for
+    /// `OPTIONS *`.
+    pub path: &'b str,
+    /// What follows `?`, still percent-encoded; empty when there is none.
+    pub query: &'b str,
+    /// The authority that the client meant, `host[:port]`; empty in HTTP/1.0 without Host.
+    pub host: &'b str,
+    /// The connection may stay open after the answer (RFC 9112 section 9.3).
+    pub keep_alive: bool,
+    /// HTTP/1.0, which wants to be told that the connection stays open.
+    pub is_1_0: bool,
+    /// All header fields, in order.
+    pub headers: &'h [Header<'b>],
+    /// `If-None-Match`, as sent.
+    pub if_none_match: Option<&'b [u8]>,
+    /// Where the body lies in the bytes and how it is written there.
+    pub body: Body,
+    /// How many bytes the message takes.
+    pub consumed: usize,
+}
+
+/// A message's body, as a range of the bytes that were framed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// As it is; empty when there is none.
+    Plain(Range<usize>),
+    /// In chunks; [`dechunk`] joins them.
+    Chunked(Range<usize>),
+}
+
+/// Looks at `bytes` and says what they amount to.
+pub fn frame<'h, 'b>(
+    bytes: &'b [u8],
+    room: &'h mut HeaderRoom<'b>,
+    limits: &HttpLimits,
+) -> Framed<'h, 'b> {
+    match frame_or_reject(bytes, room, limits) {
+        Ok(framed) => framed,
+        Err(status) => Framed::Reject(status),
+    }
+}
+
+fn frame_or_reject<'h, 'b>(
+    bytes: &'b [u8],
+    room: &'h mut HeaderRoom<'b>,
+    limits: &HttpLimits,
+) -> Result<Framed<'h, 'b>, Status> {
+    let start = leading_empty_lines(&bytes[..bytes.len().min(limits.head_bytes_max)]);
+    let Some(head_end) = head_end(bytes, start, limits)? else {
+        return Ok(Framed::Partial(Progress::Head));
+    };
+    let head = &bytes[start..head_end];
+    let room = &mut room[..limits.headers_max.min(HEADERS_ROOM)];
+    let mut request = httparse::Request::new(&mut []);
+    match request.parse_with_uninit_headers(head, room) {
+        Ok(httparse::Status::Complete(length)) if length == head.len() => {}
+        Ok(_) => return Err(Status::BAD_REQUEST),
+        Err(httparse::Error::TooManyHeaders) => return Err(Status::FIELDS_TOO_LARGE),
+        Err(httparse::Error::Version) => return Err(version_status(head)),
+        Err(_) => return Err(Status::BAD_REQUEST),
+    }
+    let method_name = request.method.ok_or(Status::BAD_REQUEST)?;
+    let target = request.path.ok_or(Status::BAD_REQUEST)?;
+    let is_1_0 = request.version == Some(0);
+    if target.len() > limits.target_bytes_max {
+        return Err(Status::TARGET_TOO_LONG);
+    }
+    let method = method_of(method_name);
+    let fields = Fields::read(request.headers, is_1_0)?;
+    let Target { authority, path, query } = Target::parse(method, target)?;
+    let host = authority.or(fields.host).unwrap_or_default();
+
+    let expects_continue = fields.expects_continue;
+    let partial = Ok(Framed::Partial(Progress::Body { expects_continue }));
+    let (body, consumed) = match fields.length {
+        Length::None => (Body::Plain(head_end..head_end), head_end),
+        Length::Fixed(length) if length > limits.body_bytes_max as u64 => {
+            return Err(Status::CONTENT_TOO_LARGE);
+        }
+        Length::Fixed(length) => {
+            let end = head_end + length as usize;
+            if bytes.len() < end {
+                return partial;
+            }
+            (Body::Plain(head_end..end), end)
+        }
+        Length::Chunked => match chunked_end(&bytes[head_end..], limits)? {
+            None => return partial,
+            Some(length) => (Body::Chunked(head_end..head_end + length), head_end + length),
+        },
+    };
+    Ok(Framed::Complete(Message {
+        method,
+        method_name,
+        path,
+        query,
+        host,
+        keep_alive: fields.keep_alive,
+        is_1_0,
+        headers: request.headers,
+        if_none_match: fields.if_none_match,
+        body,
+        consumed,
+    }))
+}
+
+/// RFC 9112 section 2.2: empty lines before a request line are ignored. They count as part of
+/// the head, so that their number is bounded.
+fn leading_empty_lines(bytes: &[u8]) -> usize {
+    let pairs = bytes.chunks_exact(2).take_while(|pair| *pair == b"\r\n").count();
+    pairs * 2
+}
+
+/// Finds the end of the head and refuses control bytes on the way: lines end with CRLF and
+/// nothing else, so a bare CR, a bare LF and a NUL are all 400.
+fn head_end(bytes: &[u8], start: usize, limits: &HttpLimits) -> Result<Option<usize>, Status> {
+    let within = &bytes[..bytes.len().min(limits.head_bytes_max)];
+    let mut at = start;
+    while let Some(found) = within[at..].iter().position(|byte| *byte < b' ' || *byte == 0x7f) {
+        at += found;
+        match &within[at..] {
+            [b'\r', b'\n', b'\r', b'\n', ..] => return Ok(Some(at + 4)),
+            [b'\r', b'\n', ..] => at += 2,
+            [b'\t', ..] => at += 1,
+            [b'\r'] => break,
+            _ => return Err(Status::BAD_REQUEST),
+        }
+    }
+    if bytes.len() < limits.head_bytes_max {
+        return Ok(None);
+    }
+    let line = within[start..].split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let target = line.split(|byte| *byte == b' ').nth(1).unwrap_or(line);
+    Err(if target.len() > limits.target_bytes_max {
+        Status::TARGET_TOO_LONG
+    } else {
+        Status::FIELDS_TOO_LARGE
+    })
+}
+
+/// A well-formed version that is not ours is 505; anything else in its place is 400.
+fn version_status(head: &[u8]) -> Status {
+    let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let mut words = line.split(|byte| *byte == b' ').skip(2);
+    match (words.next(), words.next()) {
+        (Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor]), None)
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            Status::VERSION_NOT_SUPPORTED
+        }
+        _ => Status::BAD_REQUEST,
+    }
+}
+
+fn method_of(name: &str) -> Method {
+    match name {
+        "GET" => Method::Get,
+        "HEAD" => Method::Head,
+        "POST" => Method::Post,
+        "PUT" => Method::Put,
+        "DELETE" => Method::Delete,
+        "OPTIONS" => Method::Options,
+        "CONNECT" | "TRACE" | "PATCH" => Method::Refused,
+        _ => Method::Unknown,
+    }
+}
+
+/// How a body's end is told (RFC 9112 section 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Length {
+    None,
+    Fixed(u64),
+    Chunked,
+}
+
+/// The header fields that decide about framing.
+struct Fields<'b> {
+    host: Option<&'b str>,
+    length: Length,
+    keep_alive: bool,
+    expects_continue: bool,
+    if_none_match: Option<&'b [u8]>,
+}
+
+impl<'b> Fields<'b> {
+    fn read(headers: &[Header<'b>], is_1_0: bool) -> Result<Self, Status> {
+        let mut host = None;
+        let mut content_length = None;
+        let mut chunked = false;
+        let (mut close, mut keep_alive) = (false, false);
+        let mut expects_continue = false;
+        let mut if_none_match = None;
+        for Header { name, value } in headers {
+            // The length tells most fields apart without looking at a letter.
+            match name.len() {
+                4 if name.eq_ignore_ascii_case("host") => {
+                    let authority = valid_authority(value).ok_or(Status::BAD_REQUEST)?;
+                    if host.replace(authority).is_some() {
+                        return Err(Status::BAD_REQUEST);
+                    }
+                }
+                6 if name.eq_ignore_ascii_case("expect") => {
+                    if !value.eq_ignore_ascii_case(b"100-continue") {
+                        return Err(Status::EXPECTATION_FAILED);
+                    }
+                    expects_continue = !is_1_0;
+                }
+                10 if name.eq_ignore_ascii_case("connection") => {
+                    for token in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+                        close |= token.eq_ignore_ascii_case(b"close");
+                        keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
+                    }
+                }
+                13 if name.eq_ignore_ascii_case("if-none-match") => if_none_match = Some(*value),
+                14 if name.eq_ignore_ascii_case("content-length") => {
+                    let length = digits(value).ok_or(Status::BAD_REQUEST)?;
+                    if content_length.replace(length).is_some() {
+                        return Err(Status::BAD_REQUEST);
+                    }
+                }
+                17 if name.eq_ignore_ascii_case("transfer-encoding") => {
+                    if chunked || is_1_0 || !value.eq_ignore_ascii_case(b"chunked") {
+                        return Err(Status::BAD_REQUEST);
+                    }
+                    chunked = true;
+                }
+                _ => {}
+            }
+        }
+        let length = match (content_length, chunked) {
+            (Some(_), true) => return Err(Status::BAD_REQUEST),
+            (None, true) => Length::Chunked,
+            (Some(length), false) => Length::Fixed(length),
+            (None, false) => Length::None,
+        };
+        if host.is_none() && !is_1_0 {
+            return Err(Status::BAD_REQUEST);
+        }
+        let keep_alive = !close && (keep_alive || !is_1_0);
+        Ok(Self { host, length, keep_alive, expects_continue, if_none_match })
+    }
+}
+
+/// Digits only: no sign, no list, no overflow (RFC 9110 section 8.6).
+fn digits(value: &[u8]) -> Option<u64> {
+    if value.is_empty() || value.len() > 18 || !value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(value.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
+}
+
+/// `host[:port]` of RFC 3986 section 3.2.2 without user information: letters, digits, `-._~`,
+/// percent escapes and sub-delims for a name, or an address in brackets.
+fn valid_authority(value: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(value).ok()?;
+    let (name, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (address, after) = rest.split_once(']')?;
+            address.parse::<std::net::Ipv6Addr>().ok()?;
+            (address, after.strip_prefix(':').or(after.is_empty().then_some(""))?)
+        }
+        None => text.split_once(':').unwrap_or((text, "")),
+    };
+    let name_is_valid = !name.is_empty()
+        && name.len() <= 255
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:".contains(&byte));
+    let port_is_valid = port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
+    (name_is_valid && port_is_valid).then_some(text)
+}
+
+/// A request target (RFC 9112 section 3.2).
+struct Target<'b> {
+    authority: Option<&'b str>,
+    path: &'b str,
+    query: &'b str,
+}
+
+impl<'b> Target<'b> {
+    fn parse(method: Method, target: &'b str) -> Result<Self, Status> {
+        if method == Method::Refused {
+            return Err(Status::METHOD_NOT_ALLOWED);
+        }
+        if target == "*" && method == Method::Options {
+            return Ok(Self { authority: None, path: target, query: "" });
+        }
+        let (authority, origin_form) = match target.split_once("://") {
+            _ if target.starts_with('/') => (None, target),
+            Some((scheme, rest)) if is_http(scheme) => {
+                let end = rest.find(['/', '?']).unwrap_or(rest.len());
+                let (authority, path) = rest.split_at(end);
+                let authority = valid_authority(authority.as_bytes()).ok_or(Status::BAD_REQUEST)?;
+                (Some(authority), if path.is_empty() { "/" } else { path })
+            }
+            _ => return Err(Status::BAD_REQUEST),
+        };
+        if !origin_form.bytes().all(is_target_byte) {
+            return Err(Status::BAD_REQUEST);
+        }
+        let (path, query) = origin_form.split_once('?').unwrap_or((origin_form, ""));
+        if !is_plain_path(path) || !escapes_are_valid(query) {
+            return Err(Status::BAD_REQUEST);
+        }
+        Ok(Self { authority, path, query })
+    }
+}
+
+fn is_http(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
+}
+
+/// What RFC 3986 lets stand in a path or query. Fragments never reach a server; a backslash
+/// would be read as a slash by URL parsers further on.
+fn is_target_byte(byte: u8) -> bool {
+    matches!(byte, b'!' | b'$'..=b';' | b'=' | b'?'..=b'Z' | b'[' | b']' | b'_' | b'a'..=b'z' | b'~')
+}
+
+/// Absolute, without dot segments, and without escapes that hide a slash, a dot or a NUL.
+fn is_plain_path(path: &str) -> bool {
+    path.starts_with('/')
+        && path.split('/').all(|segment| segment != "." && segment != "..")
+        && escapes(path).all(|escape| {
+            matches!(escape, Some(byte) if byte >= b' ' && !b"/\\.\x7f".contains(&byte))
+        })
+}
+
+fn escapes_are_valid(text: &str) -> bool {
+    escapes(text).all(|escape| escape.is_some())
+}
+
+/// Every `%XX` of a text, decoded; `None` where two hexadecimal digits do not follow.
+fn escapes(text: &str) -> impl Iterator<Item = Option<u8>> + '_ {
+    text.split('%').skip(1).map(|after| {
+        let digits = after.as_bytes().get(..2)?;
+        let value = |digit: u8| char::from(digit).to_digit(16);
+        Some((value(digits[0])? * 16 + value(digits[1])?) as u8)
+    })
+}
+
+/// Where a chunked body ends, trailer section included; `None` while it has not (RFC 9112
+/// section 7.1).
+fn chunked_end(bytes: &[u8], limits: &HttpLimits) -> Result<Option<usize>, Status> {
+    let (mut at, mut decoded) = (0, 0);
+    loop {
+        if at - decoded > limits.chunk_overhead_bytes_max {
+            return Err(Status::CONTENT_TOO_LARGE);
+        }
+        let overhead_left = limits.chunk_overhead_bytes_max + decoded - at;
+        let Some(line) = crlf_line(&bytes[at..], overhead_left)? else { return Ok(None) };
+        let size = chunk_size(line)?;
+        at += line.len() + 2;
+        if size == 0 {
+            return trailers_end(bytes, at, limits.chunk_overhead_bytes_max + decoded);
+        }
+        decoded += size;
+        if decoded > limits.body_bytes_max {
+            return Err(Status::CONTENT_TOO_LARGE);
+        }
+        match bytes.get(at + size..) {
+            Some([b'\r', b'\n', ..]) => at += size + 2,
+            None | Some([] | [b'\r']) => return Ok(None),
+            Some(_) => return Err(Status::BAD_REQUEST),
+        }
+    }
+}
+
+/// The trailer section: lines until an empty one, all dropped.
+fn trailers_end(bytes: &[u8], mut at: usize, at_max: usize) -> Result<Option<usize>, Status> {
+    loop {
+        let left = at_max.checked_sub(at).ok_or(Status::CONTENT_TOO_LARGE)?;
+        let Some(line) = crlf_line(&bytes[at..], left)? else { return Ok(None) };
+        at += line.len() + 2;
+        if line.is_empty() {
+            return Ok(Some(at));
+        }
+        let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+        let is_field = name.len() < line.len() && !name.is_empty();
+        if !is_field || !name.iter().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Status::BAD_REQUEST);
+        }
+    }
+}
+
+/// The next line without its CRLF; `None` while it has not ended. Control bytes other than TAB
+/// are 400, more than `bytes_max` without an end is 413.
+fn crlf_line(bytes: &[u8], bytes_max: usize) -> Result<Option<&[u8]>, Status> {
+    match bytes.iter().position(|byte| (*byte < b' ' && *byte != b'\t') || *byte == 0x7f) {
+        Some(end) if end > bytes_max => Err(Status::CONTENT_TOO_LARGE),
+        Some(end) => match &bytes[end..] {
+            [b'\r', b'\n', ..] => Ok(Some(&bytes[..end])),
+            [b'\r'] => Ok(None),
+            _ => Err(Status::BAD_REQUEST),
+        },
+        None if bytes.len() > bytes_max => Err(Status::CONTENT_TOO_LARGE),
+        None => Ok(None),
+    }
+}
+
+/// Hexadecimal digits, then nothing or an extension. Eight digits are far over every limit, so
+/// there is no overflow.
+fn chunk_size(line: &[u8]) -> Result<usize, Status> {
+    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let after = line[digits..].trim_ascii_start();
+    if digits == 0 || !(after.is_empty() || after[0] == b';') {
+        return Err(Status::BAD_REQUEST);
+    }
+    if digits > 8 {
+        return Err(Status::CONTENT_TOO_LARGE);
+    }
+    let text = std::str::from_utf8(&line[..digits]).map_err(|_| Status::BAD_REQUEST)?;
+    usize::from_str_radix(text, 16).map_err(|_| Status::BAD_REQUEST)
+}
+
+/// Joins the chunks of a body that [`frame`] has found complete.
+pub fn dechunk(mut bytes: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Ok(Some(line)) = crlf_line(bytes, bytes.len()) {
+        let size = chunk_size(line).unwrap_or(0);
+        let start = line.len() + 2;
+        match bytes.get(start..start + size) {
+            Some(data) if size > 0 => body.extend_from_slice(data),
+            _ => break,
+        }
+        bytes = bytes.get(start + size + 2..).unwrap_or_default();
+    }
+    body
+}
+
+#[cfg(test)]
+mod tests;

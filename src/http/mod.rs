@@ -1,0 +1,14 @@
+//! The HTTP/1 server: bytes in, bytes out.
+//!
+//! [`server`] is one task that drains one epoll set; [`connection`] is the state of one slot;
+//! [`frame`] judges raw bytes; [`route`] says what is asked for; [`response`] is what goes out.
+//! Nothing here knows what a calendar is.
+
+pub mod connection;
+pub mod decode;
+pub mod frame;
+pub mod listener;
+pub mod response;
+pub mod route;
+pub mod server;
+pub mod slab;

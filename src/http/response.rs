@@ -1,0 +1,383 @@
+//! Answers: prepared once, sent many times.
+//!
+//! An [`Answer`] is immutable and shared; what differs from one client to the next (the date,
+//! keep-alive, HEAD, 304) is chosen when it is sent. [`Outgoing`] is an answer on its way, held
+//! by reference: nothing is copied for a connection, and one `writev` sends it.
+
+use std::io::{self, IoSlice, Write};
+use std::rc::Rc;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::hash::fnv1a;
+
+/// A status code with its reason phrase (RFC 9110 section 15).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The three digits.
+    pub code: u16,
+    line: &'static str,
+}
+
+macro_rules! statuses {
+    ($($name:ident $code:literal $reason:literal)*) => {
+        impl Status {
+            $(#[doc = $reason]
+            pub const $name: Status = Status {
+                code: $code,
+                line: concat!("HTTP/1.1 ", stringify!($code), " ", $reason, "\r\n"),
+            };)*
+        }
+    };
+}
+
+statuses! {
+    OK 200 "OK"
+    ACCEPTED 202 "Accepted"
+    NO_CONTENT 204 "No Content"
+    NOT_MODIFIED 304 "Not Modified"
+    BAD_REQUEST 400 "Bad Request"
+    FORBIDDEN 403 "Forbidden"
+    NOT_FOUND 404 "Not Found"
+    METHOD_NOT_ALLOWED 405 "Method Not Allowed"
+    CONTENT_TOO_LARGE 413 "Content Too Large"
+    TARGET_TOO_LONG 414 "URI Too Long"
+    EXPECTATION_FAILED 417 "Expectation Failed"
+    MISDIRECTED 421 "Misdirected Request"
+    FIELDS_TOO_LARGE 431 "Request Header Fields Too Large"
+    INTERNAL 500 "Internal Server Error"
+    NOT_IMPLEMENTED 501 "Not Implemented"
+    UNAVAILABLE 503 "Service Unavailable"
+    VERSION_NOT_SUPPORTED 505 "HTTP Version Not Supported"
+}
+
+impl Status {
+    /// `Not Found`, for people.
+    pub fn reason(self) -> &'static str {
+        self.line["HTTP/1.1 xxx ".len()..].trim_end()
+    }
+}
+
+/// Media types that are served.
+pub mod media {
+    /// Pages.
+    pub const HTML: &str = "text/html; charset=utf-8";
+    /// Data.
+    pub const JSON: &str = "application/json";
+    /// RFC 9457 problem details.
+    pub const PROBLEM: &str = "application/problem+json";
+    /// Words.
+    pub const TEXT: &str = "text/plain; charset=utf-8";
+}
+
+/// Header fields that every answer carries: what a browser must not do with it.
+const SAFETY: &str = "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n\
+    Cross-Origin-Resource-Policy: same-origin\r\n";
+/// Pages may only use what this server serves; nothing inline, nothing from elsewhere.
+const PAGE_POLICY: &str = "Content-Security-Policy: default-src 'none'; script-src 'self'; \
+    style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
+    form-action 'self'; frame-ancestors 'self'\r\n";
+
+/// A prepared answer, shared by everybody who asks the same.
+#[derive(Debug)]
+pub struct Answer {
+    status: Status,
+    /// Header fields after the date, for a full answer.
+    fields: Box<str>,
+    /// Header fields for a 304 (RFC 9110 section 15.4.5); they include the entity tag.
+    fields_unchanged: Box<str>,
+    /// Quoted, empty when the answer has none.
+    entity_tag: Box<str>,
+    body: Box<[u8]>,
+}
+
+impl Answer {
+    /// An answer that may be shared and revalidated: 200 with an entity tag made from the body.
+    pub fn ok(media_type: &str, body: impl Into<Box<[u8]>>) -> Self {
+        let body = body.into();
+        let entity_tag = format!("\"{:016x}\"", fnv1a(&body));
+        let policy = if media_type == media::HTML { PAGE_POLICY } else { "" };
+        let fields_unchanged =
+            format!("ETag: {entity_tag}\r\nCache-Control: no-cache\r\n{SAFETY}").into_boxed_str();
+        let fields = format!(
+            "Content-Type: {media_type}\r\nContent-Length: {}\r\n{policy}{fields_unchanged}",
+            body.len(),
+        );
+        Self {
+            status: Status::OK,
+            fields: fields.into(),
+            fields_unchanged,
+            entity_tag: entity_tag.into(),
+            body,
+        }
+    }
+
+    /// Any other answer: never cached, with further header fields (each ending in CRLF).
+    pub fn plain(
+        status: Status,
+        media_type: &str,
+        further: &str,
+        body: impl Into<Box<[u8]>>,
+    ) -> Self {
+        let body = body.into();
+        let content = if status == Status::NO_CONTENT {
+            String::new()
+        } else {
+            format!("Content-Type: {media_type}\r\nContent-Length: {}\r\n", body.len())
+        };
+        let fields = format!("{content}Cache-Control: no-store\r\n{SAFETY}{further}");
+        Self {
+            status,
+            fields: fields.into(),
+            fields_unchanged: "".into(),
+            entity_tag: "".into(),
+            body,
+        }
+    }
+
+    /// The status.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// The body.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// What it weighs in a cache: every byte that it holds.
+    pub fn weight_bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.fields.len()
+            + self.fields_unchanged.len()
+            + self.entity_tag.len()
+            + self.body.len()
+    }
+
+    /// True when `If-None-Match` names this answer's tag, or any (RFC 9110 section 13.1.2).
+    pub fn is_known_by(&self, if_none_match: &[u8]) -> bool {
+        !self.entity_tag.is_empty()
+            && if_none_match.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).any(|tag| {
+                let tag = tag.strip_prefix(b"W/").unwrap_or(tag);
+                tag == b"*" || tag == self.entity_tag.as_bytes()
+            })
+    }
+}
+
+/// `Date: Mon, 23 Nov 2026 20:00:00 GMT` and its CRLF, made once a second (RFC 9110 section
+/// 5.6.7).
+#[derive(Clone, Copy)]
+pub struct DateField {
+    bytes: [u8; 37],
+    second: i64,
+}
+
+impl DateField {
+    /// The field for this moment.
+    pub fn at(now: Timestamp) -> Self {
+        let text = now.to_zoned_datetime(TimeZone::UTC).strftime("Date: %a, %d %b %Y %H:%M:%S GMT\r\n").to_string();
+        let mut bytes = *b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
+        if text.len() == bytes.len() {
+            bytes.copy_from_slice(text.as_bytes());
+        }
+        Self { bytes, second: now.as_second() }
+    }
+
+    /// The same field a second later is another one.
+    pub fn refresh(&mut self, now: Timestamp) {
+        if self.second != now.as_second() {
+            *self = Self::at(now);
+        }
+    }
+}
+
+/// How one client gets an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manner {
+    /// HEAD: everything but the body.
+    pub head_only: bool,
+    /// The client has this very answer: 304.
+    pub unchanged: bool,
+    /// The connection stays open.
+    pub keep_alive: bool,
+    /// HTTP/1.0 must be told so.
+    pub is_1_0: bool,
+}
+
+/// An answer on its way to one client.
+pub struct Outgoing {
+    answer: Rc<Answer>,
+    date: DateField,
+    manner: Manner,
+    sent_bytes: usize,
+}
+
+/// What became of an attempt to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// All of it.
+    Done,
+    /// The socket is full; so many bytes went this time.
+    Blocked(usize),
+}
+
+impl Outgoing {
+    /// An answer about to be sent.
+    pub fn new(answer: Rc<Answer>, date: DateField, manner: Manner) -> Self {
+        Self { answer, date, manner, sent_bytes: 0 }
+    }
+
+    /// True when the connection stays open afterwards.
+    pub fn keeps_alive(&self) -> bool {
+        self.manner.keep_alive
+    }
+
+    /// All bytes of the answer as it is sent to this client.
+    pub fn total_bytes(&self) -> usize {
+        self.parts().iter().map(|part| part.len()).sum()
+    }
+
+    /// Sends as much as the socket takes: one `writev` when it takes all.
+    ///
+    /// # Errors
+    /// When the client has gone.
+    pub fn send(&mut self, socket: &mut impl Write) -> io::Result<Sent> {
+        let before = self.sent_bytes;
+        loop {
+            let parts = self.parts();
+            let mut slices = parts.map(IoSlice::new);
+            let mut rest = &mut slices[..];
+            IoSlice::advance_slices(&mut rest, self.sent_bytes);
+            if rest.iter().all(|slice| slice.is_empty()) {
+                return Ok(Sent::Done);
+            }
+            let asked: usize = rest.iter().map(|slice| slice.len()).sum();
+            match socket.write_vectored(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    self.sent_bytes += written;
+                    if written == asked {
+                        return Ok(Sent::Done);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Sent::Blocked(self.sent_bytes - before));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn parts(&self) -> [&[u8]; 5] {
+        let Answer { status, fields, fields_unchanged, body, .. } = &*self.answer;
+        let Manner { head_only, unchanged, keep_alive, is_1_0 } = self.manner;
+        let status = if unchanged { Status::NOT_MODIFIED } else { *status };
+        let fields = if unchanged { fields_unchanged } else { fields };
+        let body = if head_only || unchanged { &[] } else { &**body };
+        let end = match (keep_alive, is_1_0) {
+            (true, false) => "\r\n",
+            (true, true) => "Connection: keep-alive\r\n\r\n",
+            (false, _) => "Connection: close\r\n\r\n",
+        };
+        [status.line.as_bytes(), &self.date.bytes, fields.as_bytes(), end.as_bytes(), body]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(answer: Answer, manner: Manner) -> String {
+        let now = "2026-11-23T20:01:02Z".parse().unwrap();
+        let mut socket = Vec::new();
+        let mut outgoing = Outgoing::new(Rc::new(answer), DateField::at(now), manner);
+        assert_eq!(outgoing.send(&mut socket).unwrap(), Sent::Done);
+        assert_eq!(socket.len(), outgoing.total_bytes());
+        String::from_utf8(socket).unwrap()
+    }
+
+    const MANNER: Manner =
+        Manner { head_only: false, unchanged: false, keep_alive: true, is_1_0: false };
+
+    #[test]
+    fn a_full_answer_has_date_length_tag_and_body() {
+        let text = sent(Answer::ok(media::JSON, *b"{}"), MANNER);
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\nDate: Mon, 23 Nov 2026 20:01:02 GMT\r\n"));
+        assert!(text.contains("\r\nContent-Length: 2\r\n"));
+        assert!(text.contains("\r\nETag: \""));
+        assert!(text.ends_with("\r\n\r\n{}"));
+    }
+
+    #[test]
+    fn head_has_the_length_and_no_body() {
+        let text = sent(Answer::ok(media::JSON, *b"{}"), Manner { head_only: true, ..MANNER });
+        assert!(text.contains("\r\nContent-Length: 2\r\n") && text.ends_with("\r\n\r\n"));
+    }
+
+    #[test]
+    fn unchanged_is_a_304_without_content() {
+        let text = sent(Answer::ok(media::JSON, *b"{}"), Manner { unchanged: true, ..MANNER });
+        assert!(text.starts_with("HTTP/1.1 304 Not Modified\r\n"));
+        assert!(text.contains("ETag: \"") && !text.contains("Content-Length"));
+    }
+
+    #[test]
+    fn the_connection_field_says_what_differs_from_the_version_s_default() {
+        for (keep_alive, is_1_0, expected) in [
+            (true, false, None),
+            (false, false, Some("Connection: close")),
+            (true, true, Some("Connection: keep-alive")),
+            (false, true, Some("Connection: close")),
+        ] {
+            let answer = Answer::ok(media::TEXT, *b"x");
+            let text = sent(answer, Manner { keep_alive, is_1_0, ..MANNER });
+            let found = text.lines().find(|line| line.starts_with("Connection:"));
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn entity_tags_are_compared_weakly_and_in_lists() {
+        let answer = Answer::ok(media::TEXT, *b"x");
+        let tag = answer.entity_tag.to_string();
+        for (sent, known) in [
+            (tag.clone(), true),
+            (format!("W/{tag}"), true),
+            (format!("\"other\", {tag}"), true),
+            ("*".into(), true),
+            ("\"other\"".into(), false),
+            (String::new(), false),
+            (tag.trim_matches('"').into(), false),
+        ] {
+            assert_eq!(answer.is_known_by(sent.as_bytes()), known, "{sent}");
+        }
+    }
+
+    #[test]
+    fn a_socket_that_takes_one_byte_at_a_time_gets_every_byte_once() {
+        struct Drip(Vec<u8>, bool);
+        impl Write for Drip {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.1 = !self.1;
+                if self.1 {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                self.0.extend(bytes.first());
+                Ok(bytes.len().min(1))
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let date = DateField::at(Timestamp::UNIX_EPOCH);
+        let mut outgoing = Outgoing::new(Rc::new(Answer::ok(media::TEXT, *b"body")), date, MANNER);
+        let mut socket = Drip(Vec::new(), false);
+        let total = outgoing.total_bytes();
+        let turns = (0..3 * total).take_while(|_| outgoing.send(&mut socket).unwrap() != Sent::Done);
+        assert!(turns.count() >= total - 1);
+        assert_eq!(socket.0.len(), total);
+        assert!(socket.0.ends_with(b"\r\n\r\nbody"));
+    }
+}

@@ -1,0 +1,82 @@
+//! Who waits for which answer. Deduplication and batching are one thing: an asker joins the key
+//! that it asks for, and whoever makes the answer takes all of its askers at once.
+
+use std::collections::HashMap;
+
+use super::key::ViewKey;
+use crate::http::slab::Token;
+
+/// What became of a wish to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joined {
+    /// The first asker: somebody must make the answer.
+    First,
+    /// The answer is being made already.
+    Another,
+    /// No room for a further key.
+    Full,
+}
+
+/// The askers of every pending key.
+pub struct Pending {
+    askers: HashMap<ViewKey, Vec<Token>>,
+    keys_max: usize,
+}
+
+impl Pending {
+    /// Room for `keys_max` keys. The askers of one are bounded by the slab: a connection waits
+    /// for one answer at a time.
+    pub fn new(keys_max: usize) -> Self {
+        Self { askers: HashMap::new(), keys_max }
+    }
+
+    /// Adds an asker to a key.
+    pub fn join(&mut self, key: &ViewKey, asker: Token) -> Joined {
+        if let Some(askers) = self.askers.get_mut(key) {
+            askers.push(asker);
+            return Joined::Another;
+        }
+        if self.askers.len() >= self.keys_max {
+            return Joined::Full;
+        }
+        self.askers.insert(key.clone(), vec![asker]);
+        Joined::First
+    }
+
+    /// Everybody who waits for `key`; the key is no longer pending.
+    pub fn take(&mut self, key: &ViewKey) -> Vec<Token> {
+        self.askers.remove(key).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::key::View;
+    use super::*;
+
+    fn key(limit: u16) -> ViewKey {
+        ViewKey { view: View::Next { limit }, zone: None }
+    }
+
+    #[test]
+    fn identical_askers_join_and_are_told_together() {
+        let mut pending = Pending::new(2);
+        let [a, b, c] = [1, 2, 3].map(Token::from_u64);
+        assert_eq!(pending.join(&key(1), a), Joined::First);
+        assert_eq!(pending.join(&key(1), b), Joined::Another);
+        assert_eq!(pending.join(&key(2), c), Joined::First);
+        assert_eq!(pending.take(&key(1)), [a, b]);
+        assert_eq!(pending.take(&key(1)), []);
+    }
+
+    #[test]
+    fn one_key_more_than_there_is_room_for_is_full_but_joining_is_not() {
+        let mut pending = Pending::new(1);
+        let [a, b, c] = [1, 2, 3].map(Token::from_u64);
+        assert_eq!(pending.join(&key(1), a), Joined::First);
+        assert_eq!(pending.join(&key(2), b), Joined::Full);
+        assert_eq!(pending.join(&key(1), c), Joined::Another);
+        pending.take(&key(1));
+        assert_eq!(pending.join(&key(2), b), Joined::First);
+    }
+}
