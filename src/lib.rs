@@ -17,3 +17,4 @@ pub mod error;
 pub mod feed;
 pub mod ical;
 pub mod metrics;
+pub mod secret;
