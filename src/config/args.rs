@@ -1,0 +1,361 @@
+//! The command line: a command, and options before or after it.
+
+use std::fmt::Write;
+
+use lexopt::Arg;
+
+use crate::error::{Error, Result};
+
+use super::given::{nearest, quoted, safe};
+use super::key::Key;
+use super::keys::{FEED_KEYS, KEYS};
+use super::{Draft, Inputs};
+
+/// What the program is asked to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Serve the calendars.
+    Serve,
+    /// Read the configuration and say what is wrong with it.
+    Check,
+    /// Show how the memory budget is divided.
+    Plan,
+    /// Show what is next.
+    Next {
+        /// Of this feed only.
+        feed: Option<String>,
+        /// How many events, 1 to 100.
+        count: usize,
+        /// As JSON.
+        json: bool,
+    },
+    /// Show the help; on one command, key, option or variable where a name is given, which is
+    /// then a known one.
+    Help(Option<String>),
+    /// Show the version.
+    Version,
+}
+
+/// A command line that was understood. The values of its settings are checked by
+/// [`super::load`], together with those of every other source.
+pub struct Arguments {
+    /// What to do.
+    pub command: Command,
+    pub(super) settings: Vec<(&'static Key<Draft>, String)>,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Arguments {
+    /// The last value given for an option.
+    pub(super) fn setting(&self, option: &str) -> Option<&str> {
+        let given = self.settings.iter().rfind(|(key, _)| key.option == option);
+        given.map(|(_, value)| value.as_str())
+    }
+}
+
+/// Reads the command line.
+///
+/// # Errors
+/// A usage error (exit 2), with a guess where a word is misspelt.
+pub fn parse(inputs: &Inputs) -> Result<Arguments> {
+    let mut line = Line::default();
+    let mut parser = lexopt::Parser::from_args(inputs.args.iter().cloned());
+    loop {
+        let option = match parser.next().map_err(usage)? {
+            None => return line.finish(),
+            Some(Arg::Value(word)) => {
+                line.word(&word.to_string_lossy())?;
+                continue;
+            }
+            Some(Arg::Long(name)) => option(name)?,
+            Some(Arg::Short(letter)) => letter_option(letter)?,
+        };
+        let value = match option.value {
+            "" => parser.optional_value(),
+            _ => Some(parser.value().map_err(usage)?),
+        };
+        let value = value.map(|value| value.into_string());
+        let Ok(value) = value.transpose() else {
+            return Err(Error::usage(format!("the value of --{} is not UTF-8", option.name)));
+        };
+        line.option(option, value)?;
+    }
+}
+
+/// What can be asked for, with a line of help each.
+const COMMANDS: &[(&str, &str)] = &[
+    ("serve", "serve the calendars; this is what happens without a command"),
+    ("check", "check the configuration and say what is wrong with it"),
+    ("plan", "show how the memory budget is divided"),
+    ("next", "show what is next"),
+    ("help", "show this, or all about a COMMAND, KEY or VARIABLE"),
+];
+
+/// An option that is understood.
+#[derive(Clone, Copy)]
+struct Opt {
+    name: &'static str,
+    letter: Option<char>,
+    /// What stands for its value in the help; empty when it stands alone.
+    value: &'static str,
+    help: &'static str,
+    does: Does,
+}
+
+#[derive(Clone, Copy)]
+enum Does {
+    Set(&'static Key<Draft>),
+    /// The same as `--log-level` with this value.
+    Log(&'static str),
+    Feed,
+    Count,
+    Json,
+    Help,
+    Version,
+    /// Kept for old command lines; the warning may be empty.
+    Nothing(&'static str),
+}
+
+/// The options that are no keys of the configuration.
+const OPTIONS: &[Opt] = &[
+    Opt::new("quiet", Some('q'), "", "the same as --log-level warn", Does::Log("warn")),
+    Opt::new("verbose", Some('v'), "", "the same as --log-level debug", Does::Log("debug")),
+    Opt::new("feed", None, "NAME", "next: of this feed only", Does::Feed),
+    Opt::new("count", Some('n'), "N", "next: how many events, 1 to 100 (default 1)", Does::Count),
+    Opt::new("json", None, "", "next: as JSON", Does::Json),
+    Opt::new("help", Some('h'), "", "show this", Does::Help),
+    Opt::new("version", Some('V'), "", "show the version", Does::Version),
+    Opt::new("web", None, "", "accepted: the same as serve", Does::Nothing("")),
+    Opt::new("layout", None, "NAME", "accepted, without effect", Does::Nothing("")),
+    Opt::new(
+        "daemon",
+        None,
+        "",
+        "accepted, without effect: service managers do this",
+        Does::Nothing("--daemon has no effect: the program stays in the foreground"),
+    ),
+];
+
+impl Opt {
+    const fn new(
+        name: &'static str,
+        letter: Option<char>,
+        value: &'static str,
+        help: &'static str,
+        does: Does,
+    ) -> Self {
+        Self { name, letter, value, help, does }
+    }
+
+    fn of_key(key: &'static Key<Draft>) -> Self {
+        let letter = (key.option == "config").then_some('c');
+        let value = match key.option {
+            _ if key.is_switch() => "",
+            "config" => "FILE",
+            "data-dir" => "DIR",
+            "memory-budget" => "SIZE",
+            "log-level" => "LEVEL",
+            "time-zone" => "ZONE",
+            "port" => "N",
+            _ => "ADDRESS",
+        };
+        Self::new(key.option, letter, value, key.help, Does::Set(key))
+    }
+}
+
+fn options() -> impl Iterator<Item = Opt> {
+    let keys = KEYS.iter().filter(|key| !key.option.is_empty()).map(Opt::of_key);
+    keys.chain(OPTIONS.iter().copied())
+}
+
+fn option(name: &str) -> Result<Opt> {
+    options().find(|option| option.name == name).ok_or_else(|| {
+        let hint = nearest(name, options().map(|option| option.name));
+        let hint = hint.map(|name| format!("; did you mean --{name}?")).unwrap_or_default();
+        Error::usage(format!("unknown option --{}{hint}", safe(name)))
+    })
+}
+
+fn letter_option(letter: char) -> Result<Opt> {
+    let found = options().find(|option| option.letter == Some(letter));
+    found.ok_or_else(|| Error::usage(format!("unknown option -{}", safe(&letter.to_string()))))
+}
+
+/// A command line, as far as it was read.
+#[derive(Default)]
+struct Line {
+    command: Option<&'static str>,
+    topic: Option<String>,
+    feed: Option<String>,
+    count: Option<usize>,
+    json: bool,
+    help: bool,
+    version: bool,
+    settings: Vec<(&'static Key<Draft>, String)>,
+    warnings: Vec<String>,
+}
+
+impl Line {
+    fn word(&mut self, word: &str) -> Result<()> {
+        let known = COMMANDS.iter().map(|(name, _)| *name);
+        match self.command {
+            None => match known.clone().find(|name| *name == word) {
+                Some(name) => self.command = Some(name),
+                None => {
+                    let hint = nearest(word, known);
+                    let hint = hint.map(|name| format!("; did you mean {name}?"));
+                    let hint = hint.unwrap_or_else(|| "; see calendarbot --help".into());
+                    return Err(Error::usage(format!("unknown command {}{hint}", quoted(word))));
+                }
+            },
+            Some("help") if self.topic.is_none() => {
+                if topic(word).is_none() {
+                    let hint = nearest(word, topics());
+                    let hint = hint.map(|name| format!("; did you mean {name}?"));
+                    let hint = hint.unwrap_or_default();
+                    return Err(Error::usage(format!("no help on {}{hint}", quoted(word))));
+                }
+                self.topic = Some(word.to_owned());
+            }
+            Some(name) => {
+                return Err(Error::usage(format!("unexpected {} after {name}", quoted(word))));
+            }
+        }
+        Ok(())
+    }
+
+    fn option(&mut self, option: Opt, value: Option<String>) -> Result<()> {
+        let given = value.as_deref().unwrap_or_default();
+        match option.does {
+            Does::Set(key) => {
+                self.settings.push((key, value.unwrap_or_else(|| "true".to_owned())));
+                return Ok(());
+            }
+            Does::Feed => self.feed = Some(given.to_owned()),
+            Does::Count => match given.parse() {
+                Ok(count @ 1..=100) => self.count = Some(count),
+                _ => {
+                    let found = quoted(given);
+                    return Err(Error::usage(format!("--count is {found}; allowed: 1 to 100")));
+                }
+            },
+            _ if value.is_some() && option.value.is_empty() => {
+                return Err(Error::usage(format!("--{} takes no value", option.name)));
+            }
+            Does::Log(level) => {
+                let key = KEYS.iter().find(|key| key.option == "log-level");
+                self.settings.extend(key.map(|key| (key, level.to_owned())));
+            }
+            Does::Json => self.json = true,
+            Does::Help => self.help = true,
+            Does::Version => self.version = true,
+            Does::Nothing("") => {}
+            Does::Nothing(warning) => self.warnings.push(warning.to_owned()),
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Arguments> {
+        let next_only =
+            [("feed", self.feed.is_some()), ("count", self.count.is_some()), ("json", self.json)];
+        let stray = next_only.iter().find(|(_, given)| *given && self.command != Some("next"));
+        let command = match self.command {
+            command if self.help => {
+                Command::Help(command.filter(|name| *name != "help").map(str::to_owned))
+            }
+            _ if self.version => Command::Version,
+            Some("help") => Command::Help(self.topic),
+            _ if let Some((name, _)) = stray => {
+                return Err(Error::usage(format!("--{name} belongs to the command next")));
+            }
+            Some("check") => Command::Check,
+            Some("plan") => Command::Plan,
+            Some("next") => {
+                Command::Next { feed: self.feed, count: self.count.unwrap_or(1), json: self.json }
+            }
+            _ => Command::Serve,
+        };
+        Ok(Arguments { command, settings: self.settings, warnings: self.warnings })
+    }
+}
+
+/// The help: in general, or on one of the names that [`parse`] lets through.
+pub fn help(on: Option<&str>) -> String {
+    on.and_then(topic).unwrap_or_else(overview)
+}
+
+fn overview() -> String {
+    let mut text = String::from(
+        "calendarbot shows what is next, on screens around the house.\n\n\
+         Usage: calendarbot [COMMAND] [OPTION]...\n\nCommands:\n",
+    );
+    for (name, help) in COMMANDS {
+        let _ = writeln!(text, "  {name:<9}{help}");
+    }
+    text.push_str("\nOptions:\n");
+    for option in options() {
+        let letter = option.letter.map_or("    ".into(), |letter| format!("-{letter}, "));
+        let name = format!("{letter}--{} {}", option.name, option.value);
+        let _ = writeln!(text, "  {name:<27}{}", in_short(option.help));
+    }
+    text.push_str(
+        "\nFeeds stand in the configuration file; others could read an option:\n\n  \
+         [[feeds]]\n  name = \"work\"\n  url = \"https://calendar.example/basic.ics\"\n\n\
+         Without -c it is calendarbot/calendarbot.toml in ~/.config, else in /etc.\n\
+         Options go before environment variables, those before .env beside the file,\n\
+         and that before the file. docs/CONFIGURATION.md has every key and variable.\n\n\
+         Examples:\n  \
+         calendarbot                                  serve at http://127.0.0.1:8080/\n  \
+         calendarbot --host 0.0.0.0 --port 80         show the calendars to the network\n  \
+         calendarbot check -c /etc/calendarbot/calendarbot.toml\n  \
+         calendarbot next --count 3 --json            the next three events\n  \
+         calendarbot help refresh_interval            what a key of the file may hold\n\n\
+         Exit status: 0 done, 1 failed, 2 wrong usage, 78 wrong configuration.\n",
+    );
+    text
+}
+
+/// The first clause of a help text; `help KEY` has the rest.
+fn in_short(help: &str) -> String {
+    let end = [". ", "; "].iter().filter_map(|end| help.find(end)).min();
+    let clause = help[..end.unwrap_or(help.len())].trim_end_matches('.');
+    let mut letters = clause.chars();
+    letters.next().into_iter().flat_map(char::to_lowercase).chain(letters).collect()
+}
+
+/// Every name that `help` knows.
+fn topics() -> impl Iterator<Item = &'static str> {
+    let commands = COMMANDS.iter().map(|(name, _)| *name);
+    let top = KEYS.iter().flat_map(|key| key.env.iter().copied().chain([key.name]));
+    let feed = FEED_KEYS.iter().flat_map(|key| key.env.iter().copied().chain([key.name]));
+    let options = OPTIONS.iter().map(|option| option.name);
+    commands.chain(top).chain(feed).chain(options).filter(|name| !name.is_empty())
+}
+
+fn topic(name: &str) -> Option<String> {
+    fn among<T>(keys: &[Key<T>], name: &str) -> Option<String> {
+        let key = keys.iter().find(|key| key.goes_by(name))?;
+        Some(format!("{}: {}", key.title(), key.describe()))
+    }
+    let line = |title: String, help: &str| Some(format!("{title}: {help}.\n"));
+    if let Some((command, help)) = COMMANDS.iter().find(|(command, _)| *command == name) {
+        return line(format!("calendarbot {command}"), help);
+    }
+    among(KEYS, name).or_else(|| among(FEED_KEYS, name)).or_else(|| {
+        let option = OPTIONS.iter().find(|option| option.name == name)?;
+        line(format!("--{name}"), option.help)
+    })
+}
+
+/// lexopt's errors, without the values that it would show.
+fn usage(error: lexopt::Error) -> Error {
+    Error::usage(match error {
+        lexopt::Error::MissingValue { option } => {
+            format!("{} needs a value", safe(&option.unwrap_or_default()))
+        }
+        lexopt::Error::UnexpectedValue { option, .. } => {
+            format!("{} takes no value", safe(&option))
+        }
+        _ => "the command line cannot be read".into(),
+    })
+}

@@ -1,0 +1,438 @@
+//! One feed: where it is, how to log in, and what may not go together.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http_types::Url;
+
+use crate::secret::{HIDDEN, Secret};
+
+use super::key::{SECRET_BYTES_MAX, secret};
+use super::keys::{FEED_KEYS, SECRET_TEXT, SECRET_URL};
+use super::{Problems, set_defaults};
+
+/// One feed, ready to be fetched.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeedConfig {
+    /// What it is called: 1 to 64 characters, unlike every other feed's.
+    pub name: String,
+    /// Where it is.
+    pub source: Source,
+    /// `#rrggbb` in lower case, or empty.
+    pub color: String,
+    /// How often it is fetched.
+    pub interval: Duration,
+    /// From an answer's first byte to its last, beyond what its size needs.
+    pub timeout: Duration,
+    /// How to log in, at the feed's own origin only.
+    pub auth: Auth,
+    /// Further header fields, for the feed's own origin only. None is one that the HTTP client
+    /// sets itself, `Authorization` included.
+    pub headers: Vec<(String, Secret)>,
+    /// Show every event as "Busy".
+    pub private: bool,
+    /// Private and loopback addresses are allowed on every hop.
+    pub allow_private_address: bool,
+    /// They are allowed at the configured origin, since the operator named it in the
+    /// environment; a redirect elsewhere is still checked.
+    pub trusted_origin: bool,
+    /// The User-Agent sent.
+    pub user_agent: String,
+    /// Accept any certificate.
+    pub insecure_tls: bool,
+}
+
+/// Where a feed is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    /// On a server.
+    Url(FeedUrl),
+    /// In a file of this machine.
+    File(PathBuf),
+}
+
+/// How to log in to a feed's server.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Auth {
+    /// Not at all.
+    None,
+    /// RFC 7617. The user holds no colon.
+    Basic {
+        /// The user name; a secret too, since it is often an address.
+        user: Secret,
+        /// The password; empty when a URL gave only a user.
+        password: Secret,
+    },
+    /// RFC 6750.
+    Bearer(Secret),
+}
+
+/// An http or https URL with a host, and without user and fragment. It is a secret: whoever
+/// knows it reads the calendar.
+#[derive(Clone, PartialEq)]
+pub struct FeedUrl {
+    url: Url,
+    label: String,
+}
+
+impl Source {
+    /// What to call it in a log: `host#ab12`, or `file`.
+    pub fn label(&self) -> &str {
+        match self {
+            Source::Url(url) => url.label(),
+            Source::File(_) => "file",
+        }
+    }
+}
+
+impl FeedUrl {
+    /// Reads a URL; `webcal` is https. A user and password in it come apart from it.
+    ///
+    /// # Errors
+    /// What is wrong, in words that show nothing of the text.
+    pub fn parse(text: &str) -> Result<(Self, Auth), &'static str> {
+        if text.len() > SECRET_BYTES_MAX || text.contains(|c: char| c.is_control() || c == ' ') {
+            return Err("it is too long, or holds a space or a control character");
+        }
+        let (scheme, rest) = text.split_once(':').ok_or("it has no scheme")?;
+        let scheme = match scheme.to_ascii_lowercase().as_str() {
+            "webcal" | "webcals" | "https" => "https",
+            "http" => "http",
+            "file" => return Err("a file of this machine is configured with `file`"),
+            _ => return Err("its scheme is another one"),
+        };
+        if !rest.starts_with("//") {
+            return Err("it has no // after its scheme");
+        }
+        let mut url = Url::parse(&format!("{scheme}:{rest}")).map_err(|_| "it cannot be parsed")?;
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err("it has no host");
+        }
+        let auth = userinfo(&url)?;
+        // Neither can fail on an http or https URL with a host.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url.set_fragment(None);
+        let label = format!("{}#{:04x}", url.host_str().unwrap_or_default(), hash(url.as_str()));
+        Ok((Self { url, label }, auth))
+    }
+
+    /// The host, as it is looked up: a name, an IPv4 address, or an IPv6 address in brackets.
+    pub fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
+
+    /// What to call it in a log: its host and four hexadecimal digits of a hash of all of it,
+    /// the same after every start.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// The URL itself, for the one place that asks its server for it.
+    pub fn expose(&self) -> &Url {
+        &self.url
+    }
+}
+
+impl fmt::Debug for FeedUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.label)
+    }
+}
+
+/// What a table or the environment says of one feed, before it is known to make sense.
+#[derive(Default)]
+pub(super) struct FeedDraft {
+    pub(super) name: String,
+    pub(super) url: Option<Secret>,
+    pub(super) url_file: Option<PathBuf>,
+    pub(super) credential: Option<String>,
+    pub(super) file: Option<PathBuf>,
+    pub(super) color: String,
+    pub(super) interval: Option<Duration>,
+    pub(super) timeout: Duration,
+    pub(super) auth: Option<AuthScheme>,
+    pub(super) username: Option<Secret>,
+    pub(super) password: Option<Secret>,
+    pub(super) password_file: Option<PathBuf>,
+    pub(super) bearer_token: Option<Secret>,
+    pub(super) bearer_token_file: Option<PathBuf>,
+    pub(super) headers: Vec<(String, Secret)>,
+    pub(super) private: bool,
+    pub(super) allow_private_address: bool,
+    pub(super) trusted_origin: bool,
+    pub(super) insecure_tls: bool,
+    pub(super) user_agent: String,
+}
+
+/// The word of the key `auth`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum AuthScheme {
+    None,
+    Basic,
+    Bearer,
+}
+
+impl AuthScheme {
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        match name.to_ascii_lowercase().as_str() {
+            "none" => Some(Self::None),
+            "basic" => Some(Self::Basic),
+            "bearer" => Some(Self::Bearer),
+            _ => None,
+        }
+    }
+}
+
+/// What a feed's table does not say itself.
+pub(super) struct Surroundings<'a> {
+    /// `$CREDENTIALS_DIRECTORY`.
+    pub(super) credentials: Option<&'a Path>,
+    /// `refresh_interval`.
+    pub(super) interval: Duration,
+    /// `allow_private_feeds`.
+    pub(super) allow_private: bool,
+}
+
+impl FeedDraft {
+    pub(super) fn new() -> Self {
+        let mut draft = Self::default();
+        set_defaults(FEED_KEYS, &mut draft);
+        draft
+    }
+
+    /// The feed, if everything in it agrees. `place` says where it was configured; everything
+    /// that is wrong goes to `problems`.
+    pub(super) fn finish(
+        self,
+        place: &str,
+        around: &Surroundings,
+        problems: &mut Problems,
+    ) -> Option<FeedConfig> {
+        let mut wrong = Vec::new();
+        if self.name.is_empty() {
+            wrong.push("has no `name`".to_owned());
+        }
+        let source = self.source(around).map_err(|why| wrong.push(why)).ok();
+        let auth = self.log_in().map_err(|why| wrong.push(why)).ok();
+        let auth = source.as_ref().zip(auth).map(|((source, from_url), auth)| {
+            match (source, from_url, auth) {
+                (Source::File(_), _, auth) if auth != Auth::None || !self.headers.is_empty() => {
+                    wrong.push("is a local file, which needs neither login nor `headers`".into());
+                    Auth::None
+                }
+                (_, Auth::None, auth) => auth,
+                (_, from_url, Auth::None) if self.auth.is_none() => from_url.clone(),
+                _ => {
+                    wrong.push("has a user in its URL and a login beside it; keep one".into());
+                    Auth::None
+                }
+            }
+        });
+        let subject = match self.name.as_str() {
+            "" => format!("{place}this feed"),
+            name => format!("{place}feed `{name}`"),
+        };
+        let sound = wrong.is_empty();
+        problems.extend(wrong.into_iter().map(|why| format!("{subject} {why}")));
+        let (source, auth) = source.map(|(source, _)| source).zip(auth).filter(|_| sound)?;
+        Some(FeedConfig {
+            name: self.name,
+            source,
+            color: self.color,
+            interval: self.interval.unwrap_or(around.interval),
+            timeout: self.timeout,
+            auth,
+            headers: self.headers,
+            private: self.private,
+            allow_private_address: self.allow_private_address || around.allow_private,
+            trusted_origin: self.trusted_origin,
+            user_agent: self.user_agent,
+            insecure_tls: self.insecure_tls,
+        })
+    }
+
+    /// Where the feed is, and the login that its URL holds.
+    fn source(&self, around: &Surroundings) -> Result<(Source, Auth), String> {
+        let given = one_of(&[
+            ("url", self.url.is_some()),
+            ("url_file", self.url_file.is_some()),
+            ("credential", self.credential.is_some()),
+            ("file", self.file.is_some()),
+        ])?;
+        if let Some(file) = &self.file {
+            return Ok((Source::File(file.clone()), Auth::None));
+        }
+        let credential = match (&self.credential, around.credentials) {
+            (Some(_), None) => {
+                return Err("has a `credential`, but $CREDENTIALS_DIRECTORY is not set".into());
+            }
+            (Some(name), Some(folder)) => Some(folder.join(name)),
+            (None, _) => None,
+        };
+        let url = match (&self.url, credential.as_ref().or(self.url_file.as_ref())) {
+            (Some(url), _) => url.clone(),
+            (None, Some(path)) => read_secret(given.unwrap_or_default(), path)?,
+            (None, None) => {
+                return Err("has no address: give `url`, `url_file`, `credential` or `file`".into());
+            }
+        };
+        let source = FeedUrl::parse(url.expose()).map(|(url, auth)| (Source::Url(url), auth));
+        source.map_err(|why| format!("has {HIDDEN} for a URL; allowed: {SECRET_URL}; {why}"))
+    }
+
+    /// The login that the keys describe.
+    fn log_in(&self) -> Result<Auth, String> {
+        let password = either("password", &self.password, &self.password_file)?;
+        let token = either("bearer_token", &self.bearer_token, &self.bearer_token_file)?;
+        let basic = self.username.is_some() || password.is_some();
+        match (self.auth, basic, token) {
+            (_, true, Some(_)) => Err("has both a password and a bearer token; keep one".into()),
+            (Some(AuthScheme::None), basic, token) if basic || token.is_some() => {
+                Err("has `auth` none and a login beside it".into())
+            }
+            (Some(AuthScheme::Basic), _, Some(_)) => {
+                Err("has `auth` basic and a bearer token".into())
+            }
+            (Some(AuthScheme::Bearer), true, _) => {
+                Err("has `auth` bearer and a user or password".into())
+            }
+            (Some(AuthScheme::Bearer), _, None) => {
+                Err("has `auth` bearer and no `bearer_token`".into())
+            }
+            (Some(AuthScheme::Basic), ..) | (_, true, _) => match (&self.username, password) {
+                (Some(user), _) if user.expose().contains(':') => {
+                    Err("has a colon in its `username`, which basic authentication cannot send"
+                        .into())
+                }
+                (Some(user), Some(password)) => Ok(Auth::Basic { user: user.clone(), password }),
+                (Some(_), None) => Err("has a `username` and no `password`".into()),
+                (None, _) => Err("has basic authentication and no `username`".into()),
+            },
+            (_, _, Some(token)) if !token.expose().bytes().all(|b| b.is_ascii_graphic()) => {
+                Err("has a bearer token with characters that are not visible ASCII".into())
+            }
+            (_, _, Some(token)) => Ok(Auth::Bearer(token)),
+            (_, _, None) => Ok(Auth::None),
+        }
+    }
+}
+
+/// The name of the only key given, if any.
+fn one_of<'a>(keys: &[(&'a str, bool)]) -> Result<Option<&'a str>, String> {
+    let mut given = keys.iter().filter(|(_, given)| *given).map(|(name, _)| *name);
+    match (given.next(), given.next()) {
+        (Some(one), Some(other)) => Err(format!("has both `{one}` and `{other}`; keep one")),
+        (one, _) => Ok(one),
+    }
+}
+
+/// A secret that is given itself or by a file.
+fn either(
+    name: &str,
+    text: &Option<Secret>,
+    file: &Option<PathBuf>,
+) -> Result<Option<Secret>, String> {
+    let from_file = format!("{name}_file");
+    one_of(&[(name, text.is_some()), (&from_file, file.is_some())])?;
+    match file {
+        Some(path) => read_secret(&from_file, path).map(Some),
+        None => Ok(text.clone()),
+    }
+}
+
+/// The only line of a file that holds a secret.
+fn read_secret(key: &str, path: &Path) -> Result<Secret, String> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(SECRET_BYTES_MAX as u64 + 3).read_to_end(&mut bytes))
+        .map_err(|error| format!("cannot read its `{key}` {path:?}: {error}"))?;
+    let line = std::str::from_utf8(&bytes).ok().map(|text| text.trim_end_matches(['\r', '\n']));
+    line.and_then(secret).ok_or_else(|| {
+        format!("has a `{key}` {path:?} that holds {HIDDEN}; allowed: one line, {SECRET_TEXT}")
+    })
+}
+
+/// The user and password of a URL (RFC 3986 section 3.2.1), decoded.
+fn userinfo(url: &Url) -> Result<Auth, &'static str> {
+    if url.username().is_empty() && url.password().is_none() {
+        return Ok(Auth::None);
+    }
+    let part = |text| decode(text).ok_or("its user or password is not percent-encoded UTF-8");
+    let (user, password) = (part(url.username())?, part(url.password().unwrap_or_default())?);
+    if user.contains(':') || [&user, &password].iter().any(|t| t.contains(char::is_control)) {
+        return Err("its user or password cannot be sent");
+    }
+    Ok(Auth::Basic { user: Secret::new(user), password: Secret::new(password) })
+}
+
+/// Percent-decoding (RFC 3986 section 2.1).
+fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        rest = after;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let digit = |at: usize| char::from(*after.get(at)?).to_digit(16);
+        bytes.push(u8::try_from(digit(0)? * 16 + digit(1)?).ok()?);
+        rest = &after[2..];
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// FNV-1a folded to 16 bits: enough to tell two feeds of a host apart, too little to find either
+/// by it.
+fn hash(text: &str) -> u16 {
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    (hash ^ hash >> 16 ^ hash >> 32 ^ hash >> 48) as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_loses_what_is_not_its_own() {
+        let (url, auth) = FeedUrl::parse("webcal://me%40x:p%3Aw@Cal.Example/a?b=c#d").unwrap();
+        assert_eq!(url.expose().as_str(), "https://cal.example/a?b=c");
+        assert_eq!(url.host(), "cal.example");
+        let Auth::Basic { user, password } = auth else { panic!("no login") };
+        assert_eq!((user.expose(), password.expose()), ("me@x", "p:w"));
+        let (same, _) = FeedUrl::parse("https://cal.example/a?b=c").unwrap();
+        let (other, _) = FeedUrl::parse("https://cal.example/a?b=d").unwrap();
+        assert_eq!(url.label(), same.label());
+        assert_ne!(url.label(), other.label());
+        assert_eq!(format!("{url:?}"), url.label());
+        assert!(url.label().starts_with("cal.example#") && url.label().len() == 16);
+    }
+
+    #[test]
+    fn only_http_with_a_host_is_a_feed() {
+        for wrong in [
+            "",
+            "cal.example/a",
+            "ftp://h/",
+            "file:///etc/passwd",
+            "https:h/",
+            "https://",
+            "http:///",
+            "https://h/ a",
+            "https://h/\n",
+            "https://h:99999/",
+            "https://a%zz@h/",
+            "https://a%3Ab@h/",
+            "https://[::1/",
+            "https://%ff@h/",
+        ] {
+            assert!(FeedUrl::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

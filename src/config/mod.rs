@@ -1,0 +1,366 @@
+//! Everything that can be configured, checked before anything starts.
+//!
+//! Options of the command line go before the environment, the environment before a `.env` file
+//! beside the configuration, that before the configuration file, and the file before the
+//! defaults. Every source is checked in full, also where another one overrides it, and all
+//! problems are told at once: where, what was found, what is allowed. Nothing is clamped,
+//! nothing is ignored, and no message shows a feed's address or another secret.
+//!
+//! [`Inputs::from_process`] is the only place that reads the process's environment.
+
+mod args;
+#[cfg(test)]
+mod document;
+mod environment;
+mod feed;
+mod file;
+mod given;
+mod key;
+mod keys;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::budget::{FeedLimits, Plan};
+use crate::error::{Error, Result};
+
+use self::environment::Variables;
+use self::feed::{FeedDraft, Surroundings};
+use self::file::Document;
+use self::given::{Given, safe};
+use self::key::{Key, Preset};
+use self::keys::{FEED_KEYS, KEYS};
+
+pub use self::args::{Arguments, Command, help, parse};
+pub use self::feed::{Auth, FeedConfig, FeedUrl, Source};
+
+/// What the program does, valid by construction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The address to listen on.
+    pub host: IpAddr,
+    /// The TCP port to listen on; 0 is any free one.
+    pub port: u16,
+    /// Host names that requests may carry, besides those that the machine has itself; lower
+    /// case, without port.
+    pub server_names: Vec<String>,
+    /// The folder of the database.
+    pub data_dir: PathBuf,
+    /// Bytes for the whole process.
+    pub memory_budget: usize,
+    /// How much is logged.
+    pub log_level: log::LevelFilter,
+    /// An IANA name that the time-zone database has, or `None` for the system's zone.
+    pub time_zone: Option<String>,
+    /// Where the calendar's "now" stands still.
+    pub test_time: Option<Timestamp>,
+    /// How often a feed is fetched that does not say so itself.
+    pub refresh_interval: Duration,
+    /// Days before today that are kept.
+    pub past_days: u16,
+    /// Days after today that are kept.
+    pub future_days: u16,
+    /// What is switched on at start.
+    pub flags: Flags,
+    /// The feeds, each with its own name; none means the demonstration calendar.
+    pub feeds: Vec<FeedConfig>,
+    /// The configuration file that was read.
+    pub path: Option<PathBuf>,
+    /// What the operator should know, a sentence each, free of secrets; for the log.
+    pub warnings: Vec<String>,
+}
+
+/// The parts of the program that can be switched off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flags {
+    /// Keep outbound and database connections for reuse.
+    pub connection_pooling: bool,
+    /// Cache answers and make them in batches.
+    pub request_pipeline: bool,
+}
+
+/// Everything from outside that the configuration depends on, files apart.
+#[derive(Clone, Debug, Default)]
+pub struct Inputs {
+    /// The command line, without the program's name.
+    pub args: Vec<OsString>,
+    /// The environment, or the part of it that matters.
+    pub env: BTreeMap<String, String>,
+    /// The memory budget in bytes where none is given.
+    pub default_budget: usize,
+}
+
+impl Inputs {
+    /// The command line and the environment of this process. Bytes that are not UTF-8 become
+    /// U+FFFD, which no variable of ours may hold.
+    pub fn from_process(default_budget: usize) -> Self {
+        let text = |text: OsString| text.to_string_lossy().into_owned();
+        Self {
+            args: std::env::args_os().skip(1).collect(),
+            env: std::env::vars_os()
+                .map(|(name, value)| (text(name), text(value)))
+                .filter(|(name, _)| environment::matters(name))
+                .collect(),
+            default_budget,
+        }
+    }
+
+    /// A variable that is set to something.
+    fn variable(&self, name: &str) -> Option<&str> {
+        self.env.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+}
+
+/// Reads every source and checks it.
+///
+/// # Errors
+/// A configuration error (exit 78) with a line for each problem, at most twenty.
+pub fn load(arguments: &Arguments, inputs: &Inputs) -> Result<Config> {
+    let mut problems = Problems::default();
+    let mut draft = Draft::new(inputs);
+    let mut file_feeds = Vec::new();
+
+    if let Some((path, text)) = find_file(arguments, inputs, &mut problems) {
+        let plan = Plan::divide(inputs.default_budget, 0, FeedLimits::default());
+        let feeds_max = plan.limits.refresh.feeds_max;
+        let document = Document { path: &path, text: &text, feeds_max, problems: &mut problems };
+        file_feeds = document.apply(&mut draft);
+        draft.config.path = Some(path);
+    }
+    let dotenv = find_dotenv(draft.config.path.as_deref(), inputs, &mut problems);
+    let process = Variables::from_process(&inputs.env);
+    let mut env_feed = FeedDraft::new();
+    for variables in dotenv.iter().chain([&process]) {
+        variables.apply(KEYS, &mut draft, &mut problems);
+        variables.apply(FEED_KEYS, &mut env_feed, &mut problems);
+        variables.warn_of_strangers(&mut draft.config.warnings);
+    }
+    for (key, value) in &arguments.settings {
+        let stored = key.store(&mut draft, &Given::Text(value), || format!("--{}", key.option));
+        problems.extend(stored.err());
+    }
+    if env_feed.url.is_some() {
+        env_feed.name = "calendar".into();
+        env_feed.trusted_origin = true;
+    } else if dotenv.iter().chain([&process]).any(|variables| variables.hold_any(FEED_KEYS)) {
+        draft.warn("CALENDARBOT_ICS_… has no effect without CALENDARBOT_ICS_URL");
+    }
+    draft.feeds(file_feeds, env_feed, inputs, &mut problems);
+    draft.config.warnings.extend(arguments.warnings.iter().cloned());
+    draft.finish(problems)
+}
+
+/// What is wrong, a sentence each; only the first few are kept.
+#[derive(Default)]
+struct Problems {
+    said: Vec<String>,
+    more: usize,
+}
+
+impl Problems {
+    const MAX: usize = 20;
+
+    fn push(&mut self, problem: String) {
+        self.push_with(|| problem);
+    }
+
+    /// The same for a sentence that takes work, which is not done when it would not be kept.
+    fn push_with(&mut self, problem: impl FnOnce() -> String) {
+        if self.said.len() < Self::MAX {
+            self.said.push(problem());
+        } else {
+            self.more += 1;
+        }
+    }
+
+    fn extend(&mut self, problems: impl IntoIterator<Item = String>) {
+        problems.into_iter().for_each(|problem| self.push(problem));
+    }
+
+    fn count(&self) -> usize {
+        self.said.len() + self.more
+    }
+
+    fn into_result(mut self) -> Result<()> {
+        if self.more > 0 {
+            self.said.push(format!("and {} more", self.more));
+        }
+        if self.said.is_empty() { Ok(()) } else { Err(Error::config(self.said.join("\n"))) }
+    }
+}
+
+/// A configuration in the making.
+struct Draft {
+    config: Config,
+    flags_enabled: bool,
+    allow_private_feeds: bool,
+}
+
+impl Draft {
+    fn new(inputs: &Inputs) -> Self {
+        // Blanks, but for what depends on the machine: the table has the defaults.
+        let config = Config {
+            host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 0,
+            server_names: Vec::new(),
+            data_dir: default_data_dir(inputs).unwrap_or_default(),
+            memory_budget: inputs.default_budget,
+            log_level: log::LevelFilter::Off,
+            time_zone: None,
+            test_time: None,
+            refresh_interval: Duration::ZERO,
+            past_days: 0,
+            future_days: 0,
+            flags: Flags { connection_pooling: false, request_pipeline: false },
+            feeds: Vec::new(),
+            path: None,
+            warnings: Vec::new(),
+        };
+        let mut draft = Self { config, flags_enabled: false, allow_private_feeds: false };
+        set_defaults(KEYS, &mut draft);
+        draft
+    }
+
+    fn warn(&mut self, warning: impl Into<String>) {
+        self.config.warnings.push(warning.into());
+    }
+
+    /// Checks the feeds against each other, and lets the environment's replace the file's.
+    fn feeds(
+        &mut self,
+        file_feeds: Vec<(String, FeedDraft)>,
+        env_feed: FeedDraft,
+        inputs: &Inputs,
+        problems: &mut Problems,
+    ) {
+        let config = &mut self.config;
+        let around = Surroundings {
+            credentials: inputs.variable("CREDENTIALS_DIRECTORY").map(Path::new),
+            interval: config.refresh_interval,
+            allow_private: self.allow_private_feeds,
+        };
+        for (place, feed) in file_feeds {
+            let name = feed.name.clone();
+            if !name.is_empty() && config.feeds.iter().any(|feed| feed.name == name) {
+                problems.push(format!("{place}there is another feed `{}`", safe(&name)));
+            }
+            config.feeds.extend(feed.finish(&place, &around, problems));
+        }
+        if env_feed.url.is_some() {
+            if !config.feeds.is_empty() {
+                let warning = "CALENDARBOT_ICS_URL is set: the configured feeds are not used";
+                config.warnings.push(warning.into());
+            }
+            let place = "CALENDARBOT_ICS_URL: ";
+            config.feeds = env_feed.finish(place, &around, problems).into_iter().collect();
+        }
+    }
+
+    fn finish(mut self, mut problems: Problems) -> Result<Config> {
+        if self.config.data_dir.as_os_str().is_empty() {
+            problems.push(
+                "there is no folder for data: give --data-dir, or set CALENDARBOT_DATA_DIR, \
+                 STATE_DIRECTORY, XDG_DATA_HOME or HOME"
+                    .into(),
+            );
+        }
+        problems.into_result()?;
+        let flags = &mut self.config.flags;
+        flags.connection_pooling &= self.flags_enabled;
+        flags.request_pipeline &= self.flags_enabled;
+        if !self.config.host.is_loopback() {
+            let (host, port) = (self.config.host, self.config.port);
+            self.warn(format!(
+                "listening on {host} port {port}: whoever reaches it can read the calendars"
+            ));
+        }
+        let warnings: Vec<_> = self.config.feeds.iter().flat_map(feed_warnings).collect();
+        self.config.warnings.extend(warnings);
+        Ok(self.config)
+    }
+}
+
+fn feed_warnings(feed: &FeedConfig) -> impl Iterator<Item = String> {
+    let plain = matches!(&feed.source, Source::Url(url) if url.expose().scheme() == "http");
+    let logs_in = feed.auth != Auth::None || !feed.headers.is_empty();
+    let name = &feed.name;
+    let any_certificate = feed.insecure_tls.then(|| {
+        format!("feed `{name}`: insecure_tls accepts any certificate; its data can be forged")
+    });
+    let open_login = (plain && logs_in)
+        .then(|| format!("feed `{name}`: its login is sent over http, where others can read it"));
+    any_certificate.into_iter().chain(open_login)
+}
+
+/// Gives every key that has a default in the table this value.
+fn set_defaults<T>(keys: &[Key<T>], target: &mut T) {
+    for key in keys {
+        if let Preset::Is(text) = key.default {
+            let stored = key.store(target, &Given::Text(text), String::new);
+            debug_assert!(stored.is_ok(), "the default of {} is not allowed", key.name);
+        }
+    }
+}
+
+fn default_data_dir(inputs: &Inputs) -> Option<PathBuf> {
+    // systemd separates several folders by colons.
+    let state = inputs.variable("STATE_DIRECTORY").and_then(|paths| paths.split(':').next());
+    let xdg = || inputs.variable("XDG_DATA_HOME").map(Path::new).filter(|path| path.is_absolute());
+    let home = || inputs.variable("HOME").map(|home| Path::new(home).join(".local/share"));
+    match state {
+        Some(state) => Some(PathBuf::from(state)),
+        None => Some(xdg().map(Path::to_owned).or_else(home)?.join("calendarbot")),
+    }
+}
+
+/// The configuration file and its text. It need not exist unless it was named.
+fn find_file(
+    arguments: &Arguments,
+    inputs: &Inputs,
+    problems: &mut Problems,
+) -> Option<(PathBuf, String)> {
+    let named = arguments
+        .setting("config")
+        .map(|path| ("--config", path))
+        .or_else(|| Some(("CALENDARBOT_CONFIG", inputs.variable("CALENDARBOT_CONFIG")?)));
+    let path = match named {
+        Some((_, path)) => PathBuf::from(path),
+        None => file::default_places(inputs).find(|path| path.exists())?,
+    };
+    match (file::read(&path), named) {
+        (Ok(Some(text)), _) => return Some((path, text)),
+        (Err(problem), _) => problems.push(problem),
+        (Ok(None), Some((by, _))) => {
+            problems.push(format!("{by} is {}; there is no such file", given::path(&path)));
+        }
+        // It went away since it was found.
+        (Ok(None), None) => {}
+    }
+    None
+}
+
+/// The `.env` file beside the configuration, or where the configuration would be.
+fn find_dotenv(
+    config: Option<&Path>,
+    inputs: &Inputs,
+    problems: &mut Problems,
+) -> Option<Variables> {
+    let path = match config {
+        Some(path) => path.with_file_name(".env"),
+        None => file::default_places(inputs)
+            .map(|path| path.with_file_name(".env"))
+            .find(|path| path.exists())?,
+    };
+    let text = file::read(&path).unwrap_or_else(|problem| {
+        problems.push(problem);
+        None
+    });
+    Some(Variables::from_file(path, &text?, problems))
+}
