@@ -159,6 +159,7 @@ impl Outbound {
                 Error::config("an extra certificate authority cannot be used").because(cause)
             })?;
         }
+        self.tls = OnceCell::new();
         Ok(self)
     }
 
