@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use crate::ical::{Details, Time};
 
 pub mod selection;
+pub mod text;
 
 /// One occurrence, as it was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
