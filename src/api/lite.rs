@@ -253,3 +253,169 @@ struct SystemDiagnostics<'a> {
 struct LastRefresh {
     last_success_delta_s: Option<u64>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calendar::Entry;
+    use crate::calendar::fixture::{Desk, at, entry, titled, with};
+    use crate::ical::Person;
+
+    fn nothing_skipped(_: &str) -> bool {
+        false
+    }
+
+    fn meeting(id: &str, start: &str, title: &str) -> Entry {
+        titled(entry(id, start, "2025-11-24T20:00:00Z"), title)
+    }
+
+    /// The id of the next meeting at noon UTC.
+    fn check(entries: Vec<Entry>, expected: &str) {
+        let desk = Desk::new("2025-11-24T12:00:00Z", "Europe/Berlin", entries);
+        let next = next_meeting(&desk.agenda(), &|id| id == "skipped");
+        assert_eq!(next.map_or("-", |m| m.entry.id.as_str()), expected);
+    }
+
+    #[test]
+    fn the_earliest_that_has_not_begun() {
+        check(vec![], "-");
+        check(
+            vec![
+                meeting("c", "2025-11-24T14:00:00Z", "C"),
+                meeting("b", "2025-11-24T13:00:00Z", "B"),
+                meeting("a", "2025-11-24T11:59:59Z", "A"),
+            ],
+            "b",
+        );
+        check(vec![meeting("a", "2025-11-24T12:00:00Z", "A")], "a");
+        let tie = |id| meeting(id, "2025-11-24T13:00:00Z", "A");
+        check(vec![tie("2"), tie("1"), tie("3")], "1");
+        check(vec![tie("skipped"), tie("z")], "z");
+        let cancelled = with(tie("1"), |e| e.details.deleted = true);
+        check(vec![cancelled, tie("2")], "2");
+    }
+
+    #[test]
+    fn focus_time_is_no_meeting() {
+        for title in ["Focus", "My FOCUS time", "Deep Work", "thinking time", "Planning Time!"] {
+            check(vec![meeting("f", "2025-11-24T13:00:00Z", title)], "-");
+        }
+        check(vec![meeting("m", "2025-11-24T13:00:00Z", "Planning")], "m");
+    }
+
+    #[test]
+    fn lunch_gives_way_for_half_an_hour() {
+        let lunch = || meeting("lunch", "2025-11-24T13:00:00Z", "Lunch");
+        let at = |start| meeting("m", start, "Review");
+        check(vec![lunch()], "lunch");
+        check(vec![lunch(), at("2025-11-24T13:30:00Z")], "m");
+        check(vec![lunch(), at("2025-11-24T13:30:01Z")], "lunch");
+        check(vec![lunch(), meeting("m", "2025-11-24T13:10:00Z", "Lunch bag")], "lunch");
+        check(vec![lunch(), meeting("m", "2025-11-24T13:10:00Z", "Lunch talks")], "m");
+        let early = meeting("e", "2025-11-24T12:50:00Z", "Call");
+        check(vec![lunch(), early, at("2025-11-24T13:05:00Z")], "e");
+    }
+
+    #[test]
+    fn all_day_counts_from_midnight_utc() {
+        check(vec![entry("today", "2025-11-24", "2025-11-25")], "-");
+        let tomorrow = entry("day", "2025-11-25", "2025-11-26");
+        check(vec![tomorrow.clone(), meeting("m", "2025-11-25T00:00:01Z", "M")], "day");
+        let desk = Desk::new("2025-11-24T23:30:00Z", "Europe/Berlin", vec![tomorrow]);
+        let json = whats_next(&desk.agenda(), &nothing_skipped);
+        let expected = r#""start_iso":"2025-11-25T00:00:00Z","duration_seconds":86400,"#;
+        assert!(json.contains(expected), "{json}");
+        assert!(json.contains(r#""seconds_until_start":1800}"#), "{json}");
+    }
+
+    #[test]
+    fn statuses_turn_at_their_bounds() {
+        let check = |seconds, message: &str, urgent, critical| {
+            let status = status(seconds).serialize_json();
+            let expected = format!(
+                r#"{{"message":"{message}","is_urgent":{urgent},"is_critical":{critical}}}"#
+            );
+            assert_eq!(status, expected, "{seconds} s");
+        };
+        check(-1, "Meeting in progress", true, false);
+        check(0, "Meeting in progress", true, false);
+        check(1, "Starting very soon", true, true);
+        check(120, "Starting very soon", true, true);
+        check(121, "Starting soon", true, false);
+        check(900, "Starting soon", true, false);
+        check(901, "Starting within the hour", false, false);
+        check(3600, "Starting within the hour", false, false);
+        check(3601, "Plenty of time", false, false);
+    }
+
+    #[test]
+    fn the_recorded_shapes() {
+        let full = with(meeting("uid@x", "2025-11-24T13:00:00Z", &"é".repeat(300)), |e| {
+            e.details.description = "d".repeat(600);
+            e.details.location = "l".repeat(150);
+            let ann = Person { address: "ann@example.org".to_owned(), ..Person::default() };
+            e.details.attendees = vec![ann];
+        });
+        let desk = Desk::new("2025-11-24T12:59:00Z", "UTC", vec![full]);
+        let expected = format!(
+            concat!(
+                r#"{{"meeting":{{"meeting_id":"uid@x","subject":"{}","description":"{}","#,
+                r#""attendees":["ann@example.org"],"start_iso":"2025-11-24T13:00:00Z","#,
+                r#""duration_seconds":25200,"location":"{}","raw_source":"","#,
+                r#""seconds_until_start":60}},"status":{{"message":"Starting very soon","#,
+                r#""is_urgent":true,"is_critical":true}}}}"#
+            ),
+            "é".repeat(200),
+            "d".repeat(500),
+            "l".repeat(100),
+        );
+        assert_eq!(whats_next(&desk.agenda(), &nothing_skipped), expected);
+
+        let none = Desk::new("2025-11-24T12:00:00Z", "UTC", vec![]);
+        let expected = concat!(
+            r#"{"meeting":null,"status":{"message":"No meetings scheduled","#,
+            r#""is_urgent":false,"is_critical":false}}"#,
+        );
+        assert_eq!(whats_next(&none.agenda(), &nothing_skipped), expected);
+    }
+
+    #[test]
+    fn health_is_degraded_without_fresh_data() {
+        let inputs = |refresh_age_s| HealthInputs {
+            now: at("2025-11-24T12:00:00Z"),
+            uptime_s: 5,
+            pid: 42,
+            event_count: 3,
+            refresh_age_s,
+            window_initialized: true,
+            heartbeat_age_s: Some(600),
+            last_probe: Some(at("2025-11-24T11:59:30Z")),
+            platform: "Linux aarch64",
+            version: "0.1.0",
+        };
+        let code = |age| health(&inputs(age)).0;
+        assert_eq!([code(None), code(Some(900)), code(Some(901))], [503, 200, 503]);
+        let expected = concat!(
+            r#"{"status":"ok","server_time_iso":"2025-11-24T12:00:00Z","#,
+            r#""server_status":{"uptime_s":5,"pid":42},"data_status":{"event_count":3,"#,
+            r#""last_refresh_success_age_s":7,"initial_refresh_complete":true,"#,
+            r#""event_window_initialized":true},"background_tasks":[{"name":"refresher_task","#,
+            r#""status":"stale","last_heartbeat_age_s":600}],"display_probe":"#,
+            r#"{"last_render_probe_iso":"2025-11-24T11:59:30Z","last_probe_ok":true,"#,
+            r#""last_probe_notes":"browser-heartbeat"},"system_diagnostics":"#,
+            r#"{"platform":"Linux aarch64","python_version":"0.1.0","event_loop_running":true},"#,
+            r#""last_refresh":{"last_success_delta_s":7}}"#,
+        );
+        assert_eq!(health(&inputs(Some(7))).1, expected);
+        let waiting = HealthInputs { heartbeat_age_s: None, last_probe: None, ..inputs(None) };
+        let (_, body) = health(&waiting);
+        for part in [
+            r#""status":"degraded""#,
+            r#""last_refresh_success_age_s":null,"initial_refresh_complete":false"#,
+            r#""status":"unknown","last_heartbeat_age_s":null"#,
+            r#""last_render_probe_iso":null,"last_probe_ok":false,"last_probe_notes":null"#,
+        ] {
+            assert!(body.contains(part), "{part} in {body}");
+        }
+    }
+}

@@ -219,3 +219,105 @@ fn status<'a>(calendar: &'a CalendarStatus, agenda: &Agenda<'_>) -> Calendar<'a>
         next_due: at(calendar.next_due),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calendar::fixture::{Desk, at, calendar, entry, time, titled, with};
+
+    #[test]
+    fn next_has_the_documented_shape() {
+        let rule_made = with(
+            titled(entry("u_1", "2025-11-24T13:00:00Z", "2025-11-24T14:00:00Z"), "</b> \"Review\""),
+            |e| {
+                e.recurrence = Some(time("2025-11-24T12:00:00Z"));
+                e.details.location = "Room 4".to_owned();
+                e.details.url = "https://example.org/x".to_owned();
+            },
+        );
+        let entries = vec![
+            rule_made,
+            titled(entry("u_2", "2025-11-24", "2025-11-26"), "Fair"),
+            entry("u_3", "2025-11-24T11:30:00Z", "2025-11-24T12:30:00Z"),
+        ];
+        let mut desk = Desk::new("2025-11-24T12:00:00Z", "Europe/Berlin", entries);
+        desk.calendars[0].stale = true;
+        desk.calendars[0].last_error = Some("HTTP 503".to_owned());
+        let expected = concat!(
+            r#"{"now":"2025-11-24T13:00:00+01:00","zone":"Europe/Berlin","#,
+            r#""valid_until":"2025-11-24T13:30:00+01:00","stale":true,"#,
+            r#""as_of":"2025-11-24T10:00:00+01:00","reason":"work: HTTP 503","#,
+            r#""truncated":false,"done_for_today":false,"seconds_until_next":3600,"#,
+            r#""current":[{"id":"u_3","calendar":"work","title":"Title u_3","#,
+            r#""start":"2025-11-24T12:30:00+01:00","end":"2025-11-24T13:30:00+01:00","#,
+            r#""all_day":false,"location":null,"status":"confirmed","private":false,"#,
+            r#""url":null,"recurrence_id":null,"stale":true}],"#,
+            r#""next":{"id":"u_1","calendar":"work","title":"\u003c/b> \"Review\"","#,
+            r#""start":"2025-11-24T14:00:00+01:00","end":"2025-11-24T15:00:00+01:00","#,
+            r#""all_day":false,"location":"Room 4","status":"confirmed","private":false,"#,
+            r#""url":"https://example.org/x","recurrence_id":"2025-11-24T13:00:00+01:00","#,
+            r#""stale":true},"later":[],"#,
+            r#""all_day":[{"id":"u_2","calendar":"work","title":"Fair","start":"2025-11-24","#,
+            r#""end":"2025-11-26","all_day":true,"location":null,"status":"confirmed","#,
+            r#""private":false,"url":null,"recurrence_id":null,"stale":true}]}"#,
+        );
+        assert_eq!(next(&desk.agenda(), 5), expected);
+    }
+
+    #[test]
+    fn nothing_next_is_null() {
+        let desk = Desk::new("2025-11-24T12:00:00Z", "UTC", vec![]);
+        let expected = concat!(
+            r#"{"now":"2025-11-24T12:00:00+00:00","zone":"UTC","#,
+            r#""valid_until":"2025-11-25T00:00:00+00:00","stale":false,"#,
+            r#""as_of":"2025-11-24T09:00:00+00:00","reason":null,"truncated":false,"#,
+            r#""done_for_today":false,"seconds_until_next":null,"current":[],"next":null,"#,
+            r#""later":[],"all_day":[]}"#,
+        );
+        assert_eq!(next(&desk.agenda(), 5), expected);
+    }
+
+    #[test]
+    fn events_and_calendars_have_the_documented_shape() {
+        let secret = with(entry("s", "2025-11-24", "2025-11-24"), |e| e.details.private = true);
+        let mut desk = Desk::new("2025-11-24T12:00:00Z", "UTC", vec![secret]);
+        desk.calendars[0].skipped_reasons = vec!["line 7: no DTSTART".to_owned()];
+        desk.calendars[0].color = "#1d5f8a".to_owned();
+        desk.calendars.push(CalendarStatus { last_success: None, ..calendar("home") });
+        let query = EventsQuery {
+            from: at("2025-11-24T00:00:00Z"),
+            to: at("2025-11-25T00:00:00Z"),
+            calendar: Some("work"),
+            limit: 10,
+        };
+        let expected = concat!(
+            r#"{"now":"2025-11-24T12:00:00+00:00","zone":"UTC","#,
+            r#""from":"2025-11-24T00:00:00+00:00","to":"2025-11-25T00:00:00+00:00","#,
+            r#""stale":false,"as_of":null,"reason":null,"truncated":false,"#,
+            r#""events":[{"id":"s","calendar":"work","title":"Busy","start":"2025-11-24","#,
+            r#""end":"2025-11-25","all_day":true,"location":null,"status":"confirmed","#,
+            r#""private":true,"url":null,"recurrence_id":null,"stale":false}]}"#,
+        );
+        assert_eq!(events(&desk.agenda(), &query), expected);
+        let expected = concat!(
+            r##"{"now":"2025-11-24T12:00:00+00:00","calendars":[{"name":"work","##,
+            r##""source":"work.example.org#ab12","color":"#1d5f8a","private":false,"##,
+            r##""events":0,"skipped":0,"skipped_reasons":["line 7: no DTSTART"],"##,
+            r##""stale":false,"last_success":"2025-11-24T09:00:00+00:00","##,
+            r##""age_seconds":10800,"last_error":null,"next_due":null},"##,
+            r##"{"name":"home","source":"home.example.org#ab12","color":null,"##,
+            r##""private":false,"events":0,"skipped":0,"skipped_reasons":[],"stale":false,"##,
+            r##""last_success":null,"age_seconds":null,"last_error":null,"next_due":null}]}"##,
+        );
+        assert_eq!(calendars(&desk.agenda()), expected);
+    }
+
+    #[test]
+    fn problems_are_rfc_9457() {
+        let expected = concat!(
+            r#"{"type":"about:blank","title":"Bad Request","status":400,"#,
+            r#""detail":"`from` is not a time: \u003cx>"}"#,
+        );
+        assert_eq!(problem(400, "Bad Request", "`from` is not a time: <x>"), expected);
+    }
+}

@@ -5,6 +5,8 @@ use jiff::tz::TimeZone;
 
 use crate::ical::{Details, Time};
 
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod selection;
 pub mod text;
 

@@ -107,6 +107,38 @@ mod tests {
         }
     }
 
+    /// The value of a custom property in one block of the stylesheet.
+    fn variable(block: &str, name: &str) -> Color {
+        let (_, rest) = block.split_once(&format!("--{name}: ")).unwrap();
+        let value = rest.split(';').next().unwrap();
+        let long = match value.len() {
+            4 => value.chars().skip(1).fold("#".to_owned(), |hex, c| format!("{hex}{c}{c}")),
+            _ => value.to_owned(),
+        };
+        Color::parse(&long).unwrap()
+    }
+
+    #[test]
+    fn text_stands_out_in_every_theme() {
+        let css = std::str::from_utf8(crate::display::PAGE_CSS.bytes).unwrap();
+        let blocks: Vec<_> = css.split('}').filter(|block| block.contains("--paper:")).collect();
+        assert_eq!(blocks.len(), 5, "light, dark by preference, dark, eink, eink by medium");
+        for block in blocks {
+            let check = |text: &str, ground: &str| {
+                let (a, b) =
+                    (variable(block, text).luminance(), variable(block, ground).luminance());
+                let contrast = (a.max(b) + 0.05) / (a.min(b) + 0.05);
+                assert!(contrast >= 4.5, "{text} on {ground}: {contrast:.2} in {block}");
+            };
+            for text in ["ink", "soft", "accent", "soon", "critical"] {
+                check(text, "paper");
+                check(text, "card");
+            }
+            check("on-strong", "accent");
+            check("on-strong", "critical");
+        }
+    }
+
     #[test]
     fn names_are_escaped_and_give_a_letter() {
         let check = |name: &str, expected: &str| {

@@ -99,7 +99,7 @@ impl Page<'_> {
              <meta name=\"color-scheme\" content=\"light dark\">\n\
              <meta name=\"calendarbot-ready\" content=\"1\">\n<title>",
         );
-        match view.current.last().or(view.next.as_ref()) {
+        match hero(view) {
             Some(meeting) => {
                 let start = clock(meeting.start, self.agenda.zone, self.options.hour12);
                 self.html.text(&start).markup(" ").text(meeting.title());
@@ -363,3 +363,6 @@ impl Page<'_> {
         self.html.text(&span(left)).markup("</time>");
     }
 }
+
+#[cfg(test)]
+mod tests;
