@@ -1,1 +1,10 @@
-//! Endpoints: what each route answers.
+//! Endpoints: what each route answers. One file a family; all of them say what
+//! [`crate::calendar::selection`] found, in the words of [`crate::calendar::text`].
+
+mod endpoints;
+pub mod json;
+pub mod lite;
+pub mod native;
+mod stats;
+
+pub use endpoints::Api;

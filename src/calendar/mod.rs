@@ -5,7 +5,10 @@ use jiff::tz::TimeZone;
 
 use crate::ical::{Details, Time};
 
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod selection;
+pub mod text;
 
 /// One occurrence, as it was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]

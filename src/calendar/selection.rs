@@ -1,1 +1,305 @@
-//! Stub.
+//! Which meetings a person should see, and what of them. The one view model behind every answer:
+//! JSON, pages, pictures and speech all start from [`whats_next`] or [`in_window`].
+//!
+//! Days are civil days of the agenda's zone. They are 23 or 25 hours long twice a year, so
+//! nothing here adds hours to get from one day to another.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::text::web_link;
+use super::{Agenda, CalendarStatus, Entry};
+use crate::ical::{Busy, Details, Person, Status, Time};
+
+/// An entry that is shown, with its times resolved in the agenda's zone.
+#[derive(Clone, Copy, Debug)]
+pub struct Meeting<'a> {
+    /// What was stored.
+    pub entry: &'a Entry,
+    /// Where it comes from.
+    pub calendar: &'a CalendarStatus,
+    /// Index of [`Self::calendar`] in the agenda.
+    pub calendar_index: usize,
+    /// When it begins. For a date this is its first moment in the agenda's zone.
+    pub start: Timestamp,
+    /// When it ends, exclusive, and never before `start`.
+    pub end: Timestamp,
+    /// It fills days rather than hours.
+    pub all_day: bool,
+    /// Not settled yet: tentative, or shown although it blocks no time.
+    pub tentative: bool,
+    /// Its time may be seen and nothing else.
+    pub private: bool,
+}
+
+/// What is going on, what comes next, and when that changes.
+#[derive(Clone, Debug)]
+pub struct WhatsNext<'a> {
+    /// Timed meetings that are running, in order of their start.
+    pub current: Vec<Meeting<'a>>,
+    /// The timed meeting that starts next, today or later.
+    pub next: Option<Meeting<'a>>,
+    /// What comes after it, all-day events of later days included.
+    pub later: Vec<Meeting<'a>>,
+    /// All-day events that cover today.
+    pub all_day: Vec<Meeting<'a>>,
+    /// How far today has got.
+    pub today: Today,
+    /// The next instant at which any of this becomes wrong: a start, an end, or midnight.
+    pub changes_at: Timestamp,
+}
+
+/// How far today has got, all-day events apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Today {
+    /// No meeting today.
+    Free,
+    /// A meeting is running or still to come.
+    Ahead,
+    /// There were meetings today, and the last is over.
+    Done,
+}
+
+/// How much the data can be trusted, over all calendars.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Freshness {
+    /// Some calendar is stale.
+    pub stale: bool,
+    /// The oldest moment at which a calendar was last known to be right; `None` when one never
+    /// was, or when there is none.
+    pub as_of: Option<Timestamp>,
+    /// Why, in words, when stale.
+    pub reason: Option<String>,
+}
+
+/// The first thing that [`Meeting::title`] says of an event without SUMMARY.
+const UNTITLED: &str = "No Title";
+/// All that is said of a private event.
+const MASKED_TITLE: &str = "Busy";
+/// Calendars that [`Freshness::reason`] names; a screen has no room for more.
+const REASONS_MAX: usize = 3;
+
+/// The state of the day at `agenda.now`, with at most `limit` later meetings.
+pub fn whats_next<'a>(agenda: &Agenda<'a>, limit: usize) -> WhatsNext<'a> {
+    let now = agenda.now;
+    let today = agenda.zone.to_datetime(now).date();
+    let midnight = day_after(today, agenda.zone);
+    let mut meetings: Vec<_> = meetings(agenda).collect();
+    let ended_today = meetings.iter().any(|m| {
+        !m.all_day && m.end <= now && agenda.zone.to_datetime(last_moment(m)).date() == today
+    });
+    meetings.retain(|m| m.end > now || m.start > now);
+    meetings.sort_unstable_by(Meeting::order);
+
+    let mut view = WhatsNext {
+        current: Vec::new(),
+        next: None,
+        later: Vec::new(),
+        all_day: Vec::new(),
+        today: if ended_today { Today::Done } else { Today::Free },
+        changes_at: Timestamp::MAX,
+    };
+    let turns = |m: &Meeting<'_>| if m.start > now { m.start } else { m.end };
+    view.changes_at = meetings
+        .iter()
+        .map(turns)
+        .chain([midnight])
+        .filter(|&turn| turn > now)
+        .min()
+        .unwrap_or(Timestamp::MAX);
+    for meeting in meetings {
+        if !meeting.all_day && meeting.start < midnight {
+            view.today = Today::Ahead;
+        }
+        if meeting.start <= now {
+            let running = if meeting.all_day { &mut view.all_day } else { &mut view.current };
+            running.push(meeting);
+        } else if view.next.is_none() && !meeting.all_day {
+            view.next = Some(meeting);
+        } else if view.later.len() < limit {
+            view.later.push(meeting);
+        }
+    }
+    view
+}
+
+/// The meetings that touch `from .. to`, of one calendar or of all, by start, title and id. The
+/// second value is true when there are more than the `limit` that are returned.
+pub fn in_window<'a>(
+    agenda: &Agenda<'a>,
+    from: Timestamp,
+    to: Timestamp,
+    calendar: Option<&str>,
+    limit: usize,
+) -> (Vec<Meeting<'a>>, bool) {
+    let mut found: Vec<_> = meetings(agenda)
+        .filter(|m| m.start < to && (m.end > from || m.start >= from))
+        .filter(|m| calendar.is_none_or(|name| m.calendar.name == name))
+        .collect();
+    found.sort_unstable_by(Meeting::order);
+    let truncated = agenda.truncated || found.len() > limit;
+    found.truncate(limit);
+    (found, truncated)
+}
+
+/// The next instant at which [`whats_next`] changes.
+pub fn changes_at(agenda: &Agenda<'_>) -> Timestamp {
+    whats_next(agenda, 0).changes_at
+}
+
+/// True when an event with these details is shown at all.
+pub fn is_shown(details: &Details) -> bool {
+    standing(details).is_some()
+}
+
+/// Every entry that is shown at all, in the order of the agenda.
+pub fn meetings<'a>(agenda: &Agenda<'a>) -> impl Iterator<Item = Meeting<'a>> {
+    let (entries, calendars, zone) = (agenda.entries, agenda.calendars, agenda.zone);
+    entries.iter().filter_map(move |entry| {
+        let standing = standing(&entry.details)?;
+        let calendar = calendars.get(entry.calendar)?;
+        let (start, end) = times(entry, zone);
+        Some(Meeting {
+            entry,
+            calendar,
+            calendar_index: entry.calendar,
+            start,
+            end,
+            all_day: matches!(entry.start, Time::Date(_)),
+            tentative: standing == Standing::Tentative,
+            private: calendar.private || entry.details.private,
+        })
+    })
+}
+
+/// How fresh the data of all calendars together is.
+pub fn freshness(calendars: &[CalendarStatus]) -> Freshness {
+    let stale: Vec<_> = calendars.iter().filter(|calendar| calendar.stale).collect();
+    let complete = calendars.iter().all(|calendar| calendar.last_success.is_some());
+    let oldest = calendars.iter().filter_map(|calendar| calendar.last_success).min();
+    let mut reasons: Vec<String> = stale.iter().take(REASONS_MAX).map(|c| reason(c)).collect();
+    if stale.len() > REASONS_MAX {
+        reasons.push(format!("and {} more", stale.len() - REASONS_MAX));
+    }
+    Freshness {
+        stale: !stale.is_empty(),
+        as_of: oldest.filter(|_| complete),
+        reason: (!stale.is_empty()).then(|| reasons.join("; ")),
+    }
+}
+
+/// A calendar's time as a moment: a date is its first moment in `zone`, a floating time is the
+/// time on the wall there (RFC 5545 section 3.3.5: in a gap the offset before it, in a fold the
+/// first).
+pub fn resolve(time: Time, zone: &TimeZone) -> Timestamp {
+    let civil = match time {
+        Time::Instant(at) => return at,
+        Time::Floating(civil) => civil,
+        Time::Date(date) => date.at(0, 0, 0, 0),
+    };
+    let beyond = if civil.year() > 0 { Timestamp::MAX } else { Timestamp::MIN };
+    zone.to_timestamp(civil).unwrap_or(beyond)
+}
+
+impl<'a> Meeting<'a> {
+    /// SUMMARY, or "Busy" when that is private.
+    pub fn title(&self) -> &'a str {
+        let summary = self.seen(&self.entry.details.summary);
+        match summary {
+            _ if self.private => MASKED_TITLE,
+            "" => UNTITLED,
+            _ => summary,
+        }
+    }
+
+    /// LOCATION; empty when there is none or it is private.
+    pub fn location(&self) -> &'a str {
+        self.seen(&self.entry.details.location)
+    }
+
+    /// DESCRIPTION; empty when there is none or it is private.
+    pub fn description(&self) -> &'a str {
+        self.seen(&self.entry.details.description)
+    }
+
+    /// ATTENDEE; empty when they are private.
+    pub fn attendees(&self) -> &'a [Person] {
+        if self.private { &[] } else { &self.entry.details.attendees }
+    }
+
+    /// Where to click: URL, or CONFERENCE when that is no web link.
+    pub fn url(&self) -> Option<&'a str> {
+        let details = &self.entry.details;
+        web_link(self.seen(&details.url)).or_else(|| web_link(self.seen(&details.conference)))
+    }
+
+    /// By start, then title, then id: an order that no refresh shuffles.
+    fn order(a: &Self, b: &Self) -> std::cmp::Ordering {
+        let key = |m: &Self| (m.start, m.title(), m.entry.id.as_str());
+        key(a).cmp(&key(b))
+    }
+
+    fn seen(&self, text: &'a str) -> &'a str {
+        if self.private { "" } else { text.trim() }
+    }
+}
+
+/// Whether an event that is shown is settled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Confirmed,
+    Tentative,
+}
+
+/// What an event's own marks say; `None` when it is not shown. The first rule that applies wins.
+fn standing(details: &Details) -> Option<Standing> {
+    // Outlook writes this before the subject of a meeting that one only watches.
+    let following = details.summary.contains("Following:");
+    if details.deleted || details.status == Status::Cancelled {
+        None
+    } else if details.busy == Some(Busy::Free) {
+        following.then_some(Standing::Tentative)
+    } else if details.status == Status::Tentative || details.busy == Some(Busy::Tentative) {
+        Some(Standing::Tentative)
+    } else if details.transparent {
+        (details.status == Status::Confirmed).then_some(Standing::Tentative)
+    } else if following {
+        Some(Standing::Tentative)
+    } else {
+        Some(Standing::Confirmed)
+    }
+}
+
+fn times(entry: &Entry, zone: &TimeZone) -> (Timestamp, Timestamp) {
+    let start = resolve(entry.start, zone);
+    let end = resolve(entry.end, zone);
+    match entry.start {
+        // An all-day event without a usable end fills its day (RFC 5545 section 3.6.1).
+        Time::Date(date) if end <= start => (start, day_after(date, zone)),
+        _ => (start, end.max(start)),
+    }
+}
+
+/// The first moment of the day after `date`.
+fn day_after(date: Date, zone: &TimeZone) -> Timestamp {
+    date.tomorrow().map_or(Timestamp::MAX, |tomorrow| resolve(Time::Date(tomorrow), zone))
+}
+
+/// A moment that is surely on the last day of a meeting: one that ends at midnight was on the
+/// day before.
+fn last_moment(meeting: &Meeting<'_>) -> Timestamp {
+    let before_end = Timestamp::from_second(meeting.end.as_second().saturating_sub(1));
+    before_end.map_or(meeting.start, |moment| moment.max(meeting.start))
+}
+
+fn reason(calendar: &CalendarStatus) -> String {
+    match (&calendar.last_error, calendar.last_success) {
+        (Some(error), _) => format!("{}: {error}", calendar.name),
+        (None, Some(_)) => format!("{}: not refreshed in time", calendar.name),
+        (None, None) => format!("{}: never fetched yet", calendar.name),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -89,8 +89,10 @@ pub struct Person {
 /// STATUS of an event (RFC 5545 section 3.8.1.11).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Status {
-    /// CONFIRMED, or not given.
+    /// Not given. It counts as confirmed, but a transparent event is only shown when it says so.
     #[default]
+    Unstated,
+    /// CONFIRMED.
     Confirmed,
     /// TENTATIVE.
     Tentative,

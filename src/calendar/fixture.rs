@@ -1,0 +1,82 @@
+//! Agendas for tests, written as short as calendars are read.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::{Agenda, CalendarStatus, Entry};
+use crate::ical::{Details, Time};
+
+/// Everything that an [`Agenda`] borrows.
+pub(crate) struct Desk {
+    pub(crate) now: Timestamp,
+    pub(crate) zone: TimeZone,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) calendars: Vec<CalendarStatus>,
+}
+
+impl Desk {
+    /// A desk with one calendar, `work`, and these events of it.
+    pub(crate) fn new(now: &str, zone: &str, entries: Vec<Entry>) -> Self {
+        Self {
+            now: at(now),
+            zone: TimeZone::get(zone).unwrap(),
+            entries,
+            calendars: vec![calendar("work")],
+        }
+    }
+
+    pub(crate) fn agenda(&self) -> Agenda<'_> {
+        Agenda {
+            now: self.now,
+            zone: &self.zone,
+            entries: &self.entries,
+            truncated: false,
+            calendars: &self.calendars,
+        }
+    }
+}
+
+pub(crate) fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// `2025-11-24` is a date, `2025-11-24T10:00` floats, and with an offset or `Z` it is an instant.
+pub(crate) fn time(text: &str) -> Time {
+    if text.len() == "2025-11-24".len() {
+        return Time::Date(text.parse().unwrap());
+    }
+    match text.parse() {
+        Ok(instant) => Time::Instant(instant),
+        Err(_) => Time::Floating(text.parse().unwrap()),
+    }
+}
+
+pub(crate) fn entry(id: &str, start: &str, end: &str) -> Entry {
+    Entry {
+        id: id.to_owned(),
+        calendar: 0,
+        start: time(start),
+        end: time(end),
+        recurrence: None,
+        details: Details { summary: format!("Title {id}"), ..Details::default() },
+    }
+}
+
+/// The entry after a change.
+pub(crate) fn with(mut entry: Entry, change: impl FnOnce(&mut Entry)) -> Entry {
+    change(&mut entry);
+    entry
+}
+
+pub(crate) fn titled(entry: Entry, summary: &str) -> Entry {
+    with(entry, |e| e.details.summary = summary.to_owned())
+}
+
+pub(crate) fn calendar(name: &str) -> CalendarStatus {
+    CalendarStatus {
+        name: name.to_owned(),
+        label: format!("{name}.example.org#ab12"),
+        last_success: Some(at("2025-11-24T09:00:00Z")),
+        ..CalendarStatus::default()
+    }
+}

@@ -1,0 +1,227 @@
+//! How times and foreign texts are written, once for every answer: JSON, pages, pictures and
+//! speech.
+
+use jiff::Timestamp;
+use jiff::civil::{Date, Weekday};
+use jiff::tz::TimeZone;
+
+/// `2025-11-23T22:00:00Z`.
+pub fn utc(at: Timestamp) -> String {
+    at.to_string()
+}
+
+/// `2025-11-23T23:00:00+01:00`: RFC 3339 with the offset that `zone` has at that moment.
+pub fn local(at: Timestamp, zone: &TimeZone) -> String {
+    at.display_with_offset(zone.to_offset(at)).to_string()
+}
+
+/// The IANA name of a zone, or its offset at `at` when it has none.
+pub fn zone_name(zone: &TimeZone, at: Timestamp) -> String {
+    match zone.iana_name() {
+        Some(name) => name.to_owned(),
+        None => zone.to_offset(at).to_string(),
+    }
+}
+
+/// The time on a wall clock: `14:05`, or `2:05 pm`.
+pub fn clock(at: Timestamp, zone: &TimeZone, hour12: bool) -> String {
+    let time = zone.to_datetime(at);
+    let (hour, minute) = (time.hour(), time.minute());
+    if !hour12 {
+        return format!("{hour:02}:{minute:02}");
+    }
+    let half = if hour < 12 { "am" } else { "pm" };
+    let hour = if hour % 12 == 0 { 12 } else { hour % 12 };
+    format!("{hour}:{minute:02} {half}")
+}
+
+/// `Sunday 23 November`.
+pub fn day(date: Date) -> String {
+    format!("{} {} {}", weekday(date.weekday()), date.day(), month(date.month()))
+}
+
+/// `Today`, `Tomorrow`, or the day itself, with its year when that is another one.
+pub fn day_from(date: Date, today: Date) -> String {
+    if date == today {
+        "Today".to_owned()
+    } else if today.tomorrow().is_ok_and(|tomorrow| date == tomorrow) {
+        "Tomorrow".to_owned()
+    } else if date.year() == today.year() {
+        day(date)
+    } else {
+        format!("{} {}", day(date), date.year())
+    }
+}
+
+/// A stretch of time in whole minutes, rounded up, as a person says it: `1 min`, `1 h 5 min`,
+/// `3 days`. For text that stands still; what counts down shows seconds.
+pub fn span(seconds: i64) -> String {
+    let minutes = seconds.max(0).saturating_add(59) / 60;
+    let (hours, rest) = (minutes / 60, minutes % 60);
+    match (hours, rest) {
+        (0, _) => format!("{rest} min"),
+        (1..24, 0) => format!("{hours} h"),
+        (1..24, _) => format!("{hours} h {rest} min"),
+        (24..48, _) => "1 day".to_owned(),
+        _ => format!("{} days", hours / 24),
+    }
+}
+
+/// The first `chars_max` characters of a text.
+pub fn cut(text: &str, chars_max: usize) -> &str {
+    match text.char_indices().nth(chars_max) {
+        Some((end, _)) => &text[..end],
+        None => text,
+    }
+}
+
+/// True for the characters that reorder what stands around them (Unicode's `Bidi_Control`): with
+/// them a stranger's event title can rewrite the line it stands in.
+pub fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// For logs and terminals: a line break or an escape sequence in a feed's text must not forge a
+/// line or repaint a screen.
+pub fn harmless(c: char) -> char {
+    if c.is_control() || is_bidi_control(c) { '\u{fffd}' } else { c }
+}
+
+/// The text when it is an `http` or `https` link with a host and nothing in it that could mean
+/// something else to a browser; any other scheme, `javascript:` first of all, is no link here.
+pub fn web_link(text: &str) -> Option<&str> {
+    let text = text.trim();
+    let (scheme, rest) = text.split_once("://")?;
+    let known = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http");
+    let hosted = rest.starts_with(|c: char| c.is_alphanumeric() || c == '[');
+    let odd = |c: char| {
+        c.is_control() || c.is_whitespace() || is_bidi_control(c) || "\"'<>\\`".contains(c)
+    };
+    (known && hosted && text.len() <= LINK_BYTES_MAX && !text.contains(odd)).then_some(text)
+}
+
+/// Longer links are cut off by some browsers and fit on no screen.
+const LINK_BYTES_MAX: usize = 2048;
+
+fn weekday(weekday: Weekday) -> &'static str {
+    match weekday {
+        Weekday::Monday => "Monday",
+        Weekday::Tuesday => "Tuesday",
+        Weekday::Wednesday => "Wednesday",
+        Weekday::Thursday => "Thursday",
+        Weekday::Friday => "Friday",
+        Weekday::Saturday => "Saturday",
+        Weekday::Sunday => "Sunday",
+    }
+}
+
+/// A month by its number, 1 for January.
+fn month(number: i8) -> &'static str {
+    const MONTHS: [&str; 12] = [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ];
+    usize::try_from(number - 1).ok().and_then(|index| MONTHS.get(index)).copied().unwrap_or("")
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn times_are_written_in_the_zone_of_the_answer() {
+        let check = |instant: &str, zone: &str, expected: [&str; 3]| {
+            let zone = TimeZone::get(zone).unwrap();
+            let instant = at(instant);
+            let written =
+                [local(instant, &zone), clock(instant, &zone, false), clock(instant, &zone, true)];
+            assert_eq!(written, expected);
+        };
+        check(
+            "2025-11-23T22:00:00Z",
+            "Europe/Berlin",
+            ["2025-11-23T23:00:00+01:00", "23:00", "11:00 pm"],
+        );
+        check("2025-07-01T22:05:09Z", "UTC", ["2025-07-01T22:05:09+00:00", "22:05", "10:05 pm"]);
+        check(
+            "2025-07-01T04:00:00Z",
+            "America/New_York",
+            ["2025-07-01T00:00:00-04:00", "00:00", "12:00 am"],
+        );
+        check(
+            "2025-07-01T06:30:00Z",
+            "Asia/Kolkata",
+            ["2025-07-01T12:00:00+05:30", "12:00", "12:00 pm"],
+        );
+        assert_eq!(utc(at("2025-11-23T23:00:00+01:00")), "2025-11-23T22:00:00Z");
+    }
+
+    #[test]
+    fn days_are_named_from_today() {
+        let today = date(2025, 12, 31);
+        let check = |day, expected| assert_eq!(day_from(day, today), expected);
+        check(today, "Today");
+        check(date(2026, 1, 1), "Tomorrow");
+        check(date(2025, 12, 30), "Tuesday 30 December");
+        check(date(2026, 1, 2), "Friday 2 January 2026");
+    }
+
+    #[test]
+    fn spans_are_rounded_up_to_the_minute() {
+        let check = |seconds, expected| assert_eq!(span(seconds), expected);
+        check(-5, "0 min");
+        check(1, "1 min");
+        check(60, "1 min");
+        check(61, "2 min");
+        check(3600, "1 h");
+        check(3661, "1 h 2 min");
+        check(24 * 3600, "1 day");
+        check(47 * 3600, "1 day");
+        check(49 * 3600, "2 days");
+        check(i64::MAX, "106751991167300 days");
+    }
+
+    #[test]
+    fn texts_are_cut_by_characters() {
+        assert_eq!(cut("größer", 3), "grö");
+        assert_eq!(cut("größer", 6), "größer");
+        assert_eq!(cut("", 3), "");
+        assert_eq!(cut("abc", 0), "");
+    }
+
+    #[test]
+    fn only_web_links_are_links() {
+        let check =
+            |text: &str, expected: bool| assert_eq!(web_link(text).is_some(), expected, "{text}");
+        check("https://meet.example.org/abc?x=1&y=2", true);
+        check(" HTTP://example.org ", true);
+        check("https://[2001:db8::1]/", true);
+        check("javascript:alert(1)", false);
+        check("javascript://example.org/%0aalert(1)", false);
+        check("data:text/html,x", false);
+        check("https:example.org", false);
+        check("https:///example.org", false);
+        check("https://example.org/\"onclick=x", false);
+        check("https://example.org/a b", false);
+        check("https://example.org/\u{202e}gpj", false);
+        check("//example.org", false);
+        check("", false);
+        check(&format!("https://example.org/{}", "a".repeat(3000)), false);
+    }
+}

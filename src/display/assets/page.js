@@ -1,0 +1,184 @@
+// Keeps the page live: counts down, keeps the clock, and swaps in a fresh page each minute and at
+// each change. When the server does not answer, what is shown stays and says since when.
+"use strict";
+(() => {
+  const $ = (id) => document.getElementById(id);
+  const FETCH_MS_MAX = 10000;
+  const RETRY_MS = 15000;
+  const SPREAD_MS = 3000;
+  // Electronic paper cannot follow a second hand.
+  const slow =
+    matchMedia("(update: slow)").matches || document.documentElement.dataset.theme === "eink";
+  const spread = Math.random() * SPREAD_MS;
+
+  // The server's time, whatever the clock of this machine says: one pair of readings, and a clock
+  // that never jumps from there on.
+  let anchor = { server: 0, here: 0 };
+  const now = () => anchor.server + performance.now() - anchor.here;
+
+  // A page may have waited in a cache, so the Date of the answer says better what time it is. It
+  // does not when the server's calendar is set to another time for a test.
+  const CACHED_MS_MAX = 120000;
+  const setClock = (view, answered) => {
+    const stated = Date.parse(view.dataset.now);
+    const age = answered - stated;
+    const server = age >= 0 && age < CACHED_MS_MAX ? answered : stated;
+    anchor = { server, here: performance.now() };
+  };
+  // Date is cut to the second: half of one is missing on average.
+  const answeredAt = (response) => Date.parse(response.headers.get("Date")) + 500;
+
+  const two = (n) => String(n).padStart(2, "0");
+  const ticking = (seconds) => {
+    const h = Math.floor(seconds / 3600);
+    const m = Math.floor((seconds % 3600) / 60);
+    const s = two(seconds % 60);
+    return h ? `${h}:${two(m)}:${s}` : `${m}:${s}`;
+  };
+  const setText = (node, text) => {
+    if (node.textContent !== text) node.textContent = text;
+  };
+
+  const countDown = (view) => {
+    for (const node of view.querySelectorAll(".countdown")) {
+      const seconds = Math.ceil((Date.parse(node.dateTime) - now()) / 1000);
+      if (seconds <= 0) setText(node, "now");
+      else if (slow) setText(node, `${Math.ceil(seconds / 60)} min`);
+      else if (seconds < 86400) setText(node, ticking(seconds));
+      node.classList.toggle("long", node.textContent.length > 5);
+    }
+    const bar = view.querySelector("progress");
+    if (bar) bar.value = now() / 1000 - Number(bar.dataset.start);
+  };
+
+  const zoned = (view) => new Date(now() + Number(view.dataset.offset) * 1000);
+  const wallTime = (view) => {
+    const at = zoned(view);
+    const [h, m] = [at.getUTCHours(), two(at.getUTCMinutes())];
+    if (!view.dataset.hour12) return `${two(h)}:${m}`;
+    return `${h % 12 || 12}:${m} ${h < 12 ? "am" : "pm"}`;
+  };
+  const showClock = (view) => {
+    setText(view.querySelector(".clock time"), wallTime(view));
+    const options = { timeZone: "UTC", weekday: "long", day: "numeric", month: "long" };
+    const date = zoned(view).toLocaleDateString("en-GB", options).replace(",", "");
+    setText(view.querySelector(".date"), date);
+  };
+
+  // Said aloud once each, not every second.
+  const SPOKEN_MINUTES = [15, 5, 1];
+  let spoken = "";
+  const announce = (view) => {
+    const hero = view.querySelector(".hero:not(.now, .rest)");
+    const until = hero && hero.querySelector(".countdown");
+    if (!until) return;
+    const minutes = Math.ceil((Date.parse(until.dateTime) - now()) / 60000);
+    const title = hero.querySelector("h1 bdi").textContent;
+    hero.classList.toggle("critical", minutes <= 2);
+    hero.classList.toggle("soon", minutes > 2 && minutes <= 15);
+    const step = SPOKEN_MINUTES.filter((m) => minutes <= m).pop();
+    const key = step ? until.dateTime + step : "";
+    if (key && key !== spoken) {
+      $("announce").textContent =
+        minutes > 0 ? `${title} starts in ${minutes} min` : `${title} starts now`;
+    }
+    spoken = key;
+  };
+
+  let offline = false;
+  const setOffline = (is) => {
+    if (is && !offline) {
+      $("offline").textContent = `Offline since ${wallTime($("view"))}. This is the last known plan.`;
+    }
+    offline = is;
+    $("offline").hidden = !is;
+  };
+
+  const get = async (method) => {
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(), FETCH_MS_MAX);
+    try {
+      const response = await fetch(location.href, {
+        method,
+        cache: "no-cache",
+        signal: abort.signal,
+      });
+      return [response, await response.text()];
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+
+  const swap = (fresh, response) => {
+    const view = $("view");
+    const focused = view.contains(document.activeElement) && document.activeElement.href;
+    document.title = fresh.ownerDocument.title;
+    view.replaceWith(document.adoptNode(fresh));
+    setClock(fresh, answeredAt(response));
+    if (focused) {
+      const again = [...fresh.querySelectorAll("a")].find((link) => link.href === focused);
+      if (again) again.focus({ preventScroll: true });
+    }
+  };
+
+  let busy = false;
+  const refresh = async () => {
+    if (busy) return;
+    busy = true;
+    try {
+      const [response, text] = await get("GET");
+      const fresh = new DOMParser().parseFromString(text, "text/html").getElementById("view");
+      if (!response.ok || !fresh) throw new Error(`status ${response.status}`);
+      // The server has just answered, so a reload cannot end on an error page.
+      if (fresh.dataset.build !== $("view").dataset.build) return location.reload();
+      swap(fresh, response);
+      setOffline(false);
+      plan();
+    } catch {
+      setOffline(true);
+      due = performance.now() + RETRY_MS;
+    } finally {
+      busy = false;
+    }
+    tick();
+  };
+
+  // A little after the next minute or the next change, whichever comes first; not every display
+  // at the same moment.
+  let due = Infinity;
+  const plan = () => {
+    const minute = 60000 - (now() % 60000) + spread;
+    const change = Date.parse($("view").dataset.changes) - now() + 500;
+    due = performance.now() + (change > 0 ? Math.min(minute, change) : minute);
+  };
+
+  const tick = () => {
+    const view = $("view");
+    countDown(view);
+    showClock(view);
+    announce(view);
+    if (performance.now() >= due) refresh();
+  };
+
+  const start = async () => {
+    setClock($("view"), NaN);
+    plan();
+    tick();
+    const beat = () => {
+      tick();
+      setTimeout(beat, 1000 - (now() % 1000));
+    };
+    beat();
+    document.addEventListener("visibilitychange", () => document.hidden || refresh());
+    addEventListener("online", refresh);
+    addEventListener("offline", () => setOffline(true));
+    try {
+      const [response] = await get("HEAD");
+      setClock($("view"), answeredAt(response));
+      plan();
+    } catch {
+      setOffline(true);
+    }
+  };
+  start();
+})();

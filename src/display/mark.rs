@@ -1,0 +1,156 @@
+//! How calendars are told apart: each has a colour, a shape and a letter, so that no one of them
+//! is needed to tell.
+
+use super::html::Html;
+
+/// For calendars without a colour of their own; dark enough that white letters stand out on all.
+const COLORS: [Color; 8] = [
+    Color(0x1d, 0x5f, 0x8a),
+    Color(0x9a, 0x3b, 0x1f),
+    Color(0x2f, 0x6b, 0x3c),
+    Color(0x7a, 0x3f, 0x86),
+    Color(0x8a, 0x5a, 0x00),
+    Color(0x0f, 0x6b, 0x6b),
+    Color(0xa0, 0x2c, 0x5a),
+    Color(0x4a, 0x55, 0x68),
+];
+
+/// Shapes in a box of 24 × 24.
+const SHAPES: [&str; 4] = [
+    "<rect x=\"1\" y=\"1\" width=\"22\" height=\"22\" rx=\"6\"/>",
+    "<circle cx=\"12\" cy=\"12\" r=\"11.5\"/>",
+    "<path d=\"M12 0 22.5 6v12L12 24 1.5 18V6z\"/>",
+    "<path d=\"M4 1h16l3 5-2 17H3L1 6z\"/>",
+];
+
+/// Writes the mark of the calendar at `index`. The colour is an attribute of the drawing, not a
+/// style, so that pages can forbid inline styles.
+pub(super) fn write(html: &mut Html, index: usize, name: &str, color: &str) {
+    let color = Color::parse(color).unwrap_or(COLORS[index % COLORS.len()]);
+    let letter = name.chars().find(|c| c.is_alphanumeric()).unwrap_or('•');
+    let letter: String = letter.to_uppercase().take(1).collect();
+    html.markup("<svg class=\"mark\" viewBox=\"0 0 24 24\" role=\"img\" aria-label=\"")
+        .text(name)
+        .markup("\"><g fill=\"")
+        .text(&color.hex())
+        .markup("\">")
+        .markup(SHAPES[index % SHAPES.len()])
+        .markup("</g><text x=\"12\" y=\"17.5\" fill=\"")
+        .markup(if color.is_light() { "#000" } else { "#fff" })
+        .markup("\">")
+        .text(&letter)
+        .markup("</text></svg>");
+}
+
+/// sRGB, eight bits each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Color(u8, u8, u8);
+
+impl Color {
+    /// Reads `#rrggbb`; anything else is no colour.
+    fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6)?;
+        if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        let [_, red, green, blue] = u32::from_str_radix(digits, 16).ok()?.to_be_bytes();
+        Some(Self(red, green, blue))
+    }
+
+    fn hex(self) -> String {
+        format!("#{:02x}{:02x}{:02x}", self.0, self.1, self.2)
+    }
+
+    /// True when black letters stand out better than white ones (WCAG 2.2, relative luminance:
+    /// the two contrasts are equal at 0.179, and either is at least 4.58 there).
+    fn is_light(self) -> bool {
+        self.luminance() > 0.179
+    }
+
+    fn luminance(self) -> f64 {
+        let linear = |channel: u8| {
+            let part = f64::from(channel) / 255.0;
+            if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * linear(self.0) + 0.7152 * linear(self.1) + 0.0722 * linear(self.2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_colors_are_read() {
+        let check = |text, expected| assert_eq!(Color::parse(text), expected, "{text}");
+        check("#1d5f8a", Some(Color(0x1d, 0x5f, 0x8a)));
+        check("#FFFFFF", Some(Color(255, 255, 255)));
+        check("", None);
+        check("red", None);
+        check("#fff", None);
+        check("#12345é", None);
+        check("#+12345", None);
+        check("#123456\"/>", None);
+    }
+
+    #[test]
+    fn letters_stand_out_on_every_color() {
+        for color in COLORS {
+            assert!(!color.is_light(), "{color:?}");
+        }
+        for grey in 0..=255 {
+            let luminance = Color(grey, grey, grey).luminance();
+            let light = Color(grey, grey, grey).is_light();
+            let contrast =
+                if light { (luminance + 0.05) / 0.05 } else { 1.05 / (luminance + 0.05) };
+            assert!(contrast >= 4.5, "{grey}: {contrast}");
+        }
+    }
+
+    /// The value of a custom property in one block of the stylesheet.
+    fn variable(block: &str, name: &str) -> Color {
+        let (_, rest) = block.split_once(&format!("--{name}: ")).unwrap();
+        let value = rest.split(';').next().unwrap();
+        let long = match value.len() {
+            4 => value.chars().skip(1).fold("#".to_owned(), |hex, c| format!("{hex}{c}{c}")),
+            _ => value.to_owned(),
+        };
+        Color::parse(&long).unwrap()
+    }
+
+    #[test]
+    fn text_stands_out_in_every_theme() {
+        let css = std::str::from_utf8(crate::display::PAGE_CSS.bytes).unwrap();
+        let blocks: Vec<_> = css.split('}').filter(|block| block.contains("--paper:")).collect();
+        assert_eq!(blocks.len(), 5, "light, dark by preference, dark, eink, eink by medium");
+        for block in blocks {
+            let check = |text: &str, ground: &str| {
+                let (a, b) =
+                    (variable(block, text).luminance(), variable(block, ground).luminance());
+                let contrast = (a.max(b) + 0.05) / (a.min(b) + 0.05);
+                assert!(contrast >= 4.5, "{text} on {ground}: {contrast:.2} in {block}");
+            };
+            for text in ["ink", "soft", "accent", "soon", "critical"] {
+                check(text, "paper");
+                check(text, "card");
+            }
+            check("on-strong", "accent");
+            check("on-strong", "critical");
+        }
+    }
+
+    #[test]
+    fn names_are_escaped_and_give_a_letter() {
+        let check = |name: &str, expected: &str| {
+            let mut html = Html::default();
+            write(&mut html, 5, name, "#c0ffee");
+            let html = html.into_string();
+            assert!(html.contains(&format!(">{expected}</text>")), "{html}");
+            assert!(html.contains("fill=\"#c0ffee\"") && !html.contains("<x"), "{html}");
+        };
+        check("work", "W");
+        check("\"><x", "X");
+        check("ßport", "S");
+        check("🎉", "•");
+    }
+}

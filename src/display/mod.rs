@@ -1,0 +1,45 @@
+//! What a person looks at: pages, made from the view model, and the files that they need.
+
+mod html;
+mod mark;
+pub mod page;
+
+/// A file that is part of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asset {
+    /// Where it is served. Pages add `?v=` and the build's id, so that it may be kept for ever.
+    pub path: &'static str,
+    /// Its Content-Type.
+    pub content_type: &'static str,
+    /// Its bytes, not compressed.
+    pub bytes: &'static [u8],
+}
+
+/// The stylesheet of every page.
+pub const PAGE_CSS: Asset = Asset {
+    path: "/static/page.css",
+    content_type: "text/css; charset=utf-8",
+    bytes: include_bytes!("assets/page.css"),
+};
+
+/// The script that makes a page live; without it the page still says everything.
+pub const PAGE_JS: Asset = Asset {
+    path: "/static/page.js",
+    content_type: "text/javascript; charset=utf-8",
+    bytes: include_bytes!("assets/page.js"),
+};
+
+/// The icon in the browser's tab.
+pub const FAVICON: Asset = Asset {
+    path: "/favicon.svg",
+    content_type: "image/svg+xml",
+    bytes: include_bytes!("assets/favicon.svg"),
+};
+
+/// Every file that is served as it is.
+pub static ASSETS: [Asset; 3] = [PAGE_CSS, PAGE_JS, FAVICON];
+
+/// The file at a path.
+pub fn asset(path: &str) -> Option<&'static Asset> {
+    ASSETS.iter().find(|asset| asset.path == path)
+}
