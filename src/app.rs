@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Source};
 use crate::connections::database::{Database, Opened};
 use crate::connections::outbound::Outbound;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::feed::refresh::Refresher;
 use crate::feed::store;
 use crate::feed::{Feed, Feeds, Origin};

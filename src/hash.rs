@@ -12,10 +12,14 @@ pub fn fnv1a(bytes: &[u8]) -> u64 {
 /// The hash of several texts, each ended so that `["ab", "c"]` and `["a", "bc"]` differ.
 pub fn fnv1a_parts(parts: &[&[u8]]) -> u64 {
     let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(PRIME);
-    let (first, others) = parts.split_first().unwrap_or((&&[][..], &[]));
-    others.iter().fold(first.iter().fold(OFFSET, step), |hash, part| {
-        part.iter().fold(step(hash, &0xff), step)
-    })
+    let mut hash = OFFSET;
+    for (index, part) in parts.iter().enumerate() {
+        if index > 0 {
+            hash = step(hash, &0xff);
+        }
+        hash = part.iter().fold(hash, step);
+    }
+    hash
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ struct Feed<'a> {
 }
 
 /// The answer. Process figures are read from `/proc` now.
-pub fn stats(
+pub(super) fn stats(
     metrics: &Metrics,
     plan: &Plan,
     uptime_seconds: u64,

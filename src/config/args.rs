@@ -38,6 +38,7 @@ pub enum Command {
 
 /// A command line that was understood. The values of its settings are checked by
 /// [`super::load`], together with those of every other source.
+#[derive(Clone)]
 pub struct Arguments {
     /// What to do.
     pub command: Command,

@@ -244,7 +244,9 @@ impl Refresher {
             }
             future::yield_now().await;
         }
-        let summary = reader.finish().map_err(|error| retry(error.to_string()))?;
+        let summary = reader
+            .finish(&mut |item| batch.take(item))
+            .map_err(|error| retry(error.to_string()))?;
         let components = batch.next();
         self.database
             .write(move |connection| store::stage(connection, id, &components))

@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
+use ring::digest::{SHA256, digest};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::budget::FeedLimits;
@@ -103,16 +104,18 @@ pub fn stage(connection: &Connection, feed: i64, components: &[Component]) -> Re
                 CASE WHEN EXISTS (SELECT 1 FROM main.component WHERE feed = ?1 AND hash = ?2)
                      THEN NULL ELSE ?5 END",
     )?;
-    for component in components {
-        insert.execute(params![
-            feed,
-            component.hash,
-            kind_number(component.kind),
-            component.uid,
-            component.text
-        ])?;
+    for Component { kind, uid, text, .. } in components {
+        insert.execute(params![feed, content_hash(text), kind_number(*kind), uid, text])?;
     }
     Ok(())
+}
+
+/// Half of a SHA-256. It must resist: with a collision whoever may send an invitation could make
+/// another event vanish.
+fn content_hash(text: &str) -> [u8; 16] {
+    let digest = digest(&SHA256, text.as_bytes());
+    let (half, _) = digest.as_ref().split_first_chunk().expect("SHA-256 has 32 bytes");
+    *half
 }
 
 /// What a refresh publishes beside its staged components.

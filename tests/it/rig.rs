@@ -1,0 +1,247 @@
+//! The whole program in the test's own thread, at a clock that the test moves.
+
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use calendarbot::app::{App, Ended, Order};
+use calendarbot::clock::Clock;
+use calendarbot::config::{self, Config, Inputs};
+use calendarbot::feed::Feeds;
+use calendarbot::metrics::{Metric, Metrics};
+use http_types::Url;
+use smol::io::{AsyncReadExt, AsyncWriteExt};
+use smol::{Async, LocalExecutor, Task, future};
+use tempfile::TempDir;
+
+/// Monday in Berlin, a quarter to nine.
+pub(crate) const NOW: &str = "2026-01-05T08:45:00+01:00";
+const MIB: usize = 1 << 20;
+
+/// A running program.
+pub(crate) struct Rig {
+    pub(crate) clock: Clock,
+    pub(crate) metrics: Rc<Metrics>,
+    pub(crate) feeds: Rc<Feeds>,
+    pub(crate) address: SocketAddr,
+    orders: async_channel::Sender<Order>,
+    running: Task<Ended>,
+    executor: Rc<LocalExecutor<'static>>,
+}
+
+/// A folder for one test's data.
+pub(crate) fn folder() -> TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+/// A configuration from the text of its file, on any free port, with data in `folder`.
+pub(crate) fn configure(folder: &Path, toml: &str) -> Config {
+    let path = folder.join("calendarbot.toml");
+    std::fs::write(&path, toml).expect("the configuration is written");
+    let text = |path: &Path| path.to_str().expect("a name in UTF-8").to_owned();
+    let args = ["-c", &text(&path), "--data-dir", &text(folder), "--port", "0"];
+    let inputs = Inputs {
+        args: args.into_iter().map(Into::into).collect(),
+        default_budget: 16 * MIB,
+        ..Inputs::default()
+    };
+    let arguments = config::parse(&inputs).expect("arguments");
+    config::load(&arguments, &inputs).expect("a configuration")
+}
+
+/// The text of a configuration with these feeds, all allowed to be local.
+pub(crate) fn toml(feeds: &[(&str, Url)]) -> String {
+    let mut text = "time_zone = \"Europe/Berlin\"\n".to_owned();
+    for (name, url) in feeds {
+        text += &format!(
+            "[[feeds]]\nname = \"{name}\"\nurl = \"{url}\"\nallow_private_address = true\n"
+        );
+    }
+    text
+}
+
+impl Rig {
+    /// Starts the program on `executor` at [`NOW`].
+    pub(crate) fn start(executor: &Rc<LocalExecutor<'static>>, config: Config) -> Self {
+        Self::start_at(executor, config, NOW)
+    }
+
+    /// Starts the program at another time.
+    pub(crate) fn start_at(
+        executor: &Rc<LocalExecutor<'static>>,
+        config: Config,
+        now: &str,
+    ) -> Self {
+        let clock = Clock::manual(now.parse().expect("a time"));
+        let app = App::open(config, clock.clone()).expect("the program opens");
+        let (orders, taken) = async_channel::bounded(4);
+        let (metrics, feeds, address) = (app.metrics(), app.feeds(), app.address());
+        let running = executor.spawn({
+            let executor = Rc::clone(executor);
+            async move { app.run(&executor, taken).await }
+        });
+        Self { clock, metrics, feeds, address, orders, running, executor: Rc::clone(executor) }
+    }
+
+    /// Completes once `condition` holds; whoever runs the test bounds the wait.
+    pub(crate) async fn until(&self, condition: impl Fn(&Self) -> bool) {
+        while !condition(self) {
+            future::yield_now().await;
+        }
+    }
+
+    /// Completes once a metric has reached a value.
+    pub(crate) async fn counted(&self, metric: fn(&Metrics) -> &Metric, value: u64) {
+        self.until(|rig| metric(&rig.metrics).get() >= value).await;
+    }
+
+    /// Completes once so many refreshes have ended well.
+    pub(crate) async fn refreshed(&self, refreshes: u64) {
+        self.counted(|metrics| &metrics.refreshes, refreshes).await;
+    }
+
+    /// Completes once so many refreshes have failed.
+    pub(crate) async fn failed(&self, refreshes: u64) {
+        self.counted(|metrics| &metrics.refreshes_failed, refreshes).await;
+    }
+
+    /// Moves the clock.
+    pub(crate) fn advance(&self, span: Duration) {
+        self.clock.advance(span);
+    }
+
+    /// Hands over another configuration.
+    pub(crate) async fn reload(&self, config: Config) {
+        self.orders.send(Order::Reload(Box::new(config))).await.expect("it runs");
+    }
+
+    /// Stops in good order.
+    pub(crate) async fn stop(self) -> Ended {
+        self.orders.send(Order::Stop).await.expect("it runs");
+        self.running.await
+    }
+
+    /// Completes when the program ends by itself.
+    pub(crate) async fn ended(self) -> Ended {
+        self.running.await
+    }
+
+    /// Another client.
+    pub(crate) async fn connect(&self) -> Client {
+        let socket = Async::<TcpStream>::connect(self.address).await.expect("connected");
+        Client { socket, read: Vec::new() }
+    }
+
+    /// GETs a path on a connection of its own.
+    pub(crate) async fn get(&self, path: &str) -> Response {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await
+    }
+
+    /// Sends these bytes on a connection of their own and reads one answer.
+    pub(crate) async fn ask(&self, request: &str) -> Response {
+        let mut client = self.connect().await;
+        client.send(request.as_bytes()).await;
+        client.response().await.expect("an answer")
+    }
+
+    /// The executor, for servers and clients beside it.
+    pub(crate) fn executor(&self) -> Rc<LocalExecutor<'static>> {
+        Rc::clone(&self.executor)
+    }
+}
+
+/// One connection to the program.
+pub(crate) struct Client {
+    socket: Async<TcpStream>,
+    read: Vec<u8>,
+}
+
+/// One answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Response {
+    /// The value of a header field.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        crate::feed_server::field(&self.head, name)
+    }
+
+    /// What follows `"name":` in the body, up to the next comma or brace at the same level: a
+    /// scalar of a JSON object.
+    pub(crate) fn json(&self, name: &str) -> &str {
+        let key = format!("\"{name}\":");
+        let start = self.body.find(&key).unwrap_or_else(|| panic!("no {name} in {}", self.body));
+        let rest = &self.body[start + key.len()..];
+        let end = match rest.strip_prefix('"') {
+            Some(text) => text.find('"').map_or(rest.len(), |end| end + 2),
+            None => rest.find([',', '}', ']']).unwrap_or(rest.len()),
+        };
+        rest[..end].trim_matches('"')
+    }
+}
+
+impl Client {
+    /// Sends bytes; a server that has hung up is not an error here.
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        let _ = self.socket.write_all(bytes).await;
+    }
+
+    /// Says that nothing more will come.
+    pub(crate) fn finish(&self) {
+        let _ = self.socket.get_ref().shutdown(std::net::Shutdown::Write);
+    }
+
+    /// Reads one answer to a GET; `None` when the connection ended before one began.
+    pub(crate) async fn response(&mut self) -> Option<Response> {
+        self.response_to("GET").await
+    }
+
+    /// Reads one answer to a method; an answer to HEAD has no body.
+    pub(crate) async fn response_to(&mut self, method: &str) -> Option<Response> {
+        let end = loop {
+            match find(&self.read, b"\r\n\r\n") {
+                Some(end) => break end + 4,
+                None if self.fill().await => {}
+                None if self.read.is_empty() => return None,
+                None => panic!("half an answer: {}", String::from_utf8_lossy(&self.read)),
+            }
+        };
+        let head = String::from_utf8(self.read.drain(..end).collect()).expect("a head in ASCII");
+        let status: u16 = head[9..12].parse().expect("a status");
+        let length = crate::feed_server::field(&head, "content-length");
+        let length = match (method, status) {
+            ("HEAD", _) | (_, 100 | 204 | 304) => 0,
+            _ => length.expect("a length").parse().expect("a number"),
+        };
+        while self.read.len() < length {
+            assert!(self.fill().await, "the body ended early");
+        }
+        let body = String::from_utf8(self.read.drain(..length).collect()).expect("UTF-8");
+        Some(Response { status, head, body })
+    }
+
+    /// True when the server ends the connection without a further byte.
+    pub(crate) async fn is_closed(&mut self) -> bool {
+        self.read.is_empty() && !self.fill().await
+    }
+
+    async fn fill(&mut self) -> bool {
+        let mut buffer = [0; 16 * 1024];
+        match self.socket.read(&mut buffer).await {
+            Ok(0) | Err(_) => false,
+            Ok(count) => {
+                self.read.extend_from_slice(&buffer[..count]);
+                true
+            }
+        }
+    }
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
+}
