@@ -13,6 +13,7 @@ pub mod calendar;
 pub mod clock;
 pub mod config;
 pub mod connections;
+pub mod demo;
 pub mod error;
 pub mod feed;
 pub mod ical;
