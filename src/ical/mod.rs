@@ -1,9 +1,25 @@
 //! Calendars as RFC 5545 writes them: bytes in, occurrences out. Pure: no I/O and no clock.
 //!
-//! The words that the rooms of this module share stand here.
+//! [`component`] reads a feed as it streams in and hands out one component at a time, which is
+//! stored as text. [`event`] and [`zone`] read such texts back, and [`expand`] turns all events
+//! of one UID into the occurrences of a window. The words that these rooms share stand here.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
+
+pub mod component;
+pub mod event;
+pub mod expand;
+mod frame;
+mod line;
+mod recur;
+pub mod rule;
+pub mod value;
+mod windows;
+pub mod zone;
+
+#[cfg(test)]
+mod tests;
 
 /// A point in time as a calendar means it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,7 +58,8 @@ pub struct Occurrence {
 }
 
 /// What a person can see of an event: everything but its time. Texts are decoded, trimmed to
-/// the limits, and free of control characters; an absent property is an empty text.
+/// the limits, and free of control characters but for `\n` in the description; an absent property
+/// is an empty text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Details {
     /// SUMMARY.

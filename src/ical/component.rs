@@ -1,0 +1,579 @@
+//! Content lines to components: the VEVENTs and VTIMEZONEs of a calendar, one at a time
+//! (RFC 5545 section 3.4).
+//!
+//! [`Reader`] holds one unfolded line and the kept lines of one component, whatever the feed
+//! holds. A malformed component is skipped and named; the rest of the calendar stands.
+
+use std::fmt;
+
+use super::event::{Event, PEOPLE_MAX};
+use super::line::{self, ContentLine, Line, Lines, cut, cut_escaped};
+use crate::budget::FeedLimits;
+
+/// Reads a calendar from chunks of bytes, cut anywhere.
+pub struct Reader {
+    lines: Lines,
+    bytes: usize,
+    assembler: Assembler,
+}
+
+/// What a [`Reader`] finds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// A component to store.
+    Component(Component),
+    /// Something that had to be left out.
+    Skipped(Skip),
+}
+
+/// What is stored of a component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Component {
+    /// What it is.
+    pub kind: Kind,
+    /// UID of an event, TZID of a zone. An event without one gets one made from its content.
+    pub uid: String,
+    /// The kept content lines in file order, unfolded, names in capitals, each ended by `\n`.
+    pub text: String,
+    /// FNV-1a of `text`: the same in every release and on every machine.
+    pub hash: u64,
+}
+
+/// The components that are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// VEVENT.
+    Event,
+    /// VTIMEZONE.
+    TimeZone,
+}
+
+/// A component that was skipped, or a line of one that was kept without it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skip {
+    /// The UID; empty when it was not seen.
+    pub uid: String,
+    /// The line of the file, from 1.
+    pub line: u32,
+    /// Why, in words.
+    pub reason: String,
+}
+
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let uid = if self.uid.is_empty() { "no UID" } else { &self.uid };
+        write!(f, "line {}, {uid}: {}", self.line, self.reason)
+    }
+}
+
+/// What is known about a calendar at its end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// X-WR-TIMEZONE.
+    pub zone: Option<String>,
+    /// X-WR-CALNAME or NAME.
+    pub name: Option<String>,
+    /// Components that were handed out.
+    pub components: usize,
+    /// Components that were skipped.
+    pub skipped: usize,
+}
+
+/// Why the whole feed cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotACalendar {
+    /// Nothing, or nothing but blank lines.
+    Empty,
+    /// It begins with `<`.
+    Html,
+    /// It begins with something else than a calendar.
+    NoBegin,
+    /// It begins with a component that belongs inside a calendar.
+    Bare,
+    /// It ends inside a calendar.
+    CutOff,
+    /// Text goes on behind the calendar.
+    TrailingText,
+    /// It is longer than this many bytes.
+    TooLarge(usize),
+}
+
+impl fmt::Display for NotACalendar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NotACalendar::Empty => "an empty body",
+            NotACalendar::Html => "an HTML page",
+            NotACalendar::NoBegin => "no BEGIN:VCALENDAR",
+            NotACalendar::Bare => "components without BEGIN:VCALENDAR around them",
+            NotACalendar::CutOff => "cut off before END:VCALENDAR",
+            NotACalendar::TrailingText => "text after END:VCALENDAR",
+            NotACalendar::TooLarge(bytes_max) => {
+                return write!(f, "larger than {} MiB (feed bytes_max)", bytes_max / (1024 * 1024));
+            }
+        })
+    }
+}
+
+impl std::error::Error for NotACalendar {}
+
+impl Reader {
+    /// A reader at the beginning of a feed.
+    pub fn new(limits: &FeedLimits) -> Reader {
+        Reader {
+            lines: Lines::new(limits.line_bytes_max),
+            bytes: 0,
+            assembler: Assembler::new(limits.clone()),
+        }
+    }
+
+    /// Reads on; `sink` is called for each component that ends in these bytes.
+    ///
+    /// # Errors
+    /// When it becomes clear that the feed as a whole is unusable. Nothing of it counts then.
+    pub fn push(&mut self, bytes: &[u8], sink: &mut impl FnMut(Item)) -> Result<(), NotACalendar> {
+        self.bytes = self.bytes.saturating_add(bytes.len());
+        let bytes_max = self.assembler.limits.bytes_max;
+        if self.bytes > bytes_max {
+            return Err(NotACalendar::TooLarge(bytes_max));
+        }
+        let assembler = &mut self.assembler;
+        self.lines.push(bytes, &mut |line| assembler.read(&line, sink))
+    }
+
+    /// The feed has ended. The last component can end here, when its line end is missing.
+    ///
+    /// # Errors
+    /// When it did not end with END:VCALENDAR.
+    pub fn finish(mut self, sink: &mut impl FnMut(Item)) -> Result<Summary, NotACalendar> {
+        let assembler = &mut self.assembler;
+        self.lines.finish(&mut |line| assembler.read(&line, sink))?;
+        match (self.assembler.begun, self.assembler.open.is_empty()) {
+            (false, _) => Err(NotACalendar::Empty),
+            (true, false) => Err(NotACalendar::CutOff),
+            (true, true) => Ok(self.assembler.summary),
+        }
+    }
+}
+
+/// What BEGIN opened, as far as it matters.
+#[derive(Clone, Copy, PartialEq)]
+enum Block {
+    Calendar,
+    Event,
+    TimeZone,
+    /// In a VTIMEZONE.
+    Standard,
+    /// In a VTIMEZONE.
+    Daylight,
+    /// Anything else: VTODO, VALARM, an unknown component.
+    Other,
+}
+
+impl Block {
+    fn named(name: &[u8]) -> Block {
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        match name {
+            _ if is("VCALENDAR") => Block::Calendar,
+            _ if is("VEVENT") => Block::Event,
+            _ if is("VTIMEZONE") => Block::TimeZone,
+            _ if is("STANDARD") => Block::Standard,
+            _ if is("DAYLIGHT") => Block::Daylight,
+            _ => Block::Other,
+        }
+    }
+}
+
+/// Lines to components.
+struct Assembler {
+    limits: FeedLimits,
+    /// A calendar was seen.
+    begun: bool,
+    /// What is open, the outermost first; at most `nesting_max`.
+    open: Vec<Block>,
+    /// How many more are open inside those.
+    beyond: usize,
+    draft: Draft,
+    summary: Summary,
+}
+
+/// The component being read. Its buffers are used again for the next one.
+#[derive(Default)]
+struct Draft {
+    text: String,
+    uid: String,
+    /// The line of its BEGIN.
+    line: u32,
+    properties: usize,
+    people: usize,
+    /// Why it cannot be kept.
+    unfit: Option<&'static str>,
+    /// What was dropped from it: line and reason.
+    dropped: Vec<(u32, String)>,
+}
+
+impl Assembler {
+    fn new(limits: FeedLimits) -> Self {
+        Self {
+            limits,
+            begun: false,
+            open: Vec::new(),
+            beyond: 0,
+            draft: Draft::default(),
+            summary: Summary::default(),
+        }
+    }
+
+    fn read(&mut self, line: &Line<'_>, sink: &mut impl FnMut(Item)) -> Result<(), NotACalendar> {
+        let name = line::name(line.bytes).unwrap_or_default();
+        if name.len() == 5 && name.eq_ignore_ascii_case(b"BEGIN") {
+            return self.begin(Block::named(block_name(line)), line.number, sink);
+        }
+        if name.len() == 3 && name.eq_ignore_ascii_case(b"END") {
+            self.end(Block::named(block_name(line)), sink);
+            return Ok(());
+        }
+        match (self.open.last(), self.beyond) {
+            (None, _) => return self.outside(line),
+            (Some(Block::Event), 0) => self.draft.keep(EVENT, name, line, &self.limits),
+            (Some(Block::TimeZone), 0) => self.draft.keep(TIME_ZONE, name, line, &self.limits),
+            (Some(Block::Standard | Block::Daylight), 0) => {
+                self.draft.keep(OBSERVANCE, name, line, &self.limits);
+            }
+            (Some(Block::Calendar), 0) => self.read_calendar_property(name, line),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A line that no calendar holds.
+    fn outside(&self, line: &Line<'_>) -> Result<(), NotACalendar> {
+        match line.bytes.trim_ascii_start() {
+            [] => Ok(()),
+            _ if self.begun => Err(NotACalendar::TrailingText),
+            [b'<', ..] => Err(NotACalendar::Html),
+            _ => Err(NotACalendar::NoBegin),
+        }
+    }
+
+    fn read_calendar_property(&mut self, name: &[u8], line: &Line<'_>) {
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        let field = match name {
+            _ if is("X-WR-TIMEZONE") => &mut self.summary.zone,
+            _ if is("X-WR-CALNAME") || is("NAME") => &mut self.summary.name,
+            _ => return,
+        };
+        let text = String::from_utf8_lossy(line.bytes);
+        let value = ContentLine::parse(&text).map(|line| line::decode_text(line.value.trim(), ' '));
+        let value = value.filter(|value| !value.is_empty() && field.is_none());
+        if let Some(value) = value {
+            *field = Some(cut(&value, self.limits.text_bytes_max).to_owned());
+        }
+    }
+
+    fn begin(
+        &mut self,
+        block: Block,
+        line: u32,
+        sink: &mut impl FnMut(Item),
+    ) -> Result<(), NotACalendar> {
+        let block = match (block, self.open.last()) {
+            // Neither a calendar nor an event may stand inside anything else: whatever is open
+            // was not ended.
+            (Block::Calendar, _) => {
+                self.close_to(0, sink);
+                self.begun = true;
+                block
+            }
+            (_, None) if !self.begun => return Err(NotACalendar::Bare),
+            (Block::Event | Block::TimeZone, _) => {
+                let in_calendar = self.open.first() == Some(&Block::Calendar);
+                self.close_to(usize::from(in_calendar), sink);
+                self.draft.start(line);
+                if !in_calendar {
+                    self.draft.unfit = Some("outside of BEGIN:VCALENDAR");
+                }
+                block
+            }
+            (Block::Standard | Block::Daylight, Some(Block::TimeZone)) => block,
+            _ => Block::Other,
+        };
+        if self.open.len() < self.limits.nesting_max {
+            self.open.push(block);
+        } else {
+            self.beyond += 1;
+            if self.beyond == 1 {
+                let reason =
+                    format!("nested deeper than {} (nesting_max)", self.limits.nesting_max);
+                self.draft.drop_line(line, reason);
+            }
+        }
+        if let (Some(name), 0) = (observance(block), self.beyond) {
+            self.draft.write(&["BEGIN:", name, "\n"], &self.limits);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, block: Block, sink: &mut impl FnMut(Item)) {
+        if block == Block::Calendar {
+            return self.close_to(0, sink);
+        }
+        if self.beyond > 0 {
+            self.beyond -= 1;
+            return;
+        }
+        // An END without a BEGIN is not missed.
+        let Some(at) = self.open.iter().rposition(|&open| open == block) else { return };
+        self.open.truncate(at);
+        match block {
+            Block::Event => self.finish(Kind::Event, sink),
+            Block::TimeZone => self.finish(Kind::TimeZone, sink),
+            _ => {
+                if let Some(name) = observance(block) {
+                    self.draft.write(&["END:", name, "\n"], &self.limits);
+                }
+            }
+        }
+    }
+
+    /// Closes all but the outermost `depth` blocks. An event or zone among them has no end.
+    fn close_to(&mut self, depth: usize, sink: &mut impl FnMut(Item)) {
+        if self.open[depth.min(self.open.len())..].iter().any(|&open| is_component(open)) {
+            self.skip("its END is missing", sink);
+        }
+        self.open.truncate(depth);
+        self.beyond = 0;
+    }
+
+    fn skip(&mut self, reason: impl Into<String>, sink: &mut impl FnMut(Item)) {
+        self.summary.skipped += 1;
+        let uid = std::mem::take(&mut self.draft.uid);
+        sink(Item::Skipped(Skip { uid, line: self.draft.line, reason: reason.into() }));
+    }
+
+    /// The component is complete: hands it out if it is sound.
+    fn finish(&mut self, kind: Kind, sink: &mut impl FnMut(Item)) {
+        if self.summary.components == self.limits.components_max {
+            let max = self.limits.components_max;
+            return self.skip(format!("more than {max} components (components_max)"), sink);
+        }
+        if let Some(reason) = self.draft.unfit {
+            return self.skip(reason, sink);
+        }
+        if self.draft.uid.is_empty() {
+            if kind == Kind::TimeZone {
+                return self.skip("TZID is missing", sink);
+            }
+            self.draft.name_by_content();
+        }
+        let draft = &self.draft;
+        if kind == Kind::Event
+            && let Err(reason) = Event::parse(&draft.text, &self.limits)
+        {
+            return self.skip(reason, sink);
+        }
+        self.summary.components += 1;
+        for (line, reason) in &draft.dropped {
+            let (uid, line, reason) = (draft.uid.clone(), *line, reason.clone());
+            sink(Item::Skipped(Skip { uid, line, reason }));
+        }
+        sink(Item::Component(Component {
+            kind,
+            uid: draft.uid.clone(),
+            text: draft.text.clone(),
+            hash: fnv1a(draft.text.as_bytes()),
+        }));
+    }
+}
+
+fn is_component(block: Block) -> bool {
+    matches!(block, Block::Event | Block::TimeZone)
+}
+
+fn observance(block: Block) -> Option<&'static str> {
+    match block {
+        Block::Standard => Some("STANDARD"),
+        Block::Daylight => Some("DAYLIGHT"),
+        _ => None,
+    }
+}
+
+/// What stands behind BEGIN: or END:.
+fn block_name<'a>(line: &Line<'a>) -> &'a [u8] {
+    let colon = line.bytes.iter().position(|&byte| byte == b':');
+    colon.map_or(&[][..], |colon| line.bytes[colon + 1..].trim_ascii())
+}
+
+/// A property that is kept, and in which form.
+type Property = (&'static str, Form);
+
+/// How the value of a kept property is stored.
+#[derive(Clone, Copy)]
+enum Form {
+    /// As written, without parameters; dropped when longer than `text_bytes_max`.
+    Plain,
+    /// As written, without parameters, however long.
+    Whole,
+    /// Cut to `text_bytes_max`.
+    Text,
+    /// Cut to `description_bytes_max`.
+    Description,
+    /// With the parameters TZID, VALUE and RANGE.
+    Time,
+    /// With the parameters CN and PARTSTAT.
+    Person,
+}
+
+/// The more frequent ones first.
+const EVENT: &[Property] = &[
+    ("DTSTART", Form::Time),
+    ("DTEND", Form::Time),
+    ("UID", Form::Whole),
+    ("SUMMARY", Form::Text),
+    ("DESCRIPTION", Form::Description),
+    ("LOCATION", Form::Text),
+    ("STATUS", Form::Plain),
+    ("TRANSP", Form::Plain),
+    ("SEQUENCE", Form::Plain),
+    ("LAST-MODIFIED", Form::Plain),
+    ("ATTENDEE", Form::Person),
+    ("ORGANIZER", Form::Person),
+    ("RRULE", Form::Whole),
+    ("EXDATE", Form::Time),
+    ("RECURRENCE-ID", Form::Time),
+    ("DURATION", Form::Plain),
+    ("RDATE", Form::Time),
+    ("CLASS", Form::Plain),
+    ("CATEGORIES", Form::Text),
+    ("URL", Form::Plain),
+    ("COLOR", Form::Plain),
+    ("CONFERENCE", Form::Plain),
+    ("X-GOOGLE-CONFERENCE", Form::Plain),
+    ("X-MICROSOFT-CDO-BUSYSTATUS", Form::Plain),
+    ("X-OUTLOOK-DELETED", Form::Plain),
+];
+
+const TIME_ZONE: &[Property] =
+    &[("TZID", Form::Whole), ("X-LIC-LOCATION", Form::Plain), ("TZUNTIL", Form::Plain)];
+
+const OBSERVANCE: &[Property] = &[
+    ("DTSTART", Form::Time),
+    ("TZOFFSETFROM", Form::Plain),
+    ("TZOFFSETTO", Form::Plain),
+    ("RRULE", Form::Whole),
+    ("RDATE", Form::Time),
+    ("TZNAME", Form::Plain),
+];
+
+impl Draft {
+    fn start(&mut self, line: u32) {
+        self.text.clear();
+        self.uid.clear();
+        self.dropped.clear();
+        (self.line, self.properties, self.people, self.unfit) = (line, 0, 0, None);
+    }
+
+    /// Writes the line down if it is one of `properties`.
+    fn keep(&mut self, properties: &[Property], name: &[u8], line: &Line<'_>, limits: &FeedLimits) {
+        let known =
+            properties.iter().find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()));
+        let Some(&(name, form)) = known else { return };
+        if line.overlong {
+            let max = limits.line_bytes_max;
+            let reason = format!("{name} dropped: its line is over {max} bytes (line_bytes_max)");
+            return self.drop_line(line.number, reason);
+        }
+        // The event's own limit on EXDATE and RDATE counts their values.
+        let listed = matches!(name, "EXDATE" | "RDATE");
+        let counter = if name == "ATTENDEE" { &mut self.people } else { &mut self.properties };
+        *counter += usize::from(!listed);
+        if self.people > PEOPLE_MAX && name == "ATTENDEE" {
+            return;
+        }
+        if self.properties > limits.properties_max && !listed {
+            let reason = format!(
+                "{name} dropped: over {} properties (properties_max)",
+                limits.properties_max
+            );
+            return self.drop_line(line.number, reason);
+        }
+        let text = String::from_utf8_lossy(line.bytes);
+        let kept = match form {
+            Form::Time => ContentLine::parse_time(&text),
+            _ => ContentLine::parse(&text),
+        };
+        let Some(kept) = kept else { return };
+        if matches!(name, "UID" | "TZID") {
+            return self.keep_uid(name, kept.value.trim(), limits);
+        }
+        self.write_property(name, form, &kept, limits);
+    }
+
+    fn write_property(
+        &mut self,
+        name: &str,
+        form: Form,
+        line: &ContentLine<'_>,
+        limits: &FeedLimits,
+    ) {
+        let (params, value): (&[&str], &str) = match form {
+            Form::Plain | Form::Person if line.value.len() > limits.text_bytes_max => return,
+            Form::Plain | Form::Whole => (&[], line.value),
+            Form::Text => (&[], cut_escaped(line.value, limits.text_bytes_max)),
+            Form::Description => (&[], cut_escaped(line.value, limits.description_bytes_max)),
+            Form::Time => (&["TZID", "VALUE", "RANGE"], line.value),
+            Form::Person => (&["CN", "PARTSTAT"], line.value),
+        };
+        self.write(&[name], limits);
+        for (param, value) in line.params() {
+            let wanted = params.iter().find(|wanted| param.eq_ignore_ascii_case(wanted));
+            if let Some(wanted) = wanted
+                && value.len() <= limits.text_bytes_max
+            {
+                let quote = if value.contains([':', ';', ',']) { "\"" } else { "" };
+                self.write(&[";", wanted, "=", quote, value, quote], limits);
+            }
+        }
+        self.write(&[":", value, "\n"], limits);
+    }
+
+    /// The first UID counts. One that is too long to be a key is replaced by its hash.
+    fn keep_uid(&mut self, name: &str, uid: &str, limits: &FeedLimits) {
+        if !self.uid.is_empty() || uid.is_empty() {
+            return;
+        }
+        self.uid = match uid.len() > limits.text_bytes_max {
+            true => format!("long-{:016x}", fnv1a(uid.as_bytes())),
+            false => uid.to_owned(),
+        };
+        let uid = self.uid.clone();
+        self.write(&[name, ":", &uid, "\n"], limits);
+    }
+
+    fn name_by_content(&mut self) {
+        self.uid = format!("made-{:016x}", fnv1a(self.text.as_bytes()));
+        self.text.extend(["UID:", &self.uid, "\n"]);
+    }
+
+    fn write(&mut self, parts: &[&str], limits: &FeedLimits) {
+        let bytes: usize = parts.iter().map(|part| part.len()).sum();
+        if self.text.len() + bytes > limits.component_bytes_max {
+            self.unfit = Some("larger than component_bytes_max");
+        } else {
+            self.text.extend(parts.iter().copied());
+        }
+    }
+
+    /// The first few tell the story.
+    fn drop_line(&mut self, line: u32, reason: String) {
+        if self.dropped.len() < 4 {
+            self.dropped.push((line, reason));
+        }
+    }
+}
+
+/// FNV-1a, 64 bits: small, stable, and good enough to tell a changed text from an unchanged one.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    })
+}

@@ -1,0 +1,431 @@
+//! The kept lines of one VEVENT to an [`Event`] (RFC 5545 section 3.6.1).
+
+use jiff::Timestamp;
+use jiff::tz::Offset;
+
+use super::line::{ContentLine, cut, decode_text, split_texts};
+use super::rule::Rule;
+use super::value::{Duration, Value};
+use super::{Busy, Details, Person, Status};
+use crate::budget::FeedLimits;
+
+/// ATTENDEE and CATEGORIES entries that are kept: more than any screen shows.
+pub(super) const PEOPLE_MAX: usize = 50;
+
+/// A VEVENT: what people see of it, and when it happens as it was written. Zones are still
+/// names; [`expand`](super::expand::expand) resolves them.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// UID: the same for all components of one series.
+    pub uid: String,
+    /// SEQUENCE: the higher one of two revisions counts.
+    pub sequence: u32,
+    /// LAST-MODIFIED: the later one of two revisions counts when SEQUENCE does not decide.
+    pub last_modified: Option<Timestamp>,
+    /// Everything but the time.
+    pub details: Details,
+    /// RECURRENCE-ID: this event stands in for one instance of a series, or for all from there.
+    pub recurrence_id: Option<RecurrenceId>,
+    /// What was left out because it could not be understood.
+    pub warnings: Vec<String>,
+    pub(super) start: Stamp,
+    pub(super) end: End,
+    pub(super) rules: Vec<Rule>,
+    pub(super) extra: Vec<Extra>,
+    pub(super) excluded: Vec<Excluded>,
+}
+
+/// One date or time and the zone that it is written in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The date or time.
+    pub value: Value,
+    /// TZID.
+    pub zone: Option<String>,
+}
+
+/// RECURRENCE-ID (RFC 5545 section 3.8.4.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecurrenceId {
+    /// The original start of the instance.
+    pub at: Stamp,
+    /// RANGE=THISANDFUTURE.
+    pub and_future: bool,
+}
+
+/// DTEND, DURATION or neither.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum End {
+    Absent,
+    At(Stamp),
+    After(Duration),
+}
+
+/// One line of RDATE values; a period brings its own end.
+#[derive(Clone, Debug)]
+pub(super) struct Extra {
+    pub(super) zone: Option<String>,
+    pub(super) values: Vec<(Value, PeriodEnd)>,
+}
+
+/// How an RDATE period ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum PeriodEnd {
+    /// It is no period: the instance lasts as long as its series does.
+    Absent,
+    At(Value),
+    After(Duration),
+}
+
+/// One line of EXDATE values.
+#[derive(Clone, Debug)]
+pub(super) struct Excluded {
+    pub(super) zone: Option<String>,
+    pub(super) values: Vec<Value>,
+}
+
+impl Event {
+    /// Reads the text of a stored component.
+    ///
+    /// # Errors
+    /// In words, why this is no event: no readable DTSTART, an end before the start, an
+    /// unreadable RECURRENCE-ID.
+    pub fn parse(text: &str, limits: &FeedLimits) -> Result<Event, String> {
+        let mut draft = Draft::default();
+        for line in text.lines() {
+            draft.read(line, limits)?;
+        }
+        draft.finish()
+    }
+
+    /// True for an event that happens more than once.
+    pub fn repeats(&self) -> bool {
+        !self.rules.is_empty() || !self.extra.is_empty()
+    }
+}
+
+/// An event while its lines are read. Of a property that may stand once, the first one counts.
+#[derive(Default)]
+struct Draft {
+    uid: String,
+    sequence: Option<u32>,
+    last_modified: Option<Timestamp>,
+    details: Details,
+    conference: String,
+    start: Option<Stamp>,
+    end: Option<Stamp>,
+    duration: Option<Duration>,
+    recurrence_id: Option<RecurrenceId>,
+    rules: Vec<Rule>,
+    extra: Vec<Extra>,
+    excluded: Vec<Excluded>,
+    exceptions: usize,
+    warnings: Vec<String>,
+}
+
+impl Draft {
+    fn read(&mut self, text: &str, limits: &FeedLimits) -> Result<(), String> {
+        let name = text.split([':', ';']).next().unwrap_or_default();
+        if matches!(name, "DTSTART" | "DTEND" | "RECURRENCE-ID" | "EXDATE" | "RDATE") {
+            return match ContentLine::parse_time(text) {
+                Some(line) => self.read_time(&line, limits),
+                None => Ok(()),
+            };
+        }
+        let Some(line) = ContentLine::parse(text) else { return Ok(()) };
+        let value = line.value;
+        match name {
+            "UID" if self.uid.is_empty() => self.uid = value.trim().to_owned(),
+            "SEQUENCE" => self.sequence = self.sequence.or(value.trim().parse().ok()),
+            "LAST-MODIFIED" => {
+                let modified = Value::parse(value).map(Value::civil);
+                let modified = modified.and_then(|civil| Offset::UTC.to_timestamp(civil).ok());
+                self.last_modified = self.last_modified.or(modified);
+            }
+            "DURATION" if self.duration.is_none() => {
+                self.duration = Duration::parse(value);
+                if self.duration.is_none() {
+                    self.warn(format!("DURATION `{}` is not understood", cut(value, 40)));
+                }
+            }
+            "RRULE" => match Rule::parse(value) {
+                Ok(rule) => self.rules.push(rule),
+                Err(reason) => self.warn(format!("RRULE ignored: {reason}")),
+            },
+            _ => read_details(&mut self.details, &mut self.conference, name, &line, limits),
+        }
+        Ok(())
+    }
+
+    fn read_time(&mut self, line: &ContentLine<'_>, limits: &FeedLimits) -> Result<(), String> {
+        let zone = line.param("TZID").map(|zone| zone.trim().to_owned());
+        let zone = zone.filter(|zone| !zone.is_empty());
+        // A feed that says DATE and writes a time means the day.
+        let dated = line.param("VALUE").is_some_and(|value| value.eq_ignore_ascii_case("DATE"));
+        let parse = |text: &str| match Value::parse(text) {
+            Some(value) if dated => Some(Value::Date(value.date())),
+            value => value,
+        };
+        let unreadable = || format!("{} `{}` is not understood", line.name, cut(line.value, 40));
+        match line.name {
+            "DTSTART" if self.start.is_none() => {
+                let value = parse(line.value).ok_or_else(unreadable)?;
+                self.start = Some(Stamp { value, zone });
+            }
+            "DTEND" if self.end.is_none() => match parse(line.value) {
+                Some(value) => self.end = Some(Stamp { value, zone }),
+                None => self.warn(unreadable()),
+            },
+            "RECURRENCE-ID" if self.recurrence_id.is_none() => {
+                let value = parse(line.value).ok_or_else(unreadable)?;
+                let range = line.param("RANGE");
+                let and_future = range.is_some_and(|r| r.eq_ignore_ascii_case("THISANDFUTURE"));
+                let at = Stamp { value, zone };
+                self.recurrence_id = Some(RecurrenceId { at, and_future });
+            }
+            "EXDATE" => {
+                let values = self.list(line, limits, parse);
+                self.excluded.push(Excluded { zone, values });
+            }
+            "RDATE" => {
+                let values = self.list(line, limits, |text| read_period(text, parse));
+                self.extra.push(Extra { zone, values });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The values of an EXDATE or RDATE line, as far as the series may still have some.
+    fn list<T>(
+        &mut self,
+        line: &ContentLine<'_>,
+        limits: &FeedLimits,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Vec<T> {
+        let mut values = Vec::new();
+        for text in line.value.split(',').filter(|text| !text.trim().is_empty()) {
+            if self.exceptions == limits.exceptions_max {
+                let max = limits.exceptions_max;
+                self.warn(format!("more than {max} EXDATE and RDATE values (exceptions_max)"));
+                break;
+            }
+            match parse(text) {
+                Some(value) => values.push(value),
+                None => self.warn(format!("{} `{}` is not understood", line.name, cut(text, 40))),
+            }
+            self.exceptions += 1;
+        }
+        values
+    }
+
+    /// Warnings are for people: the first few tell the story.
+    fn warn(&mut self, warning: String) {
+        if self.warnings.len() < 8 && !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    fn finish(mut self) -> Result<Event, String> {
+        let start = self.start.ok_or("DTSTART is missing")?;
+        let end = match (self.end, self.duration) {
+            (Some(end), _) => {
+                // Only in one zone can they be compared before zones are known.
+                let comparable = end.zone == start.zone
+                    && std::mem::discriminant(&end.value) == std::mem::discriminant(&start.value);
+                if comparable && end.value.civil() < start.value.civil() {
+                    return Err("DTEND is before DTSTART".to_owned());
+                }
+                End::At(end)
+            }
+            (None, Some(duration)) if duration.is_negative() => {
+                return Err("DURATION is negative".to_owned());
+            }
+            (None, Some(duration)) => End::After(duration),
+            (None, None) => End::Absent,
+        };
+        if self.details.conference.is_empty() {
+            self.details.conference = self.conference;
+        }
+        Ok(Event {
+            uid: self.uid,
+            sequence: self.sequence.unwrap_or(0),
+            last_modified: self.last_modified,
+            details: self.details,
+            recurrence_id: self.recurrence_id,
+            warnings: self.warnings,
+            start,
+            end,
+            rules: self.rules,
+            extra: self.extra.into_iter().filter(|line| !line.values.is_empty()).collect(),
+            excluded: self.excluded,
+        })
+    }
+}
+
+/// One RDATE value: a date, a time, or `start/end` or `start/duration`.
+fn read_period(text: &str, parse: impl Fn(&str) -> Option<Value>) -> Option<(Value, PeriodEnd)> {
+    let Some((start, end)) = text.split_once('/') else {
+        return Some((parse(text)?, PeriodEnd::Absent));
+    };
+    let end = match Value::parse(end) {
+        Some(value) => PeriodEnd::At(value),
+        None => PeriodEnd::After(Duration::parse(end).filter(|length| !length.is_negative())?),
+    };
+    Some((Value::parse(start)?, end))
+}
+
+fn read_details(
+    details: &mut Details,
+    google_conference: &mut String,
+    name: &str,
+    line: &ContentLine<'_>,
+    limits: &FeedLimits,
+) {
+    let value = line.value;
+    let plain = value.trim();
+    let is = |word: &str| plain.eq_ignore_ascii_case(word);
+    let text = |newline, bytes_max| {
+        let text = decode_text(value, newline);
+        cut(text.trim(), bytes_max).to_owned()
+    };
+    let set = |field: &mut String, text: String| {
+        if field.is_empty() {
+            *field = text;
+        }
+    };
+    match name {
+        "SUMMARY" => set(&mut details.summary, text(' ', limits.text_bytes_max)),
+        "DESCRIPTION" => set(&mut details.description, text('\n', limits.description_bytes_max)),
+        "LOCATION" => set(&mut details.location, text(' ', limits.text_bytes_max)),
+        "URL" => set(&mut details.url, plain.to_owned()),
+        "CONFERENCE" => set(&mut details.conference, plain.to_owned()),
+        "X-GOOGLE-CONFERENCE" => set(google_conference, plain.to_owned()),
+        "COLOR" => set(&mut details.color, plain.to_owned()),
+        "CATEGORIES" => {
+            let room = PEOPLE_MAX.saturating_sub(details.categories.len());
+            let decoded = split_texts(value).map(|part| decode_text(part, ' ').trim().to_owned());
+            details.categories.extend(decoded.filter(|part| !part.is_empty()).take(room));
+        }
+        "ORGANIZER" if details.organizer.is_none() => details.organizer = Some(person(line)),
+        "ATTENDEE" if details.attendees.len() < PEOPLE_MAX => details.attendees.push(person(line)),
+        "STATUS" if is("CANCELLED") => details.status = Status::Cancelled,
+        "STATUS" if is("CONFIRMED") => details.status = Status::Confirmed,
+        "STATUS" if is("TENTATIVE") => details.status = Status::Tentative,
+        "TRANSP" => details.transparent = is("TRANSPARENT"),
+        "CLASS" => details.private = !is("PUBLIC"),
+        "X-MICROSOFT-CDO-BUSYSTATUS" => details.busy = busy(plain),
+        "X-OUTLOOK-DELETED" => details.deleted = is("TRUE"),
+        _ => {}
+    }
+}
+
+fn person(line: &ContentLine<'_>) -> Person {
+    let value = line.value.trim();
+    let address = match value.split_at_checked(7) {
+        Some((scheme, address)) if scheme.eq_ignore_ascii_case("mailto:") => address,
+        _ => value,
+    };
+    Person {
+        address: address.to_owned(),
+        name: line.param("CN").unwrap_or_default().into_owned(),
+        participation: line.param("PARTSTAT").unwrap_or_default().to_ascii_uppercase(),
+    }
+}
+
+fn busy(value: &str) -> Option<Busy> {
+    Some(match value.to_ascii_uppercase().as_str() {
+        "FREE" => Busy::Free,
+        "TENTATIVE" => Busy::Tentative,
+        "BUSY" => Busy::Busy,
+        "OOF" => Busy::Away,
+        "WORKINGELSEWHERE" => Busy::Elsewhere,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(lines: &[&str]) -> Result<Event, String> {
+        Event::parse(&lines.join("\n"), &FeedLimits::default())
+    }
+
+    #[test]
+    fn what_people_see_is_decoded() {
+        let event = parse(&[
+            "DTSTART:20240101T090000Z",
+            r"SUMMARY:Lunch\, then\nwork\; maybe",
+            r"DESCRIPTION:One\nTwo",
+            r"CATEGORIES:A\,B,C",
+            "CATEGORIES:D",
+            "X-GOOGLE-CONFERENCE:https://g",
+            "CONFERENCE:https://c",
+            "ORGANIZER;CN=\"Doe, Jane\":MAILTO:jane@example.com",
+            "ATTENDEE;PARTSTAT=declined;CN=^'Bo^':mailto:bo@example.com",
+            "STATUS:TENTATIVE",
+            "TRANSP:TRANSPARENT",
+            "CLASS:CONFIDENTIAL",
+            "X-MICROSOFT-CDO-BUSYSTATUS:OOF",
+        ]);
+        let details = event.unwrap().details;
+        assert_eq!(details.summary, "Lunch, then work; maybe");
+        assert_eq!(details.description, "One\nTwo");
+        assert_eq!(details.categories, ["A,B", "C", "D"]);
+        assert_eq!(details.conference, "https://c");
+        let organizer = details.organizer.unwrap();
+        assert_eq!(
+            (organizer.address.as_str(), organizer.name.as_str()),
+            ("jane@example.com", "Doe, Jane")
+        );
+        let attendee = &details.attendees[0];
+        assert_eq!(
+            (attendee.name.as_str(), attendee.participation.as_str()),
+            ("\"Bo\"", "DECLINED")
+        );
+        assert_eq!(details.status, Status::Tentative);
+        assert!(details.transparent && details.private && !details.deleted);
+        assert_eq!(details.busy, Some(Busy::Away));
+    }
+
+    #[test]
+    fn an_event_without_a_sound_time_is_none() {
+        let check = |lines: &[&str], reason: &str| assert_eq!(parse(lines).unwrap_err(), reason);
+        check(&["SUMMARY:x"], "DTSTART is missing");
+        check(&["DTSTART:tomorrow"], "DTSTART `tomorrow` is not understood");
+        check(&["DTSTART:20240102", "DTEND:20240101"], "DTEND is before DTSTART");
+        check(&["DTSTART:20240102", "DURATION:-P1D"], "DURATION is negative");
+        check(&["DTSTART:20240102", "RECURRENCE-ID:x"], "RECURRENCE-ID `x` is not understood");
+    }
+
+    #[test]
+    fn what_is_not_understood_is_left_out_with_a_warning() {
+        let event = parse(&[
+            "DTSTART;VALUE=DATE:20240101T000000",
+            "DTEND:noon",
+            "RRULE:FREQ=DAILY;INTERVAL=0",
+            "EXDATE:20240102,never",
+        ]);
+        let event = event.unwrap();
+        assert_eq!(event.start.value, Value::parse("20240101").unwrap());
+        assert!(!event.repeats());
+        assert_eq!(
+            event.warnings,
+            [
+                "DTEND `noon` is not understood",
+                "RRULE ignored: INTERVAL=0 is not understood",
+                "EXDATE `never` is not understood",
+            ]
+        );
+    }
+
+    #[test]
+    fn exceptions_stop_at_their_limit() {
+        let limits = FeedLimits { exceptions_max: 3, ..FeedLimits::default() };
+        let text = "DTSTART:20240101\nEXDATE:20240102,20240103\nRDATE:20240201,20240202\nEXDATE:x";
+        let event = Event::parse(text, &limits).unwrap();
+        assert_eq!((event.excluded[0].values.len(), event.extra[0].values.len()), (2, 1));
+        assert_eq!(event.warnings, ["more than 3 EXDATE and RDATE values (exceptions_max)"]);
+    }
+}

@@ -1,0 +1,503 @@
+//! A series of events and a window to the occurrences in it (RFC 5545 sections 3.8.4.4 and
+//! 3.8.5).
+//!
+//! A series is all components with one UID: masters, which have a start of their own and may
+//! repeat, and overrides, which stand in for single instances. Work and memory are bounded by
+//! [`FeedLimits`]; passing a limit cuts the result short and says so.
+
+use jiff::civil::{Date, DateTime, date};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use super::event::{End, Event, PeriodEnd, Stamp};
+use super::frame::{Frame, Until, touches};
+use super::recur::{Recurrence, Steps};
+use super::rule::Rule;
+use super::value::{Duration, Value};
+use super::zone::{Step, Zones};
+use super::{Occurrence, Status, Time, Window};
+use crate::budget::FeedLimits;
+
+/// What became of a series.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expansion {
+    /// By start. [`Occurrence::event`] is an index into the series.
+    pub occurrences: Vec<Occurrence>,
+    /// Which limit cut the occurrences short.
+    pub truncated: Option<String>,
+    /// What was left out or guessed, in words.
+    pub warnings: Vec<String>,
+}
+
+/// The occurrences of a series, given in any order, that touch the window.
+///
+/// An instance excluded by EXDATE stays away even if it is overridden. Nothing happens before
+/// 1900 or after 2200.
+pub fn expand(series: &[Event], zones: &Zones, window: Window, limits: &FeedLimits) -> Expansion {
+    let mut run = Run {
+        series,
+        zones,
+        window: clamp(window),
+        limits,
+        steps: Steps::new(limits.steps_max),
+        expansion: Expansion::default(),
+    };
+    run.expand();
+    run.expansion
+}
+
+/// The years that a calendar is about.
+const YEARS: std::ops::RangeInclusive<i16> = 1900..=2200;
+
+/// Room for zone offsets where civil times are compared with the window: none exceeds 26 hours.
+const SLACK: SignedDuration = SignedDuration::from_hours(48);
+
+fn clamp(window: Window) -> Window {
+    let midnight = |year| TimeZone::UTC.to_timestamp(date(year, 1, 1).at(0, 0, 0, 0));
+    let first = midnight(*YEARS.start()).unwrap_or(Timestamp::MIN);
+    let last = midnight(*YEARS.end() + 1).unwrap_or(Timestamp::MAX);
+    Window { start: window.start.max(first), end: window.end.min(last) }
+}
+
+/// When an event happens, its zone found.
+struct Schedule {
+    frame: Frame,
+    civil: DateTime,
+    time: Time,
+    length: Duration,
+}
+
+impl Schedule {
+    fn reach(&self) -> Reach {
+        Reach { before: SignedDuration::ZERO, after: span(self.length) }
+    }
+}
+
+/// How far around its original start an instance can be seen: overrides move it, and it lasts.
+#[derive(Clone, Copy)]
+struct Reach {
+    before: SignedDuration,
+    after: SignedDuration,
+}
+
+impl Reach {
+    fn union(self, other: Reach) -> Reach {
+        Reach { before: self.before.max(other.before), after: self.after.max(other.after) }
+    }
+}
+
+/// The length on a clock without changes of offset.
+fn span(length: Duration) -> SignedDuration {
+    let seconds = length.days.saturating_mul(86_400).saturating_add(length.seconds);
+    SignedDuration::from_secs(seconds)
+}
+
+/// One instance of a master.
+#[derive(Clone, Copy)]
+struct Instance {
+    time: Time,
+    civil: DateTime,
+    length: Duration,
+}
+
+/// What stands in for an instance, or for all from there on.
+struct Override {
+    event: usize,
+    /// The original start that it stands in for, in its master's frame.
+    original: Time,
+    and_future: bool,
+}
+
+/// A THISANDFUTURE override, as it shapes the instances after it.
+struct Template {
+    event: usize,
+    from: Time,
+    cancelled: bool,
+    /// How far it moved its own instance, in civil time.
+    shift: SignedDuration,
+    schedule: Schedule,
+}
+
+impl Template {
+    fn reach(&self) -> Reach {
+        let after = span(self.schedule.length).saturating_add(self.shift.max(SignedDuration::ZERO));
+        Reach { before: SignedDuration::ZERO.saturating_sub(self.shift), after }
+    }
+
+    /// When an instance happens instead; `None` when it does not.
+    fn apply(&self, instance: &Instance) -> Option<(Time, Time)> {
+        let frame = &self.schedule.frame;
+        let civil = frame.civil(instance.time).checked_add(self.shift).ok()?;
+        let start = frame.time(civil)?;
+        let end = frame.end(civil, start, self.schedule.length)?;
+        (!self.cancelled).then_some((start, end))
+    }
+}
+
+/// EXDATE: times to the second, and whole days.
+#[derive(Default)]
+struct Exclusions {
+    times: Vec<Time>,
+    days: Vec<Date>,
+}
+
+impl Exclusions {
+    fn contains(&self, time: Time, frame: &Frame) -> bool {
+        self.times.binary_search(&time).is_ok()
+            || self.days.binary_search(&frame.civil(time).date()).is_ok()
+    }
+}
+
+struct Run<'a> {
+    series: &'a [Event],
+    zones: &'a Zones,
+    window: Window,
+    limits: &'a FeedLimits,
+    steps: Steps,
+    expansion: Expansion,
+}
+
+impl Run<'_> {
+    fn expand(&mut self) {
+        for event in self.series {
+            event.warnings.iter().for_each(|warning| self.warn(warning.clone()));
+        }
+        let masters = self.masters();
+        let mut overrides = self.overrides(masters.first().map(|(_, schedule)| schedule));
+        for (event, schedule) in &masters {
+            let excluded = self.excluded(*event, &schedule.frame);
+            overrides.retain(|other| !excluded.contains(other.original, &schedule.frame));
+            if self.series[*event].details.status != Status::Cancelled {
+                self.expand_master(*event, schedule, &excluded, &overrides);
+            }
+        }
+        for other in &overrides {
+            self.emit_override(other);
+        }
+        let occurrences = &mut self.expansion.occurrences;
+        occurrences.sort_unstable_by_key(|found| (found.start, found.end, found.event));
+        if occurrences.len() > self.limits.occurrences_max {
+            occurrences.truncate(self.limits.occurrences_max);
+            self.too_many();
+        }
+        if self.steps.spent() {
+            let max = self.limits.steps_max;
+            self.expansion.truncated =
+                Some(format!("the recurrence rule took more than {max} steps (steps_max)"));
+        }
+    }
+
+    /// The masters, with duplicates of one start reduced to the newest revision.
+    fn masters(&mut self) -> Vec<(usize, Schedule)> {
+        let mut masters: Vec<(usize, Schedule)> = Vec::new();
+        for (index, event) in self.series.iter().enumerate() {
+            if event.recurrence_id.is_some() {
+                continue;
+            }
+            let Some(schedule) = self.schedule(event) else { continue };
+            match masters.iter_mut().find(|(_, other)| other.time == schedule.time) {
+                Some(other) if revision(event) > revision(&self.series[other.0]) => {
+                    *other = (index, schedule);
+                }
+                Some(_) => {}
+                None => masters.push((index, schedule)),
+            }
+        }
+        masters
+    }
+
+    /// The overrides by original start, with duplicates for one instance reduced to the newest
+    /// revision. Those whose master is not in the feed go by their own zone.
+    fn overrides(&mut self, master: Option<&Schedule>) -> Vec<Override> {
+        let mut overrides: Vec<Override> = Vec::new();
+        for (event, component) in self.series.iter().enumerate() {
+            let Some(id) = &component.recurrence_id else { continue };
+            if overrides.len() == self.limits.overrides_max {
+                let max = self.limits.overrides_max;
+                let mark = format!("more than {max} overrides in the series (overrides_max)");
+                self.expansion.truncated.get_or_insert(mark);
+                break;
+            }
+            let original = match (master, id.at.value) {
+                // A day names the instance of a timed series on that day.
+                (Some(master), Value::Date(day)) => {
+                    master.frame.time(day.to_datetime(master.civil.time()))
+                }
+                (Some(master), value) => self.time(value, &id.at.zone, &master.frame),
+                (None, value) => self.frame(&id.at).time(value.civil()),
+            };
+            let and_future = id.and_future;
+            overrides.extend(original.map(|original| Override { event, original, and_future }));
+        }
+        let newest_first =
+            |other: &Override| std::cmp::Reverse(revision(&self.series[other.event]));
+        overrides.sort_by_key(|other| (other.original, newest_first(other)));
+        overrides.dedup_by_key(|other| other.original);
+        overrides
+    }
+
+    fn expand_master(
+        &mut self,
+        event: usize,
+        schedule: &Schedule,
+        excluded: &Exclusions,
+        overrides: &[Override],
+    ) {
+        let repeats = self.series[event].repeats();
+        let templates = self.templates(overrides);
+        let reach = templates.iter().map(Template::reach).fold(schedule.reach(), Reach::union);
+        for instance in self.instances(event, schedule, reach) {
+            let replaced = overrides.binary_search_by_key(&instance.time, |other| other.original);
+            if replaced.is_ok() || excluded.contains(instance.time, &schedule.frame) {
+                continue;
+            }
+            let template = templates.iter().rev().find(|later| later.from <= instance.time);
+            let (event, start, end) = match template {
+                Some(template) => match template.apply(&instance) {
+                    Some((start, end)) => (template.event, start, end),
+                    None => continue,
+                },
+                None => match schedule.frame.end(instance.civil, instance.time, instance.length) {
+                    Some(end) => (event, instance.time, end),
+                    None => continue,
+                },
+            };
+            let recurrence = repeats.then_some(instance.time);
+            self.emit(Occurrence { start, end, event, recurrence });
+        }
+    }
+
+    /// All instances that may touch the window, in order.
+    fn instances(&mut self, event: usize, schedule: &Schedule, reach: Reach) -> Vec<Instance> {
+        let from = schedule.frame.civil(Time::Instant(self.window.start));
+        let to = schedule.frame.civil(Time::Instant(self.window.end));
+        let from = from.saturating_sub(SLACK).saturating_sub(reach.after);
+        let to = to.saturating_add(SLACK).saturating_add(reach.before);
+
+        let series = self.series;
+        let mut found = Vec::new();
+        let mut starts = series[event].rules.is_empty();
+        for rule in &series[event].rules {
+            starts |= self.follow(rule, schedule, (from, to), &mut found);
+            found.sort_unstable_by_key(|instance: &Instance| instance.time);
+            found.dedup_by_key(|instance| instance.time);
+            if found.len() > self.limits.occurrences_max {
+                found.truncate(self.limits.occurrences_max);
+                self.too_many();
+            }
+        }
+        if starts && schedule.civil >= from && schedule.civil <= to {
+            let Schedule { time, civil, length, .. } = *schedule;
+            found.push(Instance { time, civil, length });
+        }
+        for extra in &series[event].extra {
+            for &(value, end) in &extra.values {
+                let Some(time) = self.time(value, &extra.zone, &schedule.frame) else { continue };
+                let civil = schedule.frame.civil(time);
+                let length = match end {
+                    PeriodEnd::Absent => Some(schedule.length),
+                    PeriodEnd::After(length) => Some(length),
+                    PeriodEnd::At(value) => self
+                        .time(value, &extra.zone, &schedule.frame)
+                        .map(|end| schedule.frame.length(time, end)),
+                };
+                let length = length.filter(|length| !length.is_negative());
+                if let (Some(length), true) = (length, civil >= from && civil <= to) {
+                    found.push(Instance { time, civil, length });
+                }
+            }
+        }
+        found.sort_by_key(|instance| instance.time);
+        found.dedup_by_key(|instance| instance.time);
+        found
+    }
+
+    /// Adds the times of a rule between two civil times. Returns whether the rule allows DTSTART
+    /// at all: a series whose UNTIL is before its start has no instances. A DTSTART that does
+    /// not match its rule happens all the same, and COUNT does not count it.
+    fn follow(
+        &mut self,
+        rule: &Rule,
+        schedule: &Schedule,
+        (from, to): (DateTime, DateTime),
+        found: &mut Vec<Instance>,
+    ) -> bool {
+        let days = matches!(schedule.frame, Frame::Days);
+        if days && rule.is_finer_than_a_day() {
+            self.warn("RRULE ignored: hours, minutes and seconds of an all-day event".to_owned());
+            return true;
+        }
+        let until = Until::new(rule.until, &schedule.frame);
+        if until.is_before(schedule.civil, schedule.time) {
+            return false;
+        }
+        let start = schedule.civil;
+        // Only counting from the start tells which instance is the last.
+        let first = if rule.count.is_some() { start } else { from };
+        let mut left = rule.count.unwrap_or(u32::MAX);
+        let mut recurrence = Recurrence::new(rule.completed(start, days), start, first, to);
+        let most = found.len().saturating_add(self.limits.occurrences_max);
+        while left > 0
+            && let Some(civil) = recurrence.next(&mut self.steps)
+            && civil <= to
+        {
+            let time = match civil == start {
+                true => Some(schedule.time),
+                false => schedule.frame.generated(civil),
+            };
+            let Some(time) = time else { continue };
+            if until.is_before(civil, time) {
+                break;
+            }
+            left -= u32::from(rule.count.is_some());
+            if civil < from {
+                continue;
+            }
+            if found.len() == most {
+                self.too_many();
+                break;
+            }
+            found.push(Instance { time, civil, length: schedule.length });
+        }
+        true
+    }
+
+    fn emit_override(&mut self, other: &Override) {
+        let event = &self.series[other.event];
+        if event.details.status == Status::Cancelled {
+            return;
+        }
+        let Some(schedule) = self.schedule(event) else { return };
+        let end = schedule.frame.end(schedule.civil, schedule.time, schedule.length);
+        let Some(end) = end else { return };
+        self.emit(Occurrence {
+            start: schedule.time,
+            end,
+            event: other.event,
+            recurrence: Some(other.original),
+        });
+    }
+
+    fn emit(&mut self, occurrence: Occurrence) {
+        if touches(self.window, occurrence.start, occurrence.end) {
+            self.expansion.occurrences.push(occurrence);
+        }
+    }
+
+    /// THISANDFUTURE overrides in order, ready to be applied to the instances after them.
+    fn templates(&mut self, overrides: &[Override]) -> Vec<Template> {
+        let future = overrides.iter().filter(|other| other.and_future);
+        future.filter_map(|other| self.template(other)).collect()
+    }
+
+    fn template(&mut self, other: &Override) -> Option<Template> {
+        let event = &self.series[other.event];
+        let schedule = self.schedule(event)?;
+        let shift = schedule.frame.civil(other.original).duration_until(schedule.civil);
+        Some(Template {
+            event: other.event,
+            from: other.original,
+            cancelled: event.details.status == Status::Cancelled,
+            shift,
+            schedule,
+        })
+    }
+
+    /// `None` for times beyond the calendar's end.
+    fn schedule(&mut self, event: &Event) -> Option<Schedule> {
+        let frame = self.frame(&event.start);
+        let civil = event.start.value.civil();
+        let time = frame.time(civil)?;
+        let length = match &event.end {
+            End::After(length) => *length,
+            End::At(end) => {
+                let length = frame.length(time, self.time(end.value, &end.zone, &frame)?);
+                if length.is_negative() {
+                    self.warn("DTEND is before DTSTART: shown without length".to_owned());
+                }
+                if length.is_negative() { Duration::default() } else { length }
+            }
+            End::Absent => Duration::default(),
+        };
+        let length = match frame {
+            // A day lasts a day at least, and does not end within one.
+            Frame::Days => {
+                let part = i64::from(length.seconds % 86_400 > 0);
+                Duration { days: (length.days + length.seconds / 86_400 + part).max(1), seconds: 0 }
+            }
+            _ => length,
+        };
+        Some(Schedule { frame, civil, time, length })
+    }
+
+    fn frame(&mut self, stamp: &Stamp) -> Frame {
+        match (stamp.value, &stamp.zone) {
+            (Value::Date(_), _) => Frame::Days,
+            (Value::Utc(_), _) => Frame::Zone(TimeZone::UTC),
+            (Value::Local(_), None) => Frame::Floating,
+            (Value::Local(_), Some(tzid)) => Frame::Zone(self.zone(tzid)),
+        }
+    }
+
+    fn zone(&mut self, tzid: &str) -> TimeZone {
+        let found = self.zones.resolve(tzid);
+        if !found.known {
+            let name = found.zone.iana_name().unwrap_or("its zone").to_owned();
+            let source = match found.step {
+                Step::CalendarZone => "X-WR-TIMEZONE",
+                _ => "the configured zone",
+            };
+            self.warn(format!(
+                "TZID `{}` is not known: {name} is used ({source})",
+                super::line::cut(tzid, 60)
+            ));
+        }
+        found.zone
+    }
+
+    /// What a written value means in a frame that need not be its own. A local time without zone
+    /// belongs to the frame; a date is its midnight.
+    fn time(&mut self, value: Value, zone: &Option<String>, frame: &Frame) -> Option<Time> {
+        match (frame, value, zone) {
+            (Frame::Zone(_), Value::Utc(civil), _) => Frame::Zone(TimeZone::UTC).time(civil),
+            (Frame::Zone(_), Value::Local(civil), Some(tzid)) => {
+                Frame::Zone(self.zone(tzid)).time(civil)
+            }
+            _ => frame.time(value.civil()),
+        }
+    }
+
+    fn excluded(&mut self, event: usize, frame: &Frame) -> Exclusions {
+        let mut excluded = Exclusions::default();
+        let series = self.series;
+        for line in &series[event].excluded {
+            for &value in &line.values {
+                match value {
+                    Value::Date(date) => excluded.days.push(date),
+                    _ => excluded.times.extend(self.time(value, &line.zone, frame)),
+                }
+            }
+        }
+        excluded.days.sort_unstable();
+        excluded.times.sort_unstable();
+        excluded
+    }
+
+    fn too_many(&mut self) {
+        let max = self.limits.occurrences_max;
+        let mark = format!("more than {max} occurrences in the window (occurrences_max)");
+        self.expansion.truncated.get_or_insert(mark);
+    }
+
+    /// Warnings are for people: the first few tell the story.
+    fn warn(&mut self, warning: String) {
+        let warnings = &mut self.expansion.warnings;
+        if warnings.len() < 16 && !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+}
+
+fn revision(event: &Event) -> (u32, Option<Timestamp>) {
+    (event.sequence, event.last_modified)
+}
