@@ -196,11 +196,14 @@ impl Page<'_> {
         let now = self.agenda.now.as_second();
         let running = meeting.start <= self.agenda.now;
         let left = meeting.start.as_second() - now;
-        self.html.markup(match left {
-            ..=0 => "<section class=\"hero now\">\n<p class=\"label\">Now",
-            1..=CRITICAL_SECONDS => "<section class=\"hero critical\">\n<p class=\"label\">Next",
-            ..=SOON_SECONDS => "<section class=\"hero soon\">\n<p class=\"label\">Next",
-            _ => "<section class=\"hero\">\n<p class=\"label\">Next",
+        self.html.markup(if running {
+            "<section class=\"hero now\">\n<p class=\"label\">Now"
+        } else if left <= CRITICAL_SECONDS {
+            "<section class=\"hero critical\">\n<p class=\"label\">Next"
+        } else if left <= SOON_SECONDS {
+            "<section class=\"hero soon\">\n<p class=\"label\">Next"
+        } else {
+            "<section class=\"hero\">\n<p class=\"label\">Next"
         });
         self.html.markup("</p>\n<h1>");
         self.mark(&meeting);
@@ -359,7 +362,10 @@ impl Page<'_> {
     /// The time until `at` in words; the script makes it tick.
     fn countdown(&mut self, at: Timestamp) {
         let left = at.as_second() - self.agenda.now.as_second();
-        self.html.markup("<time class=\"countdown\" datetime=\"").text(&utc(at)).markup("\">");
+        self.html
+            .markup("<time class=\"countdown words\" datetime=\"")
+            .text(&utc(at))
+            .markup("\">");
         self.html.text(&span(left)).markup("</time>");
     }
 }

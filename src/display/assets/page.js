@@ -35,6 +35,11 @@
     const s = two(seconds % 60);
     return h ? `${h}:${two(m)}:${s}` : `${m}:${s}`;
   };
+  const inWords = (seconds) => {
+    const minutes = Math.ceil(seconds / 60);
+    const [h, m] = [Math.floor(minutes / 60), minutes % 60];
+    return [h && `${h} h`, (m || !h) && `${m} min`].filter(Boolean).join(" ");
+  };
   const setText = (node, text) => {
     if (node.textContent !== text) node.textContent = text;
   };
@@ -43,8 +48,8 @@
     for (const node of view.querySelectorAll(".countdown")) {
       const seconds = Math.ceil((Date.parse(node.dateTime) - now()) / 1000);
       if (seconds <= 0) setText(node, "now");
-      else if (slow) setText(node, `${Math.ceil(seconds / 60)} min`);
-      else if (seconds < 86400) setText(node, ticking(seconds));
+      else if (seconds < 86400) setText(node, slow ? inWords(seconds) : ticking(seconds));
+      node.classList.toggle("words", node.textContent.includes(" "));
       node.classList.toggle("long", node.textContent.length > 5);
     }
     const bar = view.querySelector("progress");

@@ -50,11 +50,11 @@ fn a_running_meeting_counts_to_its_end() {
         "<bdi>Review</bdi></h1>",
         ">14:00</time> – <time",
         ">14:45</time>",
-        "ends in</span> <time class=\"countdown\" datetime=\"2025-11-24T13:45:00Z\">25 min</time>",
+        "ends in</span> <time class=\"countdown words\" datetime=\"2025-11-24T13:45:00Z\">25 min</time>",
         "data-start=\"1763989200\" max=\"2700\" value=\"1200\"",
         "<h2>Then</h2>",
         "<bdi>Stand-up</bdi>",
-        "in <time class=\"countdown\" datetime=\"2025-11-24T13:45:00Z\">25 min</time>",
+        "in <time class=\"countdown words\" datetime=\"2025-11-24T13:45:00Z\">25 min</time>",
         "<h2>Tomorrow</h2>",
         "<bdi>Interview</bdi>",
     ];
