@@ -136,6 +136,7 @@ struct Shared {
     script: RefCell<Script>,
     requests: RefCell<Vec<String>>,
     connections: Cell<usize>,
+    closed: Cell<usize>,
     stalled: Cell<usize>,
     releases: Cell<usize>,
     /// Who waits for one of the above to change.
@@ -182,6 +183,11 @@ impl FeedServer {
         self.shared.until(|shared| shared.connections.get() >= connections).await;
     }
 
+    /// Completes once this many connections have been closed, by either side.
+    pub(crate) async fn closed(&self, connections: usize) {
+        self.shared.until(|shared| shared.closed.get() >= connections).await;
+    }
+
     /// Completes once this many requests have come.
     pub(crate) async fn seen(&self, requests: usize) {
         self.shared.until(|shared| shared.requests.borrow().len() >= requests).await;
@@ -220,13 +226,18 @@ async fn listen(listener: Async<TcpListener>, shared: Rc<Shared>) {
         loop {
             let (socket, _) = listener.accept().await.expect("accepted");
             shared.count(&shared.connections);
-            connections.spawn(serve(socket, Rc::clone(&shared))).detach();
+            let shared = Rc::clone(&shared);
+            let connection = async move {
+                serve(socket, &shared).await;
+                shared.count(&shared.closed);
+            };
+            connections.spawn(connection).detach();
         }
     };
     connections.run(accept).await
 }
 
-async fn serve(mut socket: Async<TcpStream>, shared: Rc<Shared>) {
+async fn serve(mut socket: Async<TcpStream>, shared: &Shared) {
     let _ = socket.get_ref().set_nodelay(true);
     // A client that hangs up in the middle is part of many tests.
     while let Ok(Some(head)) = read_head(&mut socket).await {
@@ -234,7 +245,7 @@ async fn serve(mut socket: Async<TcpStream>, shared: Rc<Shared>) {
         shared.requests.borrow_mut().push(head);
         shared.wake();
         for step in steps {
-            match play(step, &mut socket, &shared).await {
+            match play(step, &mut socket, shared).await {
                 Ok(true) => {}
                 Ok(false) | Err(_) => return,
             }
