@@ -1,5 +1,16 @@
-//! Integration tests: the program's parts beside a scripted feed server, on one thread.
+//! Integration tests: the program beside a scripted feed server, on one thread and at a clock
+//! that the test moves; and the program as a process of its own, for what only a process has.
 
 mod feed_server;
 mod fetch;
 mod generate;
+mod http;
+mod process;
+mod refresh;
+mod rig;
+mod routes;
+mod storage;
+
+/// Tests that look at memory read the same figures as the program does.
+#[global_allocator]
+static ALLOCATOR: calendarbot::alloc::Counting = calendarbot::alloc::Counting;

@@ -145,6 +145,23 @@ impl Rig {
         client.response().await.expect("an answer")
     }
 
+    /// Sends a request that may never be read to its end, while another task reads the answer,
+    /// and sees the connection closed.
+    pub(crate) async fn ask_split(&self, request: String) -> Response {
+        let client = self.connect().await;
+        let mut sender = Client {
+            socket: Async::new(client.socket.get_ref().try_clone().expect("cloned"))
+                .expect("watched"),
+            read: Vec::new(),
+        };
+        let sending = self.executor.spawn(async move { sender.send(request.as_bytes()).await });
+        let mut client = client;
+        let answer = client.response().await.expect("an answer");
+        sending.await;
+        assert!(client.is_closed().await);
+        answer
+    }
+
     /// The executor, for servers and clients beside it.
     pub(crate) fn executor(&self) -> Rc<LocalExecutor<'static>> {
         Rc::clone(&self.executor)

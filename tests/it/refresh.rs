@@ -1,0 +1,283 @@
+//! Refreshing: when, what is written, and what happens when the server misbehaves.
+
+use std::time::Duration;
+
+use smol::future;
+
+use crate::feed_server::{FeedServer, Reply, Script, Step, field, run};
+use crate::rig::{Rig, configure, folder, toml};
+use crate::routes::WORK;
+
+const INTERVAL: Duration = Duration::from_secs(300);
+
+fn event(uid: &str, summary: &str) -> String {
+    format!(
+        "BEGIN:VEVENT\r\nUID:{uid}\r\nDTSTART:20260105T100000Z\r\nDTEND:20260105T110000Z\r\n\
+         SUMMARY:{summary}\r\nEND:VEVENT\r\n"
+    )
+}
+
+fn calendar(events: &str) -> String {
+    format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{events}END:VCALENDAR\r\n")
+}
+
+#[test]
+fn a_feed_is_asked_again_after_its_interval_with_its_tag() {
+    run(|executor| async move {
+        let script = Script::new().ics("/a.ics", WORK).etag("\"one\"");
+        let server = FeedServer::start(&executor, script);
+        let folder = folder();
+        let rig =
+            Rig::start(&executor, configure(folder.path(), &toml(&[("a", server.url("/a.ics"))])));
+        rig.refreshed(1).await;
+        rig.advance(INTERVAL - Duration::from_secs(1));
+        for _ in 0..50 {
+            future::yield_now().await;
+        }
+        assert_eq!(server.requests().len(), 1);
+        rig.advance(Duration::from_secs(1));
+        rig.refreshed(2).await;
+        let requests = server.requests();
+        assert_eq!(field(&requests[0], "if-none-match"), None);
+        assert_eq!(field(&requests[1], "if-none-match"), Some("\"one\""));
+        assert_eq!(rig.metrics.refreshes_unchanged.get(), 1);
+        assert_eq!(rig.metrics.outbound_opened.get(), 1);
+        assert_eq!(rig.metrics.outbound_reused.get(), 1);
+    });
+}
+
+#[test]
+fn what_changed_is_shown_and_what_is_gone_is_not() {
+    run(|executor| async move {
+        let script = Script::new()
+            .ics("/a.ics", &calendar(&(event("one", "First") + &event("two", "Second"))))
+            .ics("/a.ics", &calendar(&(event("two", "Second, renamed") + &event("three", "Third"))));
+        let server = FeedServer::start(&executor, script);
+        let folder = folder();
+        let rig =
+            Rig::start(&executor, configure(folder.path(), &toml(&[("a", server.url("/a.ics"))])));
+        rig.refreshed(1).await;
+        let before = rig.get("/api/v1/events").await.body;
+        assert!(before.contains("\"First\"") && before.contains("\"Second\""));
+        rig.advance(INTERVAL);
+        rig.refreshed(2).await;
+        let after = rig.get("/api/v1/events").await.body;
+        assert!(!after.contains("\"First\"") && !after.contains("\"Second\""), "{after}");
+        assert!(after.contains("\"Second, renamed\"") && after.contains("\"Third\""));
+    });
+}
+
+#[test]
+fn an_empty_calendar_is_a_valid_answer() {
+    run(|executor| async move {
+        let script = Script::new().ics("/a.ics", WORK).ics("/a.ics", &calendar(""));
+        let server = FeedServer::start(&executor, script);
+        let folder = folder();
+        let rig =
+            Rig::start(&executor, configure(folder.path(), &toml(&[("a", server.url("/a.ics"))])));
+        rig.refreshed(1).await;
+        rig.advance(INTERVAL);
+        rig.refreshed(2).await;
+        let answer = rig.get("/api/v1/next").await;
+        assert_eq!((answer.json("next"), answer.json("stale")), ("null", "false"));
+    });
+}
+
+/// Every answer that cannot be used leaves the old data in place, marked stale with the reason.
+#[test]
+fn a_bad_answer_changes_nothing_but_the_mark() {
+    run(|executor| async move {
+        let cut = &WORK[..WORK.len() / 2];
+        let short = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{cut}", WORK.len());
+        let two = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {0}\r\nContent-Length: {0}\r\n\r\n{WORK}",
+            WORK.len()
+        );
+        let html = "<!DOCTYPE html><html><body>Log in</body></html>";
+        let cases: [(Script, &str); 9] = [
+            (Script::new().ics("/a.ics", html), "HTML"),
+            (Script::new().ics("/a.ics", ""), "empty"),
+            (Script::new().ics("/a.ics", cut), "END:VCALENDAR"),
+            (Script::new().ics("/a.ics", "hello"), "BEGIN:VCALENDAR"),
+            (Script::new().raw("/a.ics", short), "cut short"),
+            (Script::new().raw("/a.ics", two), "Content-Length"),
+            (Script::new().status("/a.ics", 404), "404"),
+            (Script::new().status("/a.ics", 500), "500"),
+            (Script::new().reply("/a.ics", Reply::new([Step::Reset])), ""),
+        ];
+        for (script, reason) in cases {
+            let server = FeedServer::start(&executor, Script::new().ics("/a.ics", WORK));
+            let folder = folder();
+            let config = configure(folder.path(), &toml(&[("a", server.url("/a.ics"))]));
+            let rig = Rig::start(&executor, config);
+            rig.refreshed(1).await;
+            server.set(script);
+            rig.advance(INTERVAL);
+            rig.failed(1).await;
+            let answer = rig.get("/api/v1/next").await;
+            assert_eq!((answer.status, answer.json("title")), (200, "Stand-up"), "{reason}");
+            assert_eq!(answer.json("stale"), "true");
+            assert_eq!(answer.json("as_of"), "2026-01-05T08:45:00+01:00");
+            let error = rig.get("/api/v1/calendars").await.json("last_error").to_owned();
+            assert!(error.contains(reason), "{reason}: {error}");
+            let page = rig.get("/").await.body;
+            assert!(page.contains("08:45"), "the page says how old it is");
+            // It recovers by itself, within the hour.
+            server.set(Script::new().ics("/a.ics", WORK));
+            rig.advance(Duration::from_secs(6 * 3600));
+            rig.refreshed(2).await;
+            rig.until(|rig| rig.feeds.list().iter().all(|feed| {
+                feed.status(rig.clock.wall()).last_error.is_none()
+            })).await;
+        }
+    });
+}
+
+#[test]
+fn one_bad_event_is_skipped_counted_and_named() {
+    run(|executor| async move {
+        let bad = "BEGIN:VEVENT\r\nUID:broken\r\nDTSTART:tomorrow\r\nEND:VEVENT\r\n";
+        let text = calendar(&(event("one", "First") + bad + &event("two", "Second")));
+        let server = FeedServer::start(&executor, Script::new().ics("/a.ics", &text));
+        let folder = folder();
+        let rig =
+            Rig::start(&executor, configure(folder.path(), &toml(&[("a", server.url("/a.ics"))])));
+        rig.refreshed(1).await;
+        let events = rig.get("/api/v1/events").await.body;
+        assert!(events.contains("\"First\"") && events.contains("\"Second\""));
+        let calendars = rig.get("/api/v1/calendars").await;
+        assert_eq!((calendars.json("events"), calendars.json("skipped")), ("2", "1"));
+        assert!(calendars.body.contains("broken"), "{}", calendars.body);
+        assert_eq!(rig.metrics.components_skipped.get(), 1);
+    });
+}
+
+#[test]
+fn gone_is_not_asked_again_until_somebody_wants_it() {
+    run(|executor| async move {
+        let server = FeedServer::start(&executor, Script::new().status("/a.ics", 410));
+        let folder = folder();
+        let rig =
+            Rig::start(&executor, configure(folder.path(), &toml(&[("a", server.url("/a.ics"))])));
+        rig.failed(1).await;
+        for _ in 0..48 {
+            rig.advance(Duration::from_secs(1800));
+            for _ in 0..50 {
+                future::yield_now().await;
+            }
+        }
+        assert_eq!(server.requests().len(), 1);
+        rig.feeds.nudge_all();
+        rig.failed(2).await;
+        assert_eq!(server.requests().len(), 2);
+    });
+}
+
+#[test]
+fn one_stalled_feed_holds_up_nobody() {
+    run(|executor| async move {
+        let script =
+            Script::new().reply("/slow.ics", Reply::new([Step::Stall])).ics("/fast.ics", WORK);
+        let server = FeedServer::start(&executor, script);
+        let folder = folder();
+        let feeds = [("slow", server.url("/slow.ics")), ("fast", server.url("/fast.ics"))];
+        let rig = Rig::start(&executor, configure(folder.path(), &toml(&feeds)));
+        server.stalled(1).await;
+        rig.refreshed(1).await;
+        let answer = rig.get("/api/v1/next").await;
+        assert_eq!((answer.status, answer.json("title")), (200, "Stand-up"));
+        assert_eq!(rig.clock.now().as_secs(), 0, "nothing waited for a deadline");
+    });
+}
+
+#[test]
+fn several_feeds_are_shown_together() {
+    run(|executor| async move {
+        let script = Script::new()
+            .ics("/a.ics", &calendar(&event("one", "Mine")))
+            .ics("/b.ics", &calendar(&event("one", "Yours")));
+        let server = FeedServer::start(&executor, script);
+        let folder = folder();
+        let feeds = [("a", server.url("/a.ics")), ("b", server.url("/b.ics"))];
+        let rig = Rig::start(&executor, configure(folder.path(), &toml(&feeds)));
+        rig.refreshed(2).await;
+        let events = rig.get("/api/v1/events").await.body;
+        assert!(events.contains("\"Mine\"") && events.contains("\"Yours\""), "{events}");
+        let one = rig.get("/api/v1/events?calendar=b").await.body;
+        assert!(!one.contains("\"Mine\"") && one.contains("\"Yours\""), "{one}");
+    });
+}
+
+#[test]
+fn a_reload_takes_over_feeds_and_zone_and_keeps_connections() {
+    run(|executor| async move {
+        let script = Script::new()
+            .ics("/a.ics", &calendar(&event("one", "Mine")))
+            .ics("/b.ics", &calendar(&event("two", "Yours")));
+        let server = FeedServer::start(&executor, script);
+        let folder = folder();
+        let first = configure(folder.path(), &toml(&[("a", server.url("/a.ics"))]));
+        let rig = Rig::start(&executor, first);
+        rig.refreshed(1).await;
+        let mut client = rig.connect().await;
+        let get = b"GET /api/v1/next HTTP/1.1\r\nHost: a\r\n\r\n";
+        client.send(get).await;
+        assert_eq!(client.response().await.expect("an answer").json("title"), "Mine");
+        let text = toml(&[("b", server.url("/b.ics"))]).replace("Europe/Berlin", "Asia/Tokyo");
+        rig.reload(configure(folder.path(), &text)).await;
+        rig.refreshed(2).await;
+        client.send(get).await;
+        let answer = client.response().await.expect("the same connection");
+        assert_eq!((answer.json("title"), answer.json("zone")), ("Yours", "Asia/Tokyo"));
+    });
+}
+
+#[test]
+fn the_day_turns_without_a_refetch() {
+    run(|executor| async move {
+        let daily = "BEGIN:VEVENT\r\nUID:daily\r\nDTSTART:20260101T080000Z\r\nRRULE:FREQ=DAILY\r\n\
+                     SUMMARY:Daily\r\nEND:VEVENT\r\n";
+        let script = Script::new().ics("/a.ics", &calendar(daily)).status("/a.ics", 503);
+        let server = FeedServer::start(&executor, script);
+        let folder = folder();
+        let rig =
+            Rig::start(&executor, configure(folder.path(), &toml(&[("a", server.url("/a.ics"))])));
+        rig.refreshed(1).await;
+        let far = "/api/v1/events?from=2026-03-10&to=2026-03-11";
+        assert!(!rig.get(far).await.body.contains("Daily"), "outside the window of 60 days");
+        for _ in 0..10 {
+            let commits = rig.metrics.database_commits.get();
+            rig.advance(Duration::from_secs(24 * 3600));
+            rig.counted(|metrics| &metrics.database_commits, commits + 1).await;
+        }
+        rig.advance(Duration::from_secs(3601));
+        let answer = || async { rig.get(far).await.body };
+        let mut body = answer().await;
+        for _ in 0..1000 {
+            if body.contains("Daily") {
+                break;
+            }
+            future::yield_now().await;
+            body = answer().await;
+        }
+        assert!(body.contains("Daily"), "the window has moved: {body}");
+        assert_eq!(rig.metrics.refreshes.get(), 1);
+    });
+}
+
+#[test]
+fn a_feed_url_is_never_written_anywhere() {
+    run(|executor| async move {
+        let server = FeedServer::start(&executor, Script::new().status("/canary-secret.ics", 500));
+        let folder = folder();
+        let config = configure(folder.path(), &toml(&[("a", server.url("/canary-secret.ics"))]));
+        let rig = Rig::start(&executor, config);
+        rig.failed(1).await;
+        for path in ["/stats", "/api/v1/calendars", "/", "/api/v1/next", "/api/health"] {
+            assert!(!rig.get(path).await.body.contains("canary"), "{path}");
+        }
+        rig.stop().await;
+        let database = std::fs::read(folder.path().join("calendarbot.db")).expect("a database");
+        assert!(!database.windows(6).any(|window| window == b"canary"));
+    });
+}
