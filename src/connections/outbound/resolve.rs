@@ -106,27 +106,35 @@ mod tests {
     #[test]
     fn a_stalled_look_up_is_waited_for_and_never_joined_by_a_second_one() {
         let (release, gate) = mpsc::channel::<()>();
-        let gate = SyncMutex::new(gate);
-        let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let (inside, peak) = (Arc::clone(&running), Arc::clone(&most));
+        let (enter, entered) = mpsc::channel::<()>();
+        let gate = SyncMutex::new((enter, gate));
+        let most = Arc::new(AtomicUsize::new(0));
+        let (running, peak) = (AtomicUsize::new(0), Arc::clone(&most));
         let resolver = Resolver::new(Arc::new(move |_| {
-            peak.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            gate.lock().expect("gate").recv().expect("released");
-            inside.fetch_sub(1, Ordering::SeqCst);
+            peak.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            let gate = gate.lock().expect("gate");
+            gate.0.send(()).expect("a test that listens");
+            gate.1.recv().expect("released");
+            running.fetch_sub(1, Ordering::SeqCst);
             Ok(vec![IpAddr::from([192, 0, 2, 1])])
         }));
 
         smol::block_on(async {
-            // Three askers lose patience while the first look-up is stuck.
-            for host in ["one.example", "two.example", "three.example"] {
-                assert!(future::poll_once(resolver.resolve(host)).await.is_none());
+            let impatient = async |host| future::poll_once(resolver.resolve(host)).await;
+            assert!(impatient("one.example").await.is_none());
+            entered.recv().expect("the first look-up is stuck");
+            for host in ["two.example", "three.example"] {
+                assert!(impatient(host).await.is_none());
             }
             let mut fourth = Box::pin(resolver.resolve("four.example"));
             assert!(future::poll_once(&mut fourth).await.is_none());
+            // The pool takes its work in order: had there been more, it would have begun.
+            smol::unblock(|| ()).await;
             release.send(()).expect("the stuck look-up ends");
-            release.send(()).expect("the fourth's own");
+            release.send(()).expect("and so does the fourth");
             fourth.await.expect("found");
         });
         assert_eq!(most.load(Ordering::SeqCst), 1);
+        assert_eq!(entered.try_iter().count(), 1, "nobody looked up what nobody waits for");
     }
 }
