@@ -322,7 +322,7 @@ fn pipeline_limits(budget_bytes: usize) -> PipelineLimits {
 fn database_limits(budget_bytes: usize) -> DatabaseLimits {
     let readers_max = (budget_bytes / (8 * MIB)).clamp(1, 4);
     let reader_cache_bytes = (budget_bytes / 64).clamp(128 * KIB, MIB);
-    let writer_cache_bytes = (budget_bytes / 32).clamp(256 * KIB, 2 * MIB);
+    let writer_cache_bytes = (budget_bytes / 8).clamp(MIB, 4 * MIB);
     DatabaseLimits {
         readers_max,
         reader_cache_bytes,

@@ -31,6 +31,7 @@ struct Term {
 }
 
 #[derive(SerJson)]
+#[nserde(serialize_none_as_null)]
 struct Feed<'a> {
     name: Text<'a>,
     label: Text<'a>,

@@ -78,7 +78,14 @@ pub fn retire(connection: &Connection, configured: &[String]) -> Result<()> {
     let mut names = connection.prepare("SELECT name FROM feed")?;
     let names: Vec<String> = names.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for name in names.iter().filter(|name| !configured.contains(name)) {
-        connection.execute("DELETE FROM feed WHERE name = ?1", [name])?;
+        for statement in [
+            "DELETE FROM occurrence WHERE component IN
+                 (SELECT id FROM component WHERE feed = (SELECT id FROM feed WHERE name = ?1))",
+            "DELETE FROM component WHERE feed = (SELECT id FROM feed WHERE name = ?1)",
+            "DELETE FROM feed WHERE name = ?1",
+        ] {
+            connection.execute(statement, [name])?;
+        }
     }
     Ok(())
 }
@@ -198,8 +205,12 @@ fn apply_difference(
         "INSERT OR IGNORE INTO staging.changed (uid)
          SELECT uid FROM main.component AS old WHERE feed = ?1
             AND NOT EXISTS (SELECT 1 FROM staging.staged AS new
-                            WHERE new.feed = ?1 AND new.hash = old.hash)
-         UNION SELECT uid FROM staging.staged WHERE feed = ?1 AND text IS NOT NULL",
+                            WHERE new.feed = ?1 AND new.hash = old.hash)",
+        [feed],
+    )?;
+    connection.execute(
+        "INSERT OR IGNORE INTO staging.changed (uid)
+         SELECT uid FROM staging.staged WHERE feed = ?1 AND text IS NOT NULL",
         [feed],
     )?;
     let zones: u64 = connection.query_row(
@@ -210,6 +221,13 @@ fn apply_difference(
                                     WHERE new.feed = ?1 AND new.hash = old.hash))",
         params![feed, ZONE],
         |row| row.get(0),
+    )?;
+    connection.execute(
+        "DELETE FROM main.occurrence WHERE component IN (
+             SELECT id FROM main.component AS old WHERE feed = ?1
+                AND NOT EXISTS (SELECT 1 FROM staging.staged AS new
+                                WHERE new.feed = ?1 AND new.hash = old.hash))",
+        [feed],
     )?;
     let gone = connection.execute(
         "DELETE FROM main.component WHERE feed = ?1
@@ -376,7 +394,7 @@ impl Series {
             delete.execute(params![stored.start, stored.component, stored.recurrence])?;
         }
         let mut insert = connection.prepare_cached(
-            "INSERT OR REPLACE INTO occurrence (start, component, recurrence, stop, form)
+            "INSERT INTO occurrence (start, component, recurrence, stop, form)
              VALUES (?1, ?2, ?3, ?4, ?5)",
         )?;
         for new in wanted.difference(&kept) {

@@ -48,10 +48,12 @@ fn rewrite(message: &Message<'_, '_>, bytes: &[u8]) -> Vec<u8> {
         Body::Chunked(range) => dechunk(&bytes[range.clone()]),
     };
     let host = if message.host.is_empty() { "localhost" } else { message.host };
+    // `OPTIONS *` is about the server; async-h1 knows no such target.
+    let path = if message.path == "*" { "/" } else { message.path };
     let query = if message.query.is_empty() { "" } else { "?" };
     let mut text = format!(
-        "{} {}{query}{} HTTP/1.1\r\nHost: {host}\r\n",
-        message.method_name, message.path, message.query,
+        "{} {path}{query}{} HTTP/1.1\r\nHost: {host}\r\n",
+        message.method_name, message.query,
     )
     .into_bytes();
     for field in message.headers {

@@ -1,0 +1,240 @@
+//! What is kept: over a restart, a damaged file, a full day without changes.
+
+use std::fs;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use calendarbot::app::{App, Ended};
+use calendarbot::budget::{FeedLimits, Plan};
+use calendarbot::clock::Clock;
+use calendarbot::connections::database::{Database, Opened};
+use calendarbot::metrics::Metrics;
+use smol::future;
+
+use crate::feed_server::{FeedServer, Reply, Script, Step, run};
+use crate::rig::{Rig, configure, folder, toml};
+use crate::routes::WORK;
+
+const INTERVAL: Duration = Duration::from_secs(300);
+
+/// The bytes of the database and of its log.
+fn image(folder: &Path) -> (Vec<u8>, Vec<u8>) {
+    let read = |name: &str| fs::read(folder.join(name)).unwrap_or_default();
+    (read("calendarbot.db"), read("calendarbot.db-wal"))
+}
+
+fn open(folder: &Path) -> calendarbot::error::Result<(Database, Opened)> {
+    let limits = Plan::divide(16 << 20, 1, FeedLimits::default()).limits.database;
+    Database::open(folder, &limits, Rc::new(Metrics::default()))
+}
+
+#[test]
+fn stored_data_is_served_at_once_after_a_restart() {
+    run(|executor| async move {
+        let server = FeedServer::start(&executor, Script::new().ics("/a.ics", WORK).etag("\"1\""));
+        let folder = folder();
+        let config = configure(folder.path(), &toml(&[("a", server.url("/a.ics"))]));
+        let rig = Rig::start(&executor, config.clone());
+        rig.refreshed(1).await;
+        assert_eq!(rig.stop().await, Ended::Stopped);
+        // The server is dead: what is shown can only come from the database.
+        server.set(Script::new().reply("/a.ics", Reply::new([Step::Stall])));
+        let rig = Rig::start_at(&executor, config, "2026-01-05T08:50:00+01:00");
+        let answer = rig.get("/api/v1/next").await;
+        assert_eq!((answer.status, answer.json("title")), (200, "Stand-up"));
+        assert_eq!(answer.json("as_of"), "2026-01-05T08:45:00+01:00");
+        assert_eq!(rig.metrics.refreshes.get(), 0);
+        server.seen(2).await;
+        assert!(server.requests()[1].contains("\"1\""), "the tag was kept too");
+    });
+}
+
+#[test]
+fn a_refresh_that_brings_nothing_new_writes_no_byte() {
+    run(|executor| async move {
+        // Without a tag, so that the whole body is read and compared.
+        let server = FeedServer::start(&executor, Script::new().ics("/a.ics", WORK));
+        let folder = folder();
+        let config = configure(folder.path(), &toml(&[("a", server.url("/a.ics"))]));
+        let rig = Rig::start(&executor, config);
+        rig.refreshed(1).await;
+        let before = image(folder.path());
+        for refresh in 2..=6 {
+            rig.advance(INTERVAL);
+            rig.refreshed(refresh).await;
+        }
+        assert_eq!(rig.metrics.refreshes_unchanged.get(), 5);
+        assert!(before == image(folder.path()), "the files are the same to the byte");
+    });
+}
+
+#[test]
+fn a_feed_that_is_no_longer_configured_is_forgotten() {
+    run(|executor| async move {
+        let server = FeedServer::start(&executor, Script::new().ics("/a.ics", WORK));
+        let folder = folder();
+        let config = configure(folder.path(), &toml(&[("a", server.url("/a.ics"))]));
+        let rig = Rig::start(&executor, config);
+        rig.refreshed(1).await;
+        rig.stop().await;
+        let (database, opened) = {
+            let config = configure(folder.path(), "");
+            drop(App::open(config, Clock::manual("2026-01-05T08:00:00Z".parse().expect("a time"))));
+            open(folder.path()).expect("it opens")
+        };
+        assert_eq!(opened, Opened::Existing);
+        let reader = database.lease().expect("a reader");
+        let left: i64 = reader
+            .query_row("SELECT count(*) FROM component", [], |row| row.get(0))
+            .expect("a count");
+        assert_eq!(left, 0);
+    });
+}
+
+/// Every sort of damage to the file is noticed when it is opened; the old file is kept.
+#[test]
+fn a_damaged_database_is_put_aside_and_rebuilt() {
+    run(|executor| async move {
+        let server = FeedServer::start(&executor, Script::new().ics("/a.ics", WORK));
+        for damage in [
+            |bytes: &mut Vec<u8>| bytes.clear(),
+            |bytes: &mut Vec<u8>| bytes.truncate(5000),
+            |bytes: &mut Vec<u8>| bytes[..100].fill(0x55),
+            |bytes: &mut Vec<u8>| bytes[4096..4096 + 200].fill(0x55),
+            |bytes: &mut Vec<u8>| *bytes = b"this is somebody's diary".to_vec(),
+        ] {
+            let folder = folder();
+            let config = configure(folder.path(), &toml(&[("a", server.url("/a.ics"))]));
+            let rig = Rig::start(&executor, config.clone());
+            rig.refreshed(1).await;
+            rig.stop().await;
+            let path = folder.path().join("calendarbot.db");
+            let mut bytes = fs::read(&path).expect("a database");
+            damage(&mut bytes);
+            fs::write(&path, &bytes).expect("damaged");
+            let rig = Rig::start(&executor, config);
+            rig.refreshed(1).await;
+            assert_eq!(rig.get("/api/v1/next").await.json("title"), "Stand-up");
+            let aside = fs::read(folder.path().join("calendarbot.db.corrupt-1")).expect("kept");
+            assert_eq!(aside, bytes);
+        }
+    });
+}
+
+#[test]
+fn two_damaged_files_are_kept_and_a_third_pushes_out_the_oldest() {
+    let folder = folder();
+    let path = folder.path().join("calendarbot.db");
+    for number in 1..=3 {
+        fs::write(&path, format!("diary {number}")).expect("written");
+        let (database, opened) = open(folder.path()).expect("rebuilt");
+        assert!(matches!(opened, Opened::Rebuilt(_)));
+        drop(database);
+    }
+    let aside = |number: usize| {
+        fs::read_to_string(folder.path().join(format!("calendarbot.db.corrupt-{number}")))
+    };
+    assert_eq!(aside(1).expect("kept"), "diary 2");
+    assert_eq!(aside(2).expect("kept"), "diary 3");
+    assert!(aside(3).is_err());
+}
+
+#[test]
+fn damage_that_shows_later_ends_the_run_so_that_the_next_one_rebuilds() {
+    run(|executor| async move {
+        let server = FeedServer::start(&executor, Script::new().ics("/a.ics", WORK));
+        let folder = folder();
+        let config = configure(folder.path(), &toml(&[("a", server.url("/a.ics"))]));
+        let rig = Rig::start(&executor, config.clone());
+        rig.refreshed(1).await;
+        rig.stop().await;
+        let rig = Rig::start(&executor, config);
+        let path = folder.path().join("calendarbot.db");
+        let mut bytes = fs::read(&path).expect("a database");
+        bytes[4096..].fill(0x55);
+        fs::write(&path, &bytes).expect("damaged");
+        rig.get("/api/v1/events?from=2026-01-01&to=2026-03-01").await;
+        assert_eq!(rig.ended().await, Ended::Damaged);
+    });
+}
+
+#[test]
+fn a_folder_is_used_by_one_program_at_a_time() {
+    let folder = folder();
+    let first = open(folder.path()).expect("it opens");
+    let Err(error) = open(folder.path()) else { panic!("it opened twice") };
+    assert!(error.to_string().contains("another calendarbot"), "{error}");
+    drop(first);
+    assert!(open(folder.path()).is_ok());
+}
+
+#[test]
+fn a_newer_schema_is_read_and_one_newer_still_is_refused() {
+    let folder = folder();
+    drop(open(folder.path()).expect("made"));
+    let set = |version: i32| {
+        let path = folder.path().join("calendarbot.db");
+        let connection = rusqlite::Connection::open(path).expect("opened");
+        connection.pragma_update(None, "user_version", version).expect("set");
+    };
+    set(2);
+    assert_eq!(open(folder.path()).expect("read").1, Opened::Existing);
+    set(3);
+    let Err(error) = open(folder.path()) else { panic!("it opened") };
+    assert!(error.to_string().contains("newer calendarbot"), "{error}");
+}
+
+#[test]
+fn the_files_are_readable_by_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder();
+    let _database = open(folder.path()).expect("made");
+    for name in ["calendarbot.db", "calendarbot.db-wal", "staging.db"] {
+        let mode = fs::metadata(folder.path().join(name)).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+#[test]
+fn changes_are_committed_together_and_one_that_fails_spoils_no_other() {
+    run(|executor| async move {
+        let folder = folder();
+        let limits = Plan::divide(16 << 20, 1, FeedLimits::default()).limits.database;
+        let metrics = Rc::new(Metrics::default());
+        let (database, _) =
+            Database::open(folder.path(), &limits, Rc::clone(&metrics)).expect("made");
+        let database = Rc::new(database);
+        let insert = |name: &'static str| {
+            let database = Rc::clone(&database);
+            executor.spawn(async move {
+                database
+                    .write(move |connection| {
+                        connection
+                            .execute("INSERT INTO feed (name, source) VALUES (?1, 0)", [name])?;
+                        Ok(())
+                    })
+                    .await
+            })
+        };
+        let changes: Vec<_> = ["a", "b", "a", "c"].map(insert).into_iter().collect();
+        // All of them wait in the queue before the writer begins.
+        for _ in 0..10 {
+            future::yield_now().await;
+        }
+        let _writer = executor.spawn({
+            let database = Rc::clone(&database);
+            async move { database.run_writer().await }
+        });
+        let mut results = Vec::new();
+        for change in changes {
+            results.push(change.await.is_ok());
+        }
+        assert_eq!(results, [true, true, false, true]);
+        assert_eq!((metrics.database_commits.get(), metrics.database_batched.get()), (1, 4));
+        let reader = database.lease().expect("a reader");
+        let names: i64 =
+            reader.query_row("SELECT count(*) FROM feed", [], |row| row.get(0)).expect("a count");
+        assert_eq!(names, 3);
+    });
+}
