@@ -6,8 +6,9 @@
 
 use std::fmt;
 
-use super::event::{Event, PEOPLE_MAX};
-use super::line::{self, ContentLine, Line, Lines, cut, cut_escaped};
+use super::draft::{Draft, EVENT, OBSERVANCE, TIME_ZONE, fnv1a};
+use super::event::Event;
+use super::line::{self, ContentLine, Line, Lines, cut};
 use crate::budget::FeedLimits;
 
 /// Reads a calendar from chunks of bytes, cut anywhere.
@@ -194,21 +195,6 @@ struct Assembler {
     beyond: usize,
     draft: Draft,
     summary: Summary,
-}
-
-/// The component being read. Its buffers are used again for the next one.
-#[derive(Default)]
-struct Draft {
-    text: String,
-    uid: String,
-    /// The line of its BEGIN.
-    line: u32,
-    properties: usize,
-    people: usize,
-    /// Why it cannot be kept.
-    unfit: Option<&'static str>,
-    /// What was dropped from it: line and reason.
-    dropped: Vec<(u32, String)>,
 }
 
 impl Assembler {
@@ -403,177 +389,153 @@ fn block_name<'a>(line: &Line<'a>) -> &'a [u8] {
     colon.map_or(&[][..], |colon| line.bytes[colon + 1..].trim_ascii())
 }
 
-/// A property that is kept, and in which form.
-type Property = (&'static str, Form);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// How the value of a kept property is stored.
-#[derive(Clone, Copy)]
-enum Form {
-    /// As written, without parameters; dropped when longer than `text_bytes_max`.
-    Plain,
-    /// As written, without parameters, however long.
-    Whole,
-    /// Cut to `text_bytes_max`.
-    Text,
-    /// Cut to `description_bytes_max`.
-    Description,
-    /// With the parameters TZID, VALUE and RANGE.
-    Time,
-    /// With the parameters CN and PARTSTAT.
-    Person,
-}
-
-/// The more frequent ones first.
-const EVENT: &[Property] = &[
-    ("DTSTART", Form::Time),
-    ("DTEND", Form::Time),
-    ("UID", Form::Whole),
-    ("SUMMARY", Form::Text),
-    ("DESCRIPTION", Form::Description),
-    ("LOCATION", Form::Text),
-    ("STATUS", Form::Plain),
-    ("TRANSP", Form::Plain),
-    ("SEQUENCE", Form::Plain),
-    ("LAST-MODIFIED", Form::Plain),
-    ("ATTENDEE", Form::Person),
-    ("ORGANIZER", Form::Person),
-    ("RRULE", Form::Whole),
-    ("EXDATE", Form::Time),
-    ("RECURRENCE-ID", Form::Time),
-    ("DURATION", Form::Plain),
-    ("RDATE", Form::Time),
-    ("CLASS", Form::Plain),
-    ("CATEGORIES", Form::Text),
-    ("URL", Form::Plain),
-    ("COLOR", Form::Plain),
-    ("CONFERENCE", Form::Plain),
-    ("X-GOOGLE-CONFERENCE", Form::Plain),
-    ("X-MICROSOFT-CDO-BUSYSTATUS", Form::Plain),
-    ("X-OUTLOOK-DELETED", Form::Plain),
-];
-
-const TIME_ZONE: &[Property] =
-    &[("TZID", Form::Whole), ("X-LIC-LOCATION", Form::Plain), ("TZUNTIL", Form::Plain)];
-
-const OBSERVANCE: &[Property] = &[
-    ("DTSTART", Form::Time),
-    ("TZOFFSETFROM", Form::Plain),
-    ("TZOFFSETTO", Form::Plain),
-    ("RRULE", Form::Whole),
-    ("RDATE", Form::Time),
-    ("TZNAME", Form::Plain),
-];
-
-impl Draft {
-    fn start(&mut self, line: u32) {
-        self.text.clear();
-        self.uid.clear();
-        self.dropped.clear();
-        (self.line, self.properties, self.people, self.unfit) = (line, 0, 0, None);
+    fn read(bytes: &[u8], limits: &FeedLimits) -> (Vec<Item>, Result<Summary, NotACalendar>) {
+        let mut items = Vec::new();
+        let mut reader = Reader::new(limits);
+        let pushed = reader.push(bytes, &mut |item| items.push(item));
+        let summary = pushed.and_then(|()| reader.finish(&mut |item| items.push(item)));
+        (items, summary)
     }
 
-    /// Writes the line down if it is one of `properties`.
-    fn keep(&mut self, properties: &[Property], name: &[u8], line: &Line<'_>, limits: &FeedLimits) {
-        let known =
-            properties.iter().find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()));
-        let Some(&(name, form)) = known else { return };
-        if line.overlong {
-            let max = limits.line_bytes_max;
-            let reason = format!("{name} dropped: its line is over {max} bytes (line_bytes_max)");
-            return self.drop_line(line.number, reason);
-        }
-        // The event's own limit on EXDATE and RDATE counts their values.
-        let listed = matches!(name, "EXDATE" | "RDATE");
-        let counter = if name == "ATTENDEE" { &mut self.people } else { &mut self.properties };
-        *counter += usize::from(!listed);
-        if self.people > PEOPLE_MAX && name == "ATTENDEE" {
-            return;
-        }
-        if self.properties > limits.properties_max && !listed {
-            let reason = format!(
-                "{name} dropped: over {} properties (properties_max)",
-                limits.properties_max
-            );
-            return self.drop_line(line.number, reason);
-        }
-        let text = String::from_utf8_lossy(line.bytes);
-        let kept = match form {
-            Form::Time => ContentLine::parse_time(&text),
-            _ => ContentLine::parse(&text),
-        };
-        let Some(kept) = kept else { return };
-        if matches!(name, "UID" | "TZID") {
-            return self.keep_uid(name, kept.value.trim(), limits);
-        }
-        self.write_property(name, form, &kept, limits);
-    }
-
-    fn write_property(
-        &mut self,
-        name: &str,
-        form: Form,
-        line: &ContentLine<'_>,
-        limits: &FeedLimits,
-    ) {
-        let (params, value): (&[&str], &str) = match form {
-            Form::Plain | Form::Person if line.value.len() > limits.text_bytes_max => return,
-            Form::Plain | Form::Whole => (&[], line.value),
-            Form::Text => (&[], cut_escaped(line.value, limits.text_bytes_max)),
-            Form::Description => (&[], cut_escaped(line.value, limits.description_bytes_max)),
-            Form::Time => (&["TZID", "VALUE", "RANGE"], line.value),
-            Form::Person => (&["CN", "PARTSTAT"], line.value),
-        };
-        self.write(&[name], limits);
-        for (param, value) in line.params() {
-            let wanted = params.iter().find(|wanted| param.eq_ignore_ascii_case(wanted));
-            if let Some(wanted) = wanted
-                && value.len() <= limits.text_bytes_max
-            {
-                let quote = if value.contains([':', ';', ',']) { "\"" } else { "" };
-                self.write(&[";", wanted, "=", quote, value, quote], limits);
+    /// The components and the reasons of a calendar with these lines in it.
+    fn check(lines: &str, limits: &FeedLimits, texts: &[&str], reasons: &[&str]) {
+        let calendar = format!("BEGIN:VCALENDAR\n{lines}\nEND:VCALENDAR\n");
+        let (items, summary) = read(calendar.as_bytes(), limits);
+        let (mut found, mut skipped) = (Vec::new(), Vec::new());
+        for item in items {
+            match item {
+                Item::Component(component) => found.push(component.text),
+                Item::Skipped(skip) => skipped.push(skip.to_string()),
             }
         }
-        self.write(&[":", value, "\n"], limits);
+        assert_eq!(
+            (found.as_slice(), skipped.as_slice()),
+            (&to_strings(texts)[..], &to_strings(reasons)[..])
+        );
+        assert_eq!(summary.unwrap().components, texts.len());
     }
 
-    /// The first UID counts. One that is too long to be a key is replaced by its hash.
-    fn keep_uid(&mut self, name: &str, uid: &str, limits: &FeedLimits) {
-        if !self.uid.is_empty() || uid.is_empty() {
-            return;
-        }
-        self.uid = match uid.len() > limits.text_bytes_max {
-            true => format!("long-{:016x}", fnv1a(uid.as_bytes())),
-            false => uid.to_owned(),
+    fn to_strings(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|&text| text.to_owned()).collect()
+    }
+
+    #[test]
+    fn what_is_no_calendar_says_what_it_is() {
+        let limits = FeedLimits { bytes_max: 2 * 1024 * 1024, ..FeedLimits::default() };
+        let check = |bytes: &[u8], reason: &str| {
+            assert_eq!(read(bytes, &limits).1.unwrap_err().to_string(), reason);
         };
-        let uid = self.uid.clone();
-        self.write(&[name, ":", &uid, "\n"], limits);
+        check(b"", "an empty body");
+        check(b"\r\n \r\n", "an empty body");
+        check(b"<!DOCTYPE html><title>Sign in</title>", "an HTML page");
+        check(b"\xEF\xBB\xBF  <html>", "an HTML page");
+        check(b"{\"error\":403}", "no BEGIN:VCALENDAR");
+        check(b"PRODID:x\nBEGIN:VCALENDAR\nEND:VCALENDAR", "no BEGIN:VCALENDAR");
+        check(b"BEGIN:VEVENT\nEND:VEVENT", "components without BEGIN:VCALENDAR around them");
+        check(b"BEGIN:VCALENDAR\nVERSION:2.0\n", "cut off before END:VCALENDAR");
+        check(b"BEGIN:VCALENDAR\nEND:VCALENDA", "cut off before END:VCALENDAR");
+        check(b"BEGIN:VCALENDAR\nEND:VCALENDAR\n<!-- 0.3 s -->", "text after END:VCALENDAR");
+        check(&vec![b'\n'; limits.bytes_max + 1], "larger than 2 MiB (feed bytes_max)");
     }
 
-    fn name_by_content(&mut self) {
-        self.uid = format!("made-{:016x}", fnv1a(self.text.as_bytes()));
-        self.text.extend(["UID:", &self.uid, "\n"]);
+    #[test]
+    fn the_calendar_s_own_properties_are_in_the_summary() {
+        let text = b"BEGIN:VCALENDAR\nX-WR-CALNAME:Work\\, mostly\nx-wr-timezone:Europe/Berlin\n\
+            BEGIN:VEVENT\nX-WR-TIMEZONE:Asia/Tokyo\nEND:VEVENT\nEND:VCALENDAR";
+        let summary = read(text, &FeedLimits::default()).1.unwrap();
+        assert_eq!(summary.zone.as_deref(), Some("Europe/Berlin"));
+        assert_eq!(summary.name.as_deref(), Some("Work, mostly"));
+        assert_eq!((summary.components, summary.skipped), (0, 1));
     }
 
-    fn write(&mut self, parts: &[&str], limits: &FeedLimits) {
-        let bytes: usize = parts.iter().map(|part| part.len()).sum();
-        if self.text.len() + bytes > limits.component_bytes_max {
-            self.unfit = Some("larger than component_bytes_max");
-        } else {
-            self.text.extend(parts.iter().copied());
-        }
+    #[test]
+    fn only_what_matters_is_kept_and_in_one_form() {
+        check(
+            "BEGIN:VEVENT\nuid:a\nDTSTAMP:20240101T000000Z\ndtstart;x-a=1;tzid=Europe/Berlin:20240101T090000\n\
+            ATTENDEE;RSVP=TRUE;CN=\"Doe, J\";PARTSTAT=ACCEPTED:mailto:j@x\nX-ALT-DESC:<p>\nEND:VEVENT\n\
+            BEGIN:VTIMEZONE\nTZID:Z\nBEGIN:DAYLIGHT\nTZOFFSETTO:+0200\nCOMMENT:x\nEND:DAYLIGHT\nEND:VTIMEZONE",
+            &FeedLimits::default(),
+            &[
+                "UID:a\nDTSTART;TZID=Europe/Berlin:20240101T090000\n\
+                ATTENDEE;CN=\"Doe, J\";PARTSTAT=ACCEPTED:mailto:j@x\n",
+                "TZID:Z\nBEGIN:DAYLIGHT\nTZOFFSETTO:+0200\nEND:DAYLIGHT\n",
+            ],
+            &[],
+        );
     }
 
-    /// The first few tell the story.
-    fn drop_line(&mut self, line: u32, reason: String) {
-        if self.dropped.len() < 4 {
-            self.dropped.push((line, reason));
-        }
+    #[test]
+    fn a_hash_is_the_same_in_every_release() {
+        let text = b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20240101\nEND:VEVENT\nEND:VCALENDAR";
+        let (items, _) = read(text, &FeedLimits::default());
+        let [Item::Component(component)] = &items[..] else { panic!("{items:?}") };
+        assert_eq!(component.uid, "made-457eb1ef1f4b7513");
+        assert_eq!(component.text, "DTSTART:20240101\nUID:made-457eb1ef1f4b7513\n");
+        assert_eq!(component.hash, 0x2562_89B9_12F1_F0AD);
     }
-}
 
-/// FNV-1a, 64 bits: small, stable, and good enough to tell a changed text from an unchanged one.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
-    })
+    #[test]
+    fn every_limit_leaves_a_mark() {
+        let limits = FeedLimits {
+            line_bytes_max: 40,
+            nesting_max: 3,
+            properties_max: 3,
+            component_bytes_max: 60,
+            text_bytes_max: 20,
+            description_bytes_max: 10,
+            components_max: 2,
+            ..FeedLimits::default()
+        };
+        let event =
+            |lines: &str| format!("BEGIN:VEVENT\nUID:a\nDTSTART:20240101\n{lines}\nEND:VEVENT");
+        let kept = |line: &str| format!("UID:a\nDTSTART:20240101\n{line}");
+        let check = |lines: &str, line: &str, reasons: &[&str]| {
+            check(&event(lines), &limits, &[&kept(line)], reasons);
+        };
+        check(
+            "SUMMARY:one two three four five six seven eight",
+            "",
+            &["line 5, a: SUMMARY dropped: its line is over 40 bytes (line_bytes_max)"],
+        );
+        check("SUMMARY:one two three four five", "SUMMARY:one two three four f\n", &[]);
+        check("DESCRIPTION:one two\\nthree", "DESCRIPTION:one two\\nt\n", &[]);
+        check("URL:https://example.com/long", "", &[]);
+        check(
+            "STATUS:X\nCLASS:X",
+            "STATUS:X\n",
+            &["line 6, a: CLASS dropped: over 3 properties (properties_max)"],
+        );
+        check(
+            "BEGIN:A\nBEGIN:B\nBEGIN:C\nEND:C\nEND:B\nEND:A\nCLASS:X",
+            "CLASS:X\n",
+            &["line 6, a: nested deeper than 3 (nesting_max)"],
+        );
+        let long = event("EXDATE:20240101,20240102\nEXDATE:20240101,20240102");
+        super::tests::check(&long, &limits, &[], &["line 2, a: larger than component_bytes_max"]);
+        let three = [event(""), event(""), event("")].join("\n");
+        let text = kept("");
+        let reason = "line 12, a: more than 2 components (components_max)";
+        super::tests::check(&three, &limits, &[&text, &text], &[reason]);
+    }
+
+    #[test]
+    fn what_is_left_open_or_stands_outside_is_skipped() {
+        check(
+            "BEGIN:VEVENT\nUID:a\nDTSTART:20240101\nBEGIN:VALARM\nUID:x\n\
+            BEGIN:VEVENT\nUID:b\nDTSTART:20240101\nBEGIN:VALARM\nEND:VEVENT\nEND:VTODO\n\
+            END:VCALENDAR\nBEGIN:VEVENT\nUID:c\nDTSTART:20240101\nEND:VEVENT\nBEGIN:VCALENDAR\n\
+            BEGIN:VTIMEZONE\nEND:VTIMEZONE",
+            &FeedLimits::default(),
+            &["UID:b\nDTSTART:20240101\n"],
+            &[
+                "line 2, a: its END is missing",
+                "line 14, c: outside of BEGIN:VCALENDAR",
+                "line 19, no UID: TZID is missing",
+            ],
+        );
+    }
 }

@@ -5,14 +5,15 @@
 //! repeat, and overrides, which stand in for single instances. Work and memory are bounded by
 //! [`FeedLimits`]; passing a limit cuts the result short and says so.
 
-use jiff::civil::{Date, DateTime, date};
+use jiff::Timestamp;
+use jiff::civil::date;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 
 use super::event::{End, Event, PeriodEnd, Stamp};
 use super::frame::{Frame, Until, touches};
 use super::recur::{Recurrence, Steps};
 use super::rule::Rule;
+use super::schedule::{Exclusions, Instance, Master, Override, Schedule, Template};
 use super::value::{Duration, Value};
 use super::zone::{Step, Zones};
 use super::{Occurrence, Status, Time, Window};
@@ -49,103 +50,11 @@ pub fn expand(series: &[Event], zones: &Zones, window: Window, limits: &FeedLimi
 /// The years that a calendar is about.
 const YEARS: std::ops::RangeInclusive<i16> = 1900..=2200;
 
-/// Room for zone offsets where civil times are compared with the window: none exceeds 26 hours.
-const SLACK: SignedDuration = SignedDuration::from_hours(48);
-
 fn clamp(window: Window) -> Window {
     let midnight = |year| TimeZone::UTC.to_timestamp(date(year, 1, 1).at(0, 0, 0, 0));
     let first = midnight(*YEARS.start()).unwrap_or(Timestamp::MIN);
     let last = midnight(*YEARS.end() + 1).unwrap_or(Timestamp::MAX);
     Window { start: window.start.max(first), end: window.end.min(last) }
-}
-
-/// When an event happens, its zone found.
-struct Schedule {
-    frame: Frame,
-    civil: DateTime,
-    time: Time,
-    length: Duration,
-}
-
-impl Schedule {
-    fn reach(&self) -> Reach {
-        Reach { before: SignedDuration::ZERO, after: span(self.length) }
-    }
-}
-
-/// How far around its original start an instance can be seen: overrides move it, and it lasts.
-#[derive(Clone, Copy)]
-struct Reach {
-    before: SignedDuration,
-    after: SignedDuration,
-}
-
-impl Reach {
-    fn union(self, other: Reach) -> Reach {
-        Reach { before: self.before.max(other.before), after: self.after.max(other.after) }
-    }
-}
-
-/// The length on a clock without changes of offset.
-fn span(length: Duration) -> SignedDuration {
-    let seconds = length.days.saturating_mul(86_400).saturating_add(length.seconds);
-    SignedDuration::from_secs(seconds)
-}
-
-/// One instance of a master.
-#[derive(Clone, Copy)]
-struct Instance {
-    time: Time,
-    civil: DateTime,
-    length: Duration,
-}
-
-/// What stands in for an instance, or for all from there on.
-struct Override {
-    event: usize,
-    /// The original start that it stands in for, in its master's frame.
-    original: Time,
-    and_future: bool,
-}
-
-/// A THISANDFUTURE override, as it shapes the instances after it.
-struct Template {
-    event: usize,
-    from: Time,
-    cancelled: bool,
-    /// How far it moved its own instance, in civil time.
-    shift: SignedDuration,
-    schedule: Schedule,
-}
-
-impl Template {
-    fn reach(&self) -> Reach {
-        let after = span(self.schedule.length).saturating_add(self.shift.max(SignedDuration::ZERO));
-        Reach { before: SignedDuration::ZERO.saturating_sub(self.shift), after }
-    }
-
-    /// When an instance happens instead; `None` when it does not.
-    fn apply(&self, instance: &Instance) -> Option<(Time, Time)> {
-        let frame = &self.schedule.frame;
-        let civil = frame.civil(instance.time).checked_add(self.shift).ok()?;
-        let start = frame.time(civil)?;
-        let end = frame.end(civil, start, self.schedule.length)?;
-        (!self.cancelled).then_some((start, end))
-    }
-}
-
-/// EXDATE: times to the second, and whole days.
-#[derive(Default)]
-struct Exclusions {
-    times: Vec<Time>,
-    days: Vec<Date>,
-}
-
-impl Exclusions {
-    fn contains(&self, time: Time, frame: &Frame) -> bool {
-        self.times.binary_search(&time).is_ok()
-            || self.days.binary_search(&frame.civil(time).date()).is_ok()
-    }
 }
 
 struct Run<'a> {
@@ -243,107 +152,78 @@ impl Run<'_> {
         excluded: &Exclusions,
         overrides: &[Override],
     ) {
-        let repeats = self.series[event].repeats();
-        let templates = self.templates(overrides);
-        let reach = templates.iter().map(Template::reach).fold(schedule.reach(), Reach::union);
-        for instance in self.instances(event, schedule, reach) {
-            let replaced = overrides.binary_search_by_key(&instance.time, |other| other.original);
-            if replaced.is_ok() || excluded.contains(instance.time, &schedule.frame) {
-                continue;
-            }
-            let template = templates.iter().rev().find(|later| later.from <= instance.time);
-            let (event, start, end) = match template {
-                Some(template) => match template.apply(&instance) {
-                    Some((start, end)) => (template.event, start, end),
-                    None => continue,
-                },
-                None => match schedule.frame.end(instance.civil, instance.time, instance.length) {
-                    Some(end) => (event, instance.time, end),
-                    None => continue,
-                },
-            };
-            let recurrence = repeats.then_some(instance.time);
-            self.emit(Occurrence { start, end, event, recurrence });
-        }
-    }
-
-    /// All instances that may touch the window, in order.
-    fn instances(&mut self, event: usize, schedule: &Schedule, reach: Reach) -> Vec<Instance> {
-        let from = schedule.frame.civil(Time::Instant(self.window.start));
-        let to = schedule.frame.civil(Time::Instant(self.window.end));
-        let from = from.saturating_sub(SLACK).saturating_sub(reach.after);
-        let to = to.saturating_add(SLACK).saturating_add(reach.before);
-
+        let master = Master {
+            event,
+            repeats: self.series[event].repeats(),
+            window: self.window,
+            schedule,
+            excluded,
+            overrides,
+            templates: self.templates(overrides),
+        };
         let series = self.series;
         let mut found = Vec::new();
         let mut starts = series[event].rules.is_empty();
         for rule in &series[event].rules {
-            starts |= self.follow(rule, schedule, (from, to), &mut found);
-            found.sort_unstable_by_key(|instance: &Instance| instance.time);
-            found.dedup_by_key(|instance| instance.time);
-            if found.len() > self.limits.occurrences_max {
-                found.truncate(self.limits.occurrences_max);
-                self.too_many();
-            }
+            starts |= self.follow(rule, &master, &mut found);
+            keep_earliest(&mut found, self.limits.occurrences_max);
         }
-        if starts && schedule.civil >= from && schedule.civil <= to {
-            let Schedule { time, civil, length, .. } = *schedule;
-            found.push(Instance { time, civil, length });
+        let Schedule { time, civil, length, .. } = *schedule;
+        if starts {
+            found.extend(master.occurrence(Instance { time, civil, length }));
         }
         for extra in &series[event].extra {
             for &(value, end) in &extra.values {
                 let Some(time) = self.time(value, &extra.zone, &schedule.frame) else { continue };
-                let civil = schedule.frame.civil(time);
                 let length = match end {
-                    PeriodEnd::Absent => Some(schedule.length),
+                    PeriodEnd::Absent => Some(length),
                     PeriodEnd::After(length) => Some(length),
                     PeriodEnd::At(value) => self
                         .time(value, &extra.zone, &schedule.frame)
                         .map(|end| schedule.frame.length(time, end)),
                 };
-                let length = length.filter(|length| !length.is_negative());
-                if let (Some(length), true) = (length, civil >= from && civil <= to) {
-                    found.push(Instance { time, civil, length });
+                if let Some(length) = length.filter(|length| !length.is_negative()) {
+                    let civil = schedule.frame.civil(time);
+                    found.extend(master.occurrence(Instance { time, civil, length }));
                 }
             }
         }
-        found.sort_by_key(|instance| instance.time);
-        found.dedup_by_key(|instance| instance.time);
-        found
+        keep_earliest(&mut found, usize::MAX);
+        self.expansion.occurrences.extend(found.into_iter().map(|(_, occurrence)| occurrence));
     }
 
-    /// Adds the times of a rule between two civil times. Returns whether the rule allows DTSTART
-    /// at all: a series whose UNTIL is before its start has no instances. A DTSTART that does
-    /// not match its rule happens all the same, and COUNT does not count it.
+    /// Adds the occurrences of a rule in the window. Returns whether the rule allows DTSTART at
+    /// all: a series whose UNTIL is before its start has no instances. A DTSTART that does not
+    /// match its rule happens all the same, and COUNT does not count it.
     fn follow(
         &mut self,
         rule: &Rule,
-        schedule: &Schedule,
-        (from, to): (DateTime, DateTime),
-        found: &mut Vec<Instance>,
+        master: &Master<'_>,
+        found: &mut Vec<(Time, Occurrence)>,
     ) -> bool {
-        let days = matches!(schedule.frame, Frame::Days);
+        let Schedule { frame, civil: start, time: start_time, length } = master.schedule;
+        let days = matches!(frame, Frame::Days);
         if days && rule.is_finer_than_a_day() {
             self.warn("RRULE ignored: hours, minutes and seconds of an all-day event".to_owned());
             return true;
         }
-        let until = Until::new(rule.until, &schedule.frame);
-        if until.is_before(schedule.civil, schedule.time) {
+        let until = Until::new(rule.until, frame);
+        if until.is_before(*start, *start_time) {
             return false;
         }
-        let start = schedule.civil;
+        let (from, to) = master.reach();
         // Only counting from the start tells which instance is the last.
-        let first = if rule.count.is_some() { start } else { from };
+        let first = if rule.count.is_some() { *start } else { from };
         let mut left = rule.count.unwrap_or(u32::MAX);
-        let mut recurrence = Recurrence::new(rule.completed(start, days), start, first, to);
+        let mut recurrence = Recurrence::new(rule.completed(*start, days), *start, first, to);
         let most = found.len().saturating_add(self.limits.occurrences_max);
         while left > 0
             && let Some(civil) = recurrence.next(&mut self.steps)
             && civil <= to
         {
-            let time = match civil == start {
-                true => Some(schedule.time),
-                false => schedule.frame.generated(civil),
+            let time = match civil == *start {
+                true => Some(*start_time),
+                false => frame.generated(civil),
             };
             let Some(time) = time else { continue };
             if until.is_before(civil, time) {
@@ -353,11 +233,12 @@ impl Run<'_> {
             if civil < from {
                 continue;
             }
-            if found.len() == most {
+            let occurrence = master.occurrence(Instance { time, civil, length: *length });
+            if found.len() == most && occurrence.is_some() {
                 self.too_many();
                 break;
             }
-            found.push(Instance { time, civil, length: schedule.length });
+            found.extend(occurrence);
         }
         true
     }
@@ -368,19 +249,16 @@ impl Run<'_> {
             return;
         }
         let Some(schedule) = self.schedule(event) else { return };
-        let end = schedule.frame.end(schedule.civil, schedule.time, schedule.length);
-        let Some(end) = end else { return };
-        self.emit(Occurrence {
-            start: schedule.time,
-            end,
-            event: other.event,
-            recurrence: Some(other.original),
-        });
-    }
-
-    fn emit(&mut self, occurrence: Occurrence) {
-        if touches(self.window, occurrence.start, occurrence.end) {
-            self.expansion.occurrences.push(occurrence);
+        let Schedule { frame, civil, time: start, length } = schedule;
+        let Some(end) = frame.end(civil, start, length) else { return };
+        if touches(self.window, start, end) {
+            let recurrence = Some(other.original);
+            self.expansion.occurrences.push(Occurrence {
+                start,
+                end,
+                event: other.event,
+                recurrence,
+            });
         }
     }
 
@@ -498,6 +376,85 @@ impl Run<'_> {
     }
 }
 
+/// In order of their original starts, each once; of duplicates the first one found.
+fn keep_earliest(found: &mut Vec<(Time, Occurrence)>, max: usize) {
+    found.sort_by_key(|(original, _)| *original);
+    found.dedup_by_key(|(original, _)| *original);
+    found.truncate(max);
+}
+
 fn revision(event: &Event) -> (u32, Option<Timestamp>) {
     (event.sequence, event.last_modified)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZoneDatabase;
+
+    use super::*;
+
+    /// Expands events, given as their lines, over January 2024 in Madrid.
+    fn january(events: &[&str], limits: &FeedLimits) -> Expansion {
+        let events: Vec<Event> =
+            events.iter().map(|text| Event::parse(text, limits).unwrap()).collect();
+        let database = TimeZoneDatabase::bundled();
+        let zones = Zones::new(&database, database.get("Europe/Madrid").unwrap(), None);
+        let instant = |text: &str| text.parse().unwrap();
+        let (start, end) = (instant("2024-01-01T00:00:00Z"), instant("2024-02-01T00:00:00Z"));
+        expand(&events, &zones, Window { start, end }, limits)
+    }
+
+    #[test]
+    fn passing_a_limit_leaves_a_mark_and_the_earliest_occurrences() {
+        let check = |rule: &str, limits: FeedLimits, count: usize, mark: &str| {
+            let event = format!("DTSTART:20200101T000000Z\nRRULE:{rule}");
+            let expansion = january(&[&event], &limits);
+            assert_eq!(expansion.occurrences.len(), count, "{rule}");
+            assert_eq!(expansion.truncated.as_deref(), Some(mark), "{rule}");
+        };
+        let defaults = FeedLimits::default;
+        let many = "more than 5000 occurrences in the window (occurrences_max)";
+        check("FREQ=MINUTELY", defaults(), 5_000, many);
+        check(
+            "FREQ=SECONDLY",
+            FeedLimits { occurrences_max: 7, ..defaults() },
+            7,
+            "more than 7 occurrences in the window (occurrences_max)",
+        );
+        check(
+            "FREQ=SECONDLY;COUNT=4000000000",
+            defaults(),
+            0,
+            "the recurrence rule took more than 100000 steps (steps_max)",
+        );
+    }
+
+    #[test]
+    fn a_series_may_have_too_many_overrides() {
+        let limits = FeedLimits { overrides_max: 1, ..FeedLimits::default() };
+        let event = "DTSTART:20240102T000000Z\nRECURRENCE-ID:20240102T000000Z";
+        let other = "DTSTART:20240103T000000Z\nRECURRENCE-ID:20240103T000000Z";
+        let expansion = january(&[event, other], &limits);
+        assert_eq!(expansion.occurrences.len(), 1);
+        let mark = "more than 1 overrides in the series (overrides_max)";
+        assert_eq!(expansion.truncated.as_deref(), Some(mark));
+    }
+
+    #[test]
+    fn only_what_repeats_has_a_place_in_a_series() {
+        let original = |event: &str| {
+            january(&[event], &FeedLimits::default()).occurrences[0].recurrence.is_some()
+        };
+        assert!(!original("DTSTART:20240102T000000Z"));
+        assert!(!original("DTSTART:20240102T000000Z\nRRULE:FREQ=DAILY;COUNT=0"));
+        assert!(original("DTSTART:20240102T000000Z\nRRULE:FREQ=DAILY;COUNT=1"));
+        assert!(original("DTSTART:20240102T000000Z\nRDATE:20240103T000000Z"));
+    }
+
+    #[test]
+    fn a_rule_finer_than_a_day_means_nothing_for_days() {
+        let expansion = january(&["DTSTART:20240102\nRRULE:FREQ=HOURLY"], &FeedLimits::default());
+        assert_eq!(expansion.occurrences.len(), 1);
+        assert_eq!(expansion.warnings.len(), 1);
+    }
 }

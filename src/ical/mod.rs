@@ -8,12 +8,14 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 
 pub mod component;
+mod draft;
 pub mod event;
 pub mod expand;
 mod frame;
 mod line;
 mod recur;
 pub mod rule;
+mod schedule;
 pub mod value;
 mod windows;
 pub mod zone;

@@ -1,1 +1,237 @@
+//! Whole calendars: `tests/data/ics/NAME.ics` and what must come of it, `NAME.golden`.
+//!
+//! The first line of a golden file gives the window and the display's zone:
+//! `# 2024-01-01T00:00:00Z 2024-02-01T00:00:00Z Europe/Berlin`. Every further line is an
+//! occurrence (start, end, original start, summary; `=` for an original start that was not
+//! moved, `-` for an event that does not repeat) or begins with `!` and says what was left out.
+//! `BLESS=1` writes the files anew; read the difference before you commit it.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+
+use super::component::{Component, Item, Kind, NotACalendar, Reader, Summary};
+use super::event::Event;
+use super::expand::{Expansion, expand};
+use super::zone::Zones;
+use super::{Time, Window};
+use crate::budget::FeedLimits;
+
+/// Reads a calendar in chunks of this many bytes.
+fn read_chunks(
+    bytes: &[u8],
+    chunk: usize,
+    limits: &FeedLimits,
+) -> (Vec<Item>, Result<Summary, NotACalendar>) {
+    let mut items = Vec::new();
+    let mut sink = |item| items.push(item);
+    let mut reader = Reader::new(limits);
+    for piece in bytes.chunks(chunk) {
+        if let Err(reason) = reader.push(piece, &mut sink) {
+            return (items, Err(reason));
+        }
+    }
+    let summary = reader.finish(&mut sink);
+    (items, summary)
+}
+
+fn read(bytes: &[u8]) -> (Vec<Item>, Result<Summary, NotACalendar>) {
+    read_chunks(bytes, usize::MAX, &FeedLimits::default())
+}
+
+fn database() -> TimeZoneDatabase {
+    TimeZoneDatabase::bundled()
+}
+
+/// Every series of a calendar with its occurrences.
+fn expand_all(
+    items: &[Item],
+    calendar_zone: Option<&str>,
+    window: Window,
+    zone: &TimeZone,
+    limits: &FeedLimits,
+) -> Vec<(Vec<Event>, Expansion)> {
+    let mut zones = Zones::new(&database(), zone.clone(), calendar_zone);
+    let mut series: BTreeMap<&str, Vec<Event>> = BTreeMap::new();
+    for item in items {
+        match item {
+            Item::Component(Component { kind: Kind::TimeZone, text, .. }) => zones.define(text),
+            Item::Component(Component { uid, text, .. }) => {
+                let event = Event::parse(text, limits).unwrap();
+                assert_eq!(event.uid, *uid);
+                series.entry(uid).or_default().push(event);
+            }
+            Item::Skipped(_) => {}
+        }
+    }
+    let expand = |events: Vec<Event>| {
+        let expansion = expand(&events, &zones, window, limits);
+        (events, expansion)
+    };
+    series.into_values().map(expand).collect()
+}
+
+fn show(time: Time, zone: &TimeZone) -> String {
+    match time {
+        Time::Instant(instant) => {
+            instant.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+        }
+        Time::Floating(civil) => civil.to_string(),
+        Time::Date(date) => date.to_string(),
+    }
+}
+
+/// The golden text of a calendar, without its first line.
+fn golden(bytes: &[u8], window: Window, zone: &TimeZone) -> String {
+    let limits = FeedLimits::default();
+    let (items, summary) = read(bytes);
+    let mut lines = Vec::new();
+    let summary = summary.unwrap_or_else(|reason| {
+        lines.push(format!("! {reason}"));
+        Summary::default()
+    });
+    lines.extend(items.iter().filter_map(|item| match item {
+        Item::Skipped(skip) => Some(format!("! {skip}")),
+        Item::Component(_) => None,
+    }));
+    let mut found = Vec::new();
+    for (events, expansion) in expand_all(&items, summary.zone.as_deref(), window, zone, &limits) {
+        let uid = &events[0].uid;
+        lines.extend(expansion.warnings.iter().map(|warning| format!("! {uid}: {warning}")));
+        lines.extend(expansion.truncated.iter().map(|mark| format!("! {uid}: {mark}")));
+        for occurrence in expansion.occurrences {
+            let original = match occurrence.recurrence {
+                None => "-".to_owned(),
+                Some(original) if original == occurrence.start => "=".to_owned(),
+                Some(original) => show(original, zone),
+            };
+            let (start, end) = (show(occurrence.start, zone), show(occurrence.end, zone));
+            let summary = &events[occurrence.event].details.summary;
+            found.push(format!("{start} {end} {original} {summary}"));
+        }
+    }
+    found.sort();
+    lines.extend(found);
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+fn calendars() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/ics");
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|ext| ext == "ics")).collect();
+    paths.sort();
+    assert!(paths.len() >= 25, "{} calendars", paths.len());
+    paths
+}
+
+#[test]
+fn every_calendar_expands_to_its_golden_file() {
+    let bless = std::env::var_os("BLESS").is_some();
+    let mut wrong = Vec::new();
+    for path in calendars() {
+        let golden_path = path.with_extension("golden");
+        let expected = fs::read_to_string(&golden_path).unwrap();
+        let head = expected.lines().next().unwrap();
+        let [_, start, end, zone] = head.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("{}: the first line gives window and zone", golden_path.display());
+        };
+        let window = Window { start: start.parse().unwrap(), end: end.parse().unwrap() };
+        let zone = database().get(zone).unwrap();
+        let found = format!("{head}\n{}", golden(&fs::read(&path).unwrap(), window, &zone));
+        if bless {
+            fs::write(&golden_path, found).unwrap();
+        } else if found != expected {
+            wrong.push(format!("{}\nexpected:\n{expected}\nfound:\n{found}", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_calendar_is_the_same_however_it_is_cut() {
+    let limits = FeedLimits::default();
+    for path in calendars() {
+        let bytes = fs::read(&path).unwrap();
+        let whole = read(&bytes);
+        for chunk in [1, 2, 3, 7, 64] {
+            assert_eq!(read_chunks(&bytes, chunk, &limits), whole, "{} by {chunk}", path.display());
+        }
+    }
+}
+
+/// Xorshift: enough to break calendars, and repeatable from its seed.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % end.max(1) as u64) as usize
+    }
+}
+
+/// One small change: a byte, a cut, a line moved, a piece of another calendar.
+fn damage(bytes: &mut Vec<u8>, donor: &[u8], random: &mut Random) {
+    let at = random.below(bytes.len());
+    match random.below(6) {
+        0 if !bytes.is_empty() => bytes[at] = random.below(256) as u8,
+        1 => bytes.truncate(at),
+        2 => {
+            let end = (at + random.below(60)).min(bytes.len());
+            bytes.drain(at..end);
+        }
+        3 => {
+            let from = random.below(donor.len());
+            let piece = &donor[from..(from + random.below(80)).min(donor.len())];
+            bytes.splice(at..at, piece.iter().copied());
+        }
+        4 => {
+            // Numbers are where overflow hides.
+            let digits = bytes.iter().enumerate().filter(|(_, byte)| byte.is_ascii_digit());
+            let digits: Vec<usize> = digits.map(|(index, _)| index).collect();
+            if let Some(&index) = digits.get(random.below(digits.len())) {
+                bytes[index] = b"0123456789-"[random.below(11)];
+            }
+        }
+        _ => {
+            let words: [&[u8]; 8] = [
+                b"\n",
+                b"\r\n ",
+                b";",
+                b":",
+                b"\"",
+                b"BEGIN:VEVENT\n",
+                b"END:VCALENDAR\n",
+                b";BYSETPOS=-366;BYHOUR=1,2,3;BYWEEKNO=53",
+            ];
+            bytes.splice(at..at, words[random.below(words.len())].iter().copied());
+        }
+    }
+}
+
+#[test]
+fn a_damaged_calendar_never_panics_and_never_runs_away() {
+    let limits = FeedLimits { steps_max: 2_000, occurrences_max: 100, ..FeedLimits::default() };
+    let good: Vec<Vec<u8>> = calendars().iter().map(|path| fs::read(path).unwrap()).collect();
+    let zone = database().get("Europe/Berlin").unwrap();
+    let day = |text: &str| text.parse::<Timestamp>().unwrap();
+    let window = Window { start: day("2024-03-01T00:00:00Z"), end: day("2024-05-01T00:00:00Z") };
+    for seed in 1..=1_000 {
+        let mut random = Random(u64::wrapping_mul(seed, 0x9E37_79B9_7F4A_7C15));
+        let mut bytes = good[random.below(good.len())].clone();
+        for _ in 0..=random.below(4) {
+            damage(&mut bytes, &good[random.below(good.len())], &mut random);
+        }
+        let whole = read_chunks(&bytes, usize::MAX, &limits);
+        let chunk = 1 + random.below(40);
+        assert_eq!(read_chunks(&bytes, chunk, &limits), whole, "seed {seed}, chunk {chunk}");
+        for (_, expansion) in expand_all(&whole.0, None, window, &zone, &limits) {
+            assert!(expansion.occurrences.len() <= limits.occurrences_max, "seed {seed}");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! What is kept of a component: which properties, which of their parameters, and how much of
+//! their text. What does not change what people see, such as DTSTAMP, is left out, so that an
+//! event that did not change keeps its hash.
+
+use super::event::PEOPLE_MAX;
+use super::line::{ContentLine, Line, cut_escaped};
+use crate::budget::FeedLimits;
+
+/// The component being read. Its buffers are used again for the next one.
+#[derive(Default)]
+pub(super) struct Draft {
+    pub(super) text: String,
+    pub(super) uid: String,
+    /// The line of its BEGIN.
+    pub(super) line: u32,
+    properties: usize,
+    people: usize,
+    /// Why it cannot be kept.
+    pub(super) unfit: Option<&'static str>,
+    /// What was dropped from it: line and reason.
+    pub(super) dropped: Vec<(u32, String)>,
+}
+
+/// A property that is kept, and in which form.
+pub(super) type Property = (&'static str, Form);
+
+/// How the value of a kept property is stored.
+#[derive(Clone, Copy)]
+pub(super) enum Form {
+    /// As written, without parameters; dropped when longer than `text_bytes_max`.
+    Plain,
+    /// As written, without parameters, however long.
+    Whole,
+    /// Cut to `text_bytes_max`.
+    Text,
+    /// Cut to `description_bytes_max`.
+    Description,
+    /// With the parameters TZID, VALUE and RANGE.
+    Time,
+    /// With the parameters CN and PARTSTAT.
+    Person,
+}
+
+/// The more frequent ones first.
+pub(super) const EVENT: &[Property] = &[
+    ("DTSTART", Form::Time),
+    ("DTEND", Form::Time),
+    ("UID", Form::Whole),
+    ("SUMMARY", Form::Text),
+    ("DESCRIPTION", Form::Description),
+    ("LOCATION", Form::Text),
+    ("STATUS", Form::Plain),
+    ("TRANSP", Form::Plain),
+    ("SEQUENCE", Form::Plain),
+    ("LAST-MODIFIED", Form::Plain),
+    ("ATTENDEE", Form::Person),
+    ("ORGANIZER", Form::Person),
+    ("RRULE", Form::Whole),
+    ("EXDATE", Form::Time),
+    ("RECURRENCE-ID", Form::Time),
+    ("DURATION", Form::Plain),
+    ("RDATE", Form::Time),
+    ("CLASS", Form::Plain),
+    ("CATEGORIES", Form::Text),
+    ("URL", Form::Plain),
+    ("COLOR", Form::Plain),
+    ("CONFERENCE", Form::Plain),
+    ("X-GOOGLE-CONFERENCE", Form::Plain),
+    ("X-MICROSOFT-CDO-BUSYSTATUS", Form::Plain),
+    ("X-OUTLOOK-DELETED", Form::Plain),
+];
+
+pub(super) const TIME_ZONE: &[Property] =
+    &[("TZID", Form::Whole), ("X-LIC-LOCATION", Form::Plain), ("TZUNTIL", Form::Plain)];
+
+pub(super) const OBSERVANCE: &[Property] = &[
+    ("DTSTART", Form::Time),
+    ("TZOFFSETFROM", Form::Plain),
+    ("TZOFFSETTO", Form::Plain),
+    ("RRULE", Form::Whole),
+    ("RDATE", Form::Time),
+    ("TZNAME", Form::Plain),
+];
+
+impl Draft {
+    pub(super) fn start(&mut self, line: u32) {
+        self.text.clear();
+        self.uid.clear();
+        self.dropped.clear();
+        (self.line, self.properties, self.people, self.unfit) = (line, 0, 0, None);
+    }
+
+    /// Writes the line down if it is one of `properties`.
+    pub(super) fn keep(
+        &mut self,
+        properties: &[Property],
+        name: &[u8],
+        line: &Line<'_>,
+        limits: &FeedLimits,
+    ) {
+        let known =
+            properties.iter().find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()));
+        let Some(&(name, form)) = known else { return };
+        if line.overlong {
+            let max = limits.line_bytes_max;
+            let reason = format!("{name} dropped: its line is over {max} bytes (line_bytes_max)");
+            return self.drop_line(line.number, reason);
+        }
+        // The event's own limit on EXDATE and RDATE counts their values.
+        let listed = matches!(name, "EXDATE" | "RDATE");
+        let counter = if name == "ATTENDEE" { &mut self.people } else { &mut self.properties };
+        *counter += usize::from(!listed);
+        if self.people > PEOPLE_MAX && name == "ATTENDEE" {
+            return;
+        }
+        if self.properties > limits.properties_max && !listed {
+            let reason = format!(
+                "{name} dropped: over {} properties (properties_max)",
+                limits.properties_max
+            );
+            return self.drop_line(line.number, reason);
+        }
+        let text = String::from_utf8_lossy(line.bytes);
+        let kept = match form {
+            Form::Time => ContentLine::parse_time(&text),
+            _ => ContentLine::parse(&text),
+        };
+        let Some(kept) = kept else { return };
+        if matches!(name, "UID" | "TZID") {
+            return self.keep_uid(name, kept.value.trim(), limits);
+        }
+        self.write_property(name, form, &kept, limits);
+    }
+
+    fn write_property(
+        &mut self,
+        name: &str,
+        form: Form,
+        line: &ContentLine<'_>,
+        limits: &FeedLimits,
+    ) {
+        let (params, value): (&[&str], &str) = match form {
+            Form::Plain | Form::Person if line.value.len() > limits.text_bytes_max => return,
+            Form::Plain | Form::Whole => (&[], line.value),
+            Form::Text => (&[], cut_escaped(line.value, limits.text_bytes_max)),
+            Form::Description => (&[], cut_escaped(line.value, limits.description_bytes_max)),
+            Form::Time => (&["TZID", "VALUE", "RANGE"], line.value),
+            Form::Person => (&["CN", "PARTSTAT"], line.value),
+        };
+        self.write(&[name], limits);
+        for (param, value) in line.params() {
+            let wanted = params.iter().find(|wanted| param.eq_ignore_ascii_case(wanted));
+            if let Some(wanted) = wanted
+                && value.len() <= limits.text_bytes_max
+            {
+                let quote = if value.contains([':', ';', ',']) { "\"" } else { "" };
+                self.write(&[";", wanted, "=", quote, value, quote], limits);
+            }
+        }
+        self.write(&[":", value, "\n"], limits);
+    }
+
+    /// The first UID counts. One that is too long to be a key is replaced by its hash.
+    fn keep_uid(&mut self, name: &str, uid: &str, limits: &FeedLimits) {
+        if !self.uid.is_empty() || uid.is_empty() {
+            return;
+        }
+        self.uid = match uid.len() > limits.text_bytes_max {
+            true => format!("long-{:016x}", fnv1a(uid.as_bytes())),
+            false => uid.to_owned(),
+        };
+        let uid = self.uid.clone();
+        self.write(&[name, ":", &uid, "\n"], limits);
+    }
+
+    pub(super) fn name_by_content(&mut self) {
+        self.uid = format!("made-{:016x}", fnv1a(self.text.as_bytes()));
+        self.text.extend(["UID:", &self.uid, "\n"]);
+    }
+
+    pub(super) fn write(&mut self, parts: &[&str], limits: &FeedLimits) {
+        let bytes: usize = parts.iter().map(|part| part.len()).sum();
+        if self.text.len() + bytes > limits.component_bytes_max {
+            self.unfit = Some("larger than component_bytes_max");
+        } else {
+            self.text.extend(parts.iter().copied());
+        }
+    }
+
+    /// The first few tell the story.
+    pub(super) fn drop_line(&mut self, line: u32, reason: String) {
+        if self.dropped.len() < 4 {
+            self.dropped.push((line, reason));
+        }
+    }
+}
+
+/// FNV-1a, 64 bits: small, stable, and good enough to tell a changed text from an unchanged one.
+pub(super) fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    })
+}
