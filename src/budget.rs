@@ -182,6 +182,9 @@ pub struct FeedLimits {
     pub components_max: usize,
     /// Occurrences of one series in the window.
     pub occurrences_max: usize,
+    /// Occurrences of one feed in the window; further series are left out, with a mark. They
+    /// are on disk: this bounds its wear and the time that publishing takes.
+    pub feed_occurrences_max: usize,
     /// Steps of one series' recurrence generator.
     pub steps_max: usize,
     /// Days before today that are kept.
@@ -204,6 +207,7 @@ impl Default for FeedLimits {
             overrides_max: 1_000,
             components_max: 100_000,
             occurrences_max: 5_000,
+            feed_occurrences_max: 200_000,
             steps_max: 100_000,
             past_days: 1,
             future_days: 60,

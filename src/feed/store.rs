@@ -302,12 +302,13 @@ fn expand_series(
     )?;
     let mut rows = members.query(params![feed, EVENT, everything])?;
     let mut series = Series::default();
+    let mut room = limits.feed_occurrences_max;
     loop {
         let row = rows.next()?;
         let uid = row.map(|row| row.get::<_, String>(1)).transpose()?;
         if uid.as_ref() != Some(&series.uid) {
-            published.changed |=
-                series.publish(connection, zones, window, limits, &mut published.warnings)?;
+            let expansion = series.expand(zones, window, limits, &mut room, published);
+            published.changed |= series.store(connection, &expansion)?;
             series = Series { uid: uid.clone().unwrap_or_default(), ..Series::default() };
         }
         let Some(row) = row else { return Ok(()) };
@@ -353,24 +354,32 @@ struct Stored {
 const NOT_RECURRING: i64 = i64::MIN;
 
 impl Series {
-    /// Makes the stored occurrences those of the window; true when any had to be written.
-    fn publish(
+    /// The occurrences that are to be stored, out of the room that the feed has left.
+    fn expand(
         &self,
-        connection: &Connection,
         zones: &Zones,
         window: Window,
         limits: &FeedLimits,
-        warnings: &mut Vec<String>,
-    ) -> Result<bool> {
-        if self.events.is_empty() {
-            return Ok(false);
-        }
+        room: &mut usize,
+        published: &mut Published,
+    ) -> Vec<Occurrence> {
         let expansion = expand(&self.events, zones, window, limits);
         for text in expansion.truncated.iter().chain(&expansion.warnings) {
-            warn(warnings, &self.uid, text);
+            warn(&mut published.warnings, &self.uid, text);
         }
+        let mut occurrences = expansion.occurrences;
+        if occurrences.len() > *room {
+            warn(&mut published.warnings, &self.uid, "the feed has more occurrences than are kept");
+            occurrences.truncate(*room);
+        }
+        *room -= occurrences.len();
+        occurrences
+    }
+
+    /// Makes the stored occurrences these; true when any had to be written.
+    fn store(&self, connection: &Connection, occurrences: &[Occurrence]) -> Result<bool> {
         let wanted: HashSet<Stored> =
-            expansion.occurrences.iter().map(|occurrence| self.stored(occurrence)).collect();
+            occurrences.iter().map(|occurrence| self.stored(occurrence)).collect();
         let mut kept = HashSet::with_capacity(wanted.len());
         let mut gone = Vec::new();
         let mut existing = connection.prepare_cached(

@@ -161,11 +161,6 @@ impl Rig {
         assert!(client.is_closed().await);
         answer
     }
-
-    /// The executor, for servers and clients beside it.
-    pub(crate) fn executor(&self) -> Rc<LocalExecutor<'static>> {
-        Rc::clone(&self.executor)
-    }
 }
 
 /// One connection to the program.
