@@ -248,7 +248,7 @@ impl Assembler {
             _ if is("X-WR-CALNAME") || is("NAME") => &mut self.summary.name,
             _ => return,
         };
-        let text = String::from_utf8_lossy(line.bytes);
+        let text = line::text(line.bytes);
         let value = ContentLine::parse(&text).map(|line| line::decode_text(line.value.trim(), ' '));
         let value = value.filter(|value| !value.is_empty() && field.is_none());
         if let Some(value) = value {
@@ -353,7 +353,7 @@ impl Assembler {
         }
         let draft = &self.draft;
         if kind == Kind::Event
-            && let Err(reason) = Event::parse(&draft.text, &self.limits)
+            && let Err(reason) = Event::check(&draft.text, &self.limits)
         {
             return self.skip(reason, sink);
         }
@@ -390,152 +390,4 @@ fn block_name<'a>(line: &Line<'a>) -> &'a [u8] {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(bytes: &[u8], limits: &FeedLimits) -> (Vec<Item>, Result<Summary, NotACalendar>) {
-        let mut items = Vec::new();
-        let mut reader = Reader::new(limits);
-        let pushed = reader.push(bytes, &mut |item| items.push(item));
-        let summary = pushed.and_then(|()| reader.finish(&mut |item| items.push(item)));
-        (items, summary)
-    }
-
-    /// The components and the reasons of a calendar with these lines in it.
-    fn check(lines: &str, limits: &FeedLimits, texts: &[&str], reasons: &[&str]) {
-        let calendar = format!("BEGIN:VCALENDAR\n{lines}\nEND:VCALENDAR\n");
-        let (items, summary) = read(calendar.as_bytes(), limits);
-        let (mut found, mut skipped) = (Vec::new(), Vec::new());
-        for item in items {
-            match item {
-                Item::Component(component) => found.push(component.text),
-                Item::Skipped(skip) => skipped.push(skip.to_string()),
-            }
-        }
-        assert_eq!(
-            (found.as_slice(), skipped.as_slice()),
-            (&to_strings(texts)[..], &to_strings(reasons)[..])
-        );
-        assert_eq!(summary.unwrap().components, texts.len());
-    }
-
-    fn to_strings(texts: &[&str]) -> Vec<String> {
-        texts.iter().map(|&text| text.to_owned()).collect()
-    }
-
-    #[test]
-    fn what_is_no_calendar_says_what_it_is() {
-        let limits = FeedLimits { bytes_max: 2 * 1024 * 1024, ..FeedLimits::default() };
-        let check = |bytes: &[u8], reason: &str| {
-            assert_eq!(read(bytes, &limits).1.unwrap_err().to_string(), reason);
-        };
-        check(b"", "an empty body");
-        check(b"\r\n \r\n", "an empty body");
-        check(b"<!DOCTYPE html><title>Sign in</title>", "an HTML page");
-        check(b"\xEF\xBB\xBF  <html>", "an HTML page");
-        check(b"{\"error\":403}", "no BEGIN:VCALENDAR");
-        check(b"PRODID:x\nBEGIN:VCALENDAR\nEND:VCALENDAR", "no BEGIN:VCALENDAR");
-        check(b"BEGIN:VEVENT\nEND:VEVENT", "components without BEGIN:VCALENDAR around them");
-        check(b"BEGIN:VCALENDAR\nVERSION:2.0\n", "cut off before END:VCALENDAR");
-        check(b"BEGIN:VCALENDAR\nEND:VCALENDA", "cut off before END:VCALENDAR");
-        check(b"BEGIN:VCALENDAR\nEND:VCALENDAR\n<!-- 0.3 s -->", "text after END:VCALENDAR");
-        check(&vec![b'\n'; limits.bytes_max + 1], "larger than 2 MiB (feed bytes_max)");
-    }
-
-    #[test]
-    fn the_calendar_s_own_properties_are_in_the_summary() {
-        let text = b"BEGIN:VCALENDAR\nX-WR-CALNAME:Work\\, mostly\nx-wr-timezone:Europe/Berlin\n\
-            BEGIN:VEVENT\nX-WR-TIMEZONE:Asia/Tokyo\nEND:VEVENT\nEND:VCALENDAR";
-        let summary = read(text, &FeedLimits::default()).1.unwrap();
-        assert_eq!(summary.zone.as_deref(), Some("Europe/Berlin"));
-        assert_eq!(summary.name.as_deref(), Some("Work, mostly"));
-        assert_eq!((summary.components, summary.skipped), (0, 1));
-    }
-
-    #[test]
-    fn only_what_matters_is_kept_and_in_one_form() {
-        check(
-            "BEGIN:VEVENT\nuid:a\nDTSTAMP:20240101T000000Z\ndtstart;x-a=1;tzid=Europe/Berlin:20240101T090000\n\
-            ATTENDEE;RSVP=TRUE;CN=\"Doe, J\";PARTSTAT=ACCEPTED:mailto:j@x\nX-ALT-DESC:<p>\nEND:VEVENT\n\
-            BEGIN:VTIMEZONE\nTZID:Z\nBEGIN:DAYLIGHT\nTZOFFSETTO:+0200\nCOMMENT:x\nEND:DAYLIGHT\nEND:VTIMEZONE",
-            &FeedLimits::default(),
-            &[
-                "UID:a\nDTSTART;TZID=Europe/Berlin:20240101T090000\n\
-                ATTENDEE;CN=\"Doe, J\";PARTSTAT=ACCEPTED:mailto:j@x\n",
-                "TZID:Z\nBEGIN:DAYLIGHT\nTZOFFSETTO:+0200\nEND:DAYLIGHT\n",
-            ],
-            &[],
-        );
-    }
-
-    #[test]
-    fn a_hash_is_the_same_in_every_release() {
-        let text = b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20240101\nEND:VEVENT\nEND:VCALENDAR";
-        let (items, _) = read(text, &FeedLimits::default());
-        let [Item::Component(component)] = &items[..] else { panic!("{items:?}") };
-        assert_eq!(component.uid, "made-457eb1ef1f4b7513");
-        assert_eq!(component.text, "DTSTART:20240101\nUID:made-457eb1ef1f4b7513\n");
-        assert_eq!(component.hash, 0x2562_89B9_12F1_F0AD);
-    }
-
-    #[test]
-    fn every_limit_leaves_a_mark() {
-        let limits = FeedLimits {
-            line_bytes_max: 40,
-            nesting_max: 3,
-            properties_max: 3,
-            component_bytes_max: 60,
-            text_bytes_max: 20,
-            description_bytes_max: 10,
-            components_max: 2,
-            ..FeedLimits::default()
-        };
-        let event =
-            |lines: &str| format!("BEGIN:VEVENT\nUID:a\nDTSTART:20240101\n{lines}\nEND:VEVENT");
-        let kept = |line: &str| format!("UID:a\nDTSTART:20240101\n{line}");
-        let check = |lines: &str, line: &str, reasons: &[&str]| {
-            check(&event(lines), &limits, &[&kept(line)], reasons);
-        };
-        check(
-            "SUMMARY:one two three four five six seven eight",
-            "",
-            &["line 5, a: SUMMARY dropped: its line is over 40 bytes (line_bytes_max)"],
-        );
-        check("SUMMARY:one two three four five", "SUMMARY:one two three four f\n", &[]);
-        check("DESCRIPTION:one two\\nthree", "DESCRIPTION:one two\\nt\n", &[]);
-        check("URL:https://example.com/long", "", &[]);
-        check(
-            "STATUS:X\nCLASS:X",
-            "STATUS:X\n",
-            &["line 6, a: CLASS dropped: over 3 properties (properties_max)"],
-        );
-        check(
-            "BEGIN:A\nBEGIN:B\nBEGIN:C\nEND:C\nEND:B\nEND:A\nCLASS:X",
-            "CLASS:X\n",
-            &["line 6, a: nested deeper than 3 (nesting_max)"],
-        );
-        let long = event("EXDATE:20240101,20240102\nEXDATE:20240101,20240102");
-        super::tests::check(&long, &limits, &[], &["line 2, a: larger than component_bytes_max"]);
-        let three = [event(""), event(""), event("")].join("\n");
-        let text = kept("");
-        let reason = "line 12, a: more than 2 components (components_max)";
-        super::tests::check(&three, &limits, &[&text, &text], &[reason]);
-    }
-
-    #[test]
-    fn what_is_left_open_or_stands_outside_is_skipped() {
-        check(
-            "BEGIN:VEVENT\nUID:a\nDTSTART:20240101\nBEGIN:VALARM\nUID:x\n\
-            BEGIN:VEVENT\nUID:b\nDTSTART:20240101\nBEGIN:VALARM\nEND:VEVENT\nEND:VTODO\n\
-            END:VCALENDAR\nBEGIN:VEVENT\nUID:c\nDTSTART:20240101\nEND:VEVENT\nBEGIN:VCALENDAR\n\
-            BEGIN:VTIMEZONE\nEND:VTIMEZONE",
-            &FeedLimits::default(),
-            &["UID:b\nDTSTART:20240101\n"],
-            &[
-                "line 2, a: its END is missing",
-                "line 14, c: outside of BEGIN:VCALENDAR",
-                "line 19, no UID: TZID is missing",
-            ],
-        );
-    }
-}
+mod tests;

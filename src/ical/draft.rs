@@ -3,7 +3,7 @@
 //! event that did not change keeps its hash.
 
 use super::event::PEOPLE_MAX;
-use super::line::{ContentLine, Line, cut_escaped};
+use super::line::{self, ContentLine, Line, cut_escaped};
 use crate::budget::FeedLimits;
 
 /// The component being read. Its buffers are used again for the next one.
@@ -120,7 +120,7 @@ impl Draft {
             );
             return self.drop_line(line.number, reason);
         }
-        let text = String::from_utf8_lossy(line.bytes);
+        let text = line::text(line.bytes);
         let kept = match form {
             Form::Time => ContentLine::parse_time(&text),
             _ => ContentLine::parse(&text),
@@ -183,7 +183,8 @@ impl Draft {
         if self.text.len() + bytes > limits.component_bytes_max {
             self.unfit = Some("larger than component_bytes_max");
         } else {
-            self.text.extend(parts.iter().copied());
+            self.text.reserve(bytes);
+            parts.iter().for_each(|part| self.text.push_str(part));
         }
     }
 

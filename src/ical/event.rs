@@ -98,6 +98,17 @@ impl Event {
         draft.finish()
     }
 
+    /// Whether [`Event::parse`] would succeed, without the work for what cannot fail it.
+    pub(super) fn check(text: &str, limits: &FeedLimits) -> Result<(), String> {
+        let mut draft = Draft::default();
+        for line in text.lines() {
+            if matches!(name(line), "DTSTART" | "DTEND" | "DURATION" | "RECURRENCE-ID") {
+                draft.read(line, limits)?;
+            }
+        }
+        draft.finish().map(drop)
+    }
+
     /// True for an event that happens more than once.
     pub fn repeats(&self) -> bool {
         !self.rules.is_empty() || !self.extra.is_empty()
@@ -125,7 +136,7 @@ struct Draft {
 
 impl Draft {
     fn read(&mut self, text: &str, limits: &FeedLimits) -> Result<(), String> {
-        let name = text.split([':', ';']).next().unwrap_or_default();
+        let name = name(text);
         if matches!(name, "DTSTART" | "DTEND" | "RECURRENCE-ID" | "EXDATE" | "RDATE") {
             return match ContentLine::parse_time(text) {
                 Some(line) => self.read_time(&line, limits),
@@ -261,6 +272,12 @@ impl Draft {
             excluded: self.excluded,
         })
     }
+}
+
+/// The name of a stored line.
+fn name(line: &str) -> &str {
+    let end = line.bytes().position(|byte| byte == b':' || byte == b';');
+    &line[..end.unwrap_or(line.len())]
 }
 
 /// One RDATE value: a date, a time, or `start/end` or `start/duration`.

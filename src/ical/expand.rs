@@ -41,6 +41,7 @@ pub fn expand(series: &[Event], zones: &Zones, window: Window, limits: &FeedLimi
         window: clamp(window),
         limits,
         steps: Steps::new(limits.steps_max),
+        last_zone: None,
         expansion: Expansion::default(),
     };
     run.expand();
@@ -63,6 +64,8 @@ struct Run<'a> {
     window: Window,
     limits: &'a FeedLimits,
     steps: Steps,
+    /// A series mostly keeps to one zone, and may name it ten thousand times.
+    last_zone: Option<(String, TimeZone)>,
     expansion: Expansion,
 }
 
@@ -76,8 +79,11 @@ impl Run<'_> {
         for (event, schedule) in &masters {
             let excluded = self.excluded(*event, &schedule.frame);
             overrides.retain(|other| !excluded.contains(other.original, &schedule.frame));
+        }
+        let templates = self.templates(&overrides);
+        for (event, schedule) in &masters {
             if self.series[*event].details.status != Status::Cancelled {
-                self.expand_master(*event, schedule, &excluded, &overrides);
+                self.expand_master(*event, schedule, &overrides, &templates);
             }
         }
         for other in &overrides {
@@ -96,22 +102,22 @@ impl Run<'_> {
         }
     }
 
-    /// The masters, with duplicates of one start reduced to the newest revision.
+    /// The masters by start, with duplicates of one start reduced to the newest revision.
     fn masters(&mut self) -> Vec<(usize, Schedule)> {
         let mut masters: Vec<(usize, Schedule)> = Vec::new();
         for (index, event) in self.series.iter().enumerate() {
             if event.recurrence_id.is_some() {
                 continue;
             }
-            let Some(schedule) = self.schedule(event) else { continue };
-            match masters.iter_mut().find(|(_, other)| other.time == schedule.time) {
-                Some(other) if revision(event) > revision(&self.series[other.0]) => {
-                    *other = (index, schedule);
-                }
-                Some(_) => {}
-                None => masters.push((index, schedule)),
+            if masters.len() == self.limits.overrides_max {
+                self.too_long("events");
+                break;
             }
+            masters.extend(self.schedule(event).map(|schedule| (index, schedule)));
         }
+        let newest_first = |event: usize| std::cmp::Reverse(revision(&self.series[event]));
+        masters.sort_by_key(|(event, schedule)| (schedule.time, newest_first(*event)));
+        masters.dedup_by_key(|(_, schedule)| schedule.time);
         masters
     }
 
@@ -122,9 +128,7 @@ impl Run<'_> {
         for (event, component) in self.series.iter().enumerate() {
             let Some(id) = &component.recurrence_id else { continue };
             if overrides.len() == self.limits.overrides_max {
-                let max = self.limits.overrides_max;
-                let mark = format!("more than {max} overrides in the series (overrides_max)");
-                self.expansion.truncated.get_or_insert(mark);
+                self.too_long("overrides");
                 break;
             }
             let original = match (master, id.at.value) {
@@ -138,9 +142,8 @@ impl Run<'_> {
             let and_future = id.and_future;
             overrides.extend(original.map(|original| Override { event, original, and_future }));
         }
-        let newest_first =
-            |other: &Override| std::cmp::Reverse(revision(&self.series[other.event]));
-        overrides.sort_by_key(|other| (other.original, newest_first(other)));
+        let newest_first = |event: usize| std::cmp::Reverse(revision(&self.series[event]));
+        overrides.sort_by_key(|other| (other.original, newest_first(other.event)));
         overrides.dedup_by_key(|other| other.original);
         overrides
     }
@@ -149,17 +152,17 @@ impl Run<'_> {
         &mut self,
         event: usize,
         schedule: &Schedule,
-        excluded: &Exclusions,
         overrides: &[Override],
+        templates: &[Template],
     ) {
         let master = Master {
             event,
             repeats: self.series[event].repeats(),
             window: self.window,
             schedule,
-            excluded,
+            excluded: self.excluded(event, &schedule.frame),
             overrides,
-            templates: self.templates(overrides),
+            templates,
         };
         let series = self.series;
         let mut found = Vec::new();
@@ -318,6 +321,11 @@ impl Run<'_> {
     }
 
     fn zone(&mut self, tzid: &str) -> TimeZone {
+        if let Some((name, zone)) = &self.last_zone
+            && name == tzid
+        {
+            return zone.clone();
+        }
         let found = self.zones.resolve(tzid);
         if !found.known {
             let name = found.zone.iana_name().unwrap_or("its zone").to_owned();
@@ -330,6 +338,7 @@ impl Run<'_> {
                 super::line::cut(tzid, 60)
             ));
         }
+        self.last_zone = Some((tzid.to_owned(), found.zone.clone()));
         found.zone
     }
 
@@ -359,6 +368,12 @@ impl Run<'_> {
         excluded.days.sort_unstable();
         excluded.times.sort_unstable();
         excluded
+    }
+
+    fn too_long(&mut self, what: &str) {
+        let max = self.limits.overrides_max;
+        let mark = format!("more than {max} {what} in the series (overrides_max)");
+        self.expansion.truncated.get_or_insert(mark);
     }
 
     fn too_many(&mut self) {

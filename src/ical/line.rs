@@ -133,8 +133,7 @@ impl Lines {
                 }
                 self.place = Place::Inside;
             }
-            let end = rest.iter().position(|&byte| byte == b'\n' || byte == b'\r');
-            let (segment, after) = rest.split_at(end.unwrap_or(rest.len()));
+            let (segment, after) = rest.split_at(line_end(rest).unwrap_or(rest.len()));
             self.append(segment);
             rest = after;
             if let [end, after @ ..] = rest {
@@ -212,6 +211,29 @@ fn lossy<const N: usize>(units: [u16; N]) -> impl Iterator<Item = char> {
     char::decode_utf16(units).map(|decoded| decoded.unwrap_or(char::REPLACEMENT_CHARACTER))
 }
 
+/// Where the first CR or LF stands. Looking at a block at once lets the compiler use vectors: most
+/// blocks of most lines hold neither.
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    const BLOCK: usize = 32;
+    let ends = |byte: &u8| *byte == b'\n' || *byte == b'\r';
+    let blocks = bytes.chunks_exact(BLOCK);
+    let tail = bytes.len() - blocks.remainder().len();
+    for (index, block) in blocks.enumerate() {
+        if block.iter().fold(false, |found, byte| found | ends(byte)) {
+            return block.iter().position(ends).map(|at| index * BLOCK + at);
+        }
+    }
+    bytes[tail..].iter().position(ends).map(|at| tail + at)
+}
+
+/// The text of a line; what is not UTF-8 in it is replaced.
+pub(super) fn text(line: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(line) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(line),
+    }
+}
+
 /// The name of a line that is not taken apart yet: what stands before the first `;` or `:`.
 /// `None` for a line that has neither.
 pub(super) fn name(line: &[u8]) -> Option<&[u8]> {
@@ -231,14 +253,17 @@ pub(super) struct ContentLine<'a> {
 impl<'a> ContentLine<'a> {
     /// `NAME;PARAM=value;PARAM="quoted: value":value`. Without a colon it is no content line.
     pub(super) fn parse(line: &'a str) -> Option<Self> {
+        let first = line.find(':')?;
+        if !line[..first].contains('"') {
+            return Some(Self::split(line, first));
+        }
         let mut quoted = false;
         let colon = line.bytes().position(|byte| {
             quoted ^= byte == b'"';
             byte == b':' && !quoted
         });
-        // An unbalanced quote hides every colon after it; then the first colon must do.
-        let colon = colon.or_else(|| line.find(':'))?;
-        Some(Self::split(line, colon))
+        // An unbalanced quote hides every colon after it; then the first one must do.
+        Some(Self::split(line, colon.unwrap_or(first)))
     }
 
     /// The same for a property whose value holds no colon, such as a date or a list of dates:
@@ -250,7 +275,7 @@ impl<'a> ContentLine<'a> {
     fn split(line: &'a str, colon: usize) -> Self {
         let head = &line[..colon];
         let name = head.find(';').unwrap_or(head.len());
-        Self { name: head[..name].trim(), params: &head[name..], value: &line[colon + 1..] }
+        Self { name: head[..name].trim_ascii(), params: &head[name..], value: &line[colon + 1..] }
     }
 
     /// The parameters in order, names as written, values without their quotes.
@@ -266,7 +291,9 @@ impl<'a> ContentLine<'a> {
             let (param, after) = rest.split_at(end.unwrap_or(rest.len()));
             rest = after;
             let (name, value) = param.split_once('=').unwrap_or((param, ""));
-            Some((name.trim(), value.trim().trim_matches('"')))
+            let value = value.trim_ascii();
+            let bare = value.strip_prefix('"').unwrap_or(value);
+            Some((name.trim_ascii(), bare.strip_suffix('"').unwrap_or(bare)))
         })
     }
 
@@ -303,18 +330,19 @@ fn decode_caret(value: &str) -> Cow<'_, str> {
 /// A backslash before anything else stays: it is more likely a path than an escape.
 pub(super) fn decode_text(value: &str, newline: char) -> String {
     let mut decoded = String::with_capacity(value.len());
-    let mut chars = value.chars().peekable();
-    while let Some(char) = chars.next() {
-        if char != '\\' {
-            decoded.push(if char == '\t' { ' ' } else { char });
-            continue;
-        }
-        match chars.next_if(|next| matches!(next, 'n' | 'N' | '\\' | ',' | ';' | '"')) {
-            Some('n' | 'N') => decoded.push(newline),
-            Some(escaped) => decoded.push(escaped),
-            None => decoded.push('\\'),
-        }
+    let mut rest = value;
+    while let Some(at) = rest.find(['\\', '\t']) {
+        decoded.push_str(&rest[..at]);
+        let (char, length) = match rest.as_bytes()[at..] {
+            [b'\t', ..] => (' ', 1),
+            [_, b'n' | b'N', ..] => (newline, 2),
+            [_, escaped @ (b'\\' | b',' | b';' | b'"'), ..] => (char::from(escaped), 2),
+            _ => ('\\', 1),
+        };
+        decoded.push(char);
+        rest = &rest[at + length..];
     }
+    decoded.push_str(rest);
     decoded
 }
 

@@ -1,5 +1,5 @@
-//! RRULE text to [`Rule`] (RFC 5545 section 3.3.10). A `Rule` exists only if it is valid;
-//! [`recur`](super::recur) turns it into times.
+//! RRULE text to [`Rule`] (RFC 5545 section 3.3.10). A `Rule` exists only if it is valid; `recur`
+//! turns it into times.
 
 use jiff::civil::{DateTime, Weekday};
 

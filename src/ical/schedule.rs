@@ -38,11 +38,11 @@ pub(super) struct Master<'a> {
     pub(super) repeats: bool,
     pub(super) window: Window,
     pub(super) schedule: &'a Schedule,
-    pub(super) excluded: &'a Exclusions,
+    pub(super) excluded: Exclusions,
     /// By original start.
     pub(super) overrides: &'a [Override],
     /// By first instance.
-    pub(super) templates: Vec<Template>,
+    pub(super) templates: &'a [Template],
 }
 
 impl Master<'_> {
