@@ -156,11 +156,11 @@ impl App {
     /// Runs until it is told to stop, or its orders' sender is gone.
     pub async fn run(self, executor: &LocalExecutor<'static>, orders: Receiver<Order>) -> Ended {
         let Self { mut config, feeds, database, pipeline, refresher, server, limits, .. } = self;
-        let _writer = executor.spawn({
+        let writer = executor.spawn({
             let database = Rc::clone(&database);
             async move { database.run_writer().await }
         });
-        let _pipeline = executor.spawn({
+        let answering = executor.spawn({
             let pipeline = Rc::clone(&pipeline);
             async move { pipeline.run().await }
         });
@@ -177,7 +177,7 @@ impl App {
                 None => break Ended::Damaged,
                 Some(Order::Stop) => break Ended::Stopped,
                 Some(Order::Reload(new)) => {
-                    drop(refreshing);
+                    cancel(refreshing).await;
                     match reload(&config, &new, &database, &feeds, &limits).await {
                         Ok(()) => {
                             pipeline.enable(new.flags.request_pipeline);
@@ -192,13 +192,22 @@ impl App {
         };
         drop(stop);
         server.await;
-        drop(refreshing);
+        cancel(refreshing).await;
         if ended == Ended::Stopped
             && let Err(error) = write_ages(&database, &feeds).await
         {
             log::error!("cannot write down the feeds' ages: {error}");
         }
+        cancel(vec![answering, writer]).await;
         ended
+    }
+}
+
+/// Ends tasks and waits until they have let go of what they held: the database must be closed
+/// when the program is opened again.
+async fn cancel(tasks: Vec<Task<()>>) {
+    for task in tasks {
+        task.cancel().await;
     }
 }
 

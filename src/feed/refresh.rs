@@ -85,13 +85,17 @@ impl Refresher {
     /// Keeps one feed fresh until the task is dropped.
     pub async fn run(&self, feed: Rc<Feed>) {
         let mut due = Some(self.clock.now());
+        let mut slide_due = self.clock.now() + SLIDE_INTERVAL;
         let mut failures = 0;
         loop {
-            let slide = self.clock.now() + SLIDE_INTERVAL;
-            let wake = due.map_or(slide, |due| due.min(slide));
+            let wake = due.map_or(slide_due, |due| due.min(slide_due));
             let nudged = self.wait(&feed, wake).await;
-            if !nudged && due.is_none_or(|due| due > self.clock.now()) {
+            // Midnight comes for a feed whose server is down, too.
+            if slide_due <= self.clock.now() {
                 self.slide(&feed).await;
+                slide_due = self.clock.now() + SLIDE_INTERVAL;
+            }
+            if !nudged && due.is_none_or(|due| due > self.clock.now()) {
                 continue;
             }
             let permit = self.permits.acquire().await;

@@ -347,6 +347,7 @@ fn stopping_lets_an_answer_under_way_finish() {
             assert!(idle.is_closed().await, "who only waits is closed");
             busy.send(b"\r\n").await;
             assert_eq!(busy.response().await.expect("an answer").status, 200);
+            drop(busy);
         })
         .await;
         assert_eq!(ended, calendarbot::app::Ended::Stopped);
