@@ -27,7 +27,8 @@ use crate::feed::store;
 use crate::feed::{Feed, Feeds, Origin};
 use crate::hash::fnv1a;
 use crate::http::listener::Listener;
-use crate::http::server::{Server, Service};
+use crate::http::server::Server;
+use crate::http::service::Service;
 use crate::metrics::Metrics;
 use crate::pipeline::{Pipeline, Sources};
 

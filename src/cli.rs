@@ -145,8 +145,13 @@ fn check(config: &Config) -> Result<String> {
         let _ = writeln!(text, "no feed: the demo calendar is served");
     }
     let (used, budget) = (show_bytes(plan.total_bytes()), show_bytes(config.memory_budget));
-    let _ = writeln!(text, "serves at http://{}:{}/, data in {}, {used} of {budget} planned",
-        config.host, config.port, config.data_dir.display());
+    let _ = writeln!(
+        text,
+        "serves at http://{}:{}/, data in {}, {used} of {budget} planned",
+        config.host,
+        config.port,
+        config.data_dir.display()
+    );
     Ok(text)
 }
 
@@ -170,7 +175,10 @@ fn next(config: &Config, feed: Option<&str>, count: usize, json: bool) -> Result
         .collect();
     let names: Vec<String> = statuses.iter().map(|status| status.name.clone()).collect();
     if let Some(feed) = feed.filter(|feed| !names.iter().any(|name| name == feed)) {
-        return Err(Error::usage(format!("there is no feed `{feed}`; there is: {}", names.join(", "))));
+        return Err(Error::usage(format!(
+            "there is no feed `{feed}`; there is: {}",
+            names.join(", ")
+        )));
     }
     let now = Clock::system(config.test_time).wall();
     let query = WindowQuery {

@@ -1,1 +1,226 @@
-fn main() {}
+//! The house rules that a machine can check. Each says what it found and where.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Lines that a file may have before somebody must think about splitting it.
+const LINES_MAX: usize = 500;
+
+/// A source file, its path relative to the repository, and its text.
+struct Source {
+    path: String,
+    text: String,
+}
+
+impl Source {
+    /// The text without the unit tests at its end.
+    fn product(&self) -> &str {
+        self.text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default()
+    }
+
+    fn is_test(&self) -> bool {
+        self.path.starts_with("tests/")
+            || self.path.ends_with("/tests.rs")
+            || self.path.contains("/tests/")
+            || self.path.ends_with("/fixture.rs")
+            || self.path == "src/config/document.rs"
+    }
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn sources() -> Vec<Source> {
+    let mut sources = Vec::new();
+    for folder in ["src", "tests"] {
+        collect(&root().join(folder), &mut sources);
+    }
+    assert!(sources.len() > 40, "the sources were found");
+    sources
+}
+
+fn collect(folder: &Path, sources: &mut Vec<Source>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            collect(&path, sources);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let relative = path.strip_prefix(root()).expect("inside").display().to_string();
+            let text = fs::read_to_string(&path).expect("a source in UTF-8");
+            sources.push(Source { path: relative, text });
+        }
+    }
+}
+
+/// Where a text stands in the product's code, outside the files that may hold it.
+fn found(text: &str, homes: &[&str]) -> Vec<String> {
+    let mut places = Vec::new();
+    for source in sources().iter().filter(|source| !source.is_test()) {
+        if homes.contains(&source.path.as_str()) {
+            continue;
+        }
+        for (number, line) in source.product().lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            if code.contains(text) {
+                places.push(format!("{}:{}: {}", source.path, number + 1, line.trim()));
+            }
+        }
+    }
+    places
+}
+
+fn check(rule: &str, texts: &[&str], homes: &[&str]) {
+    let places: Vec<String> = texts.iter().flat_map(|text| found(text, homes)).collect();
+    assert!(places.is_empty(), "{rule}\n{}", places.join("\n"));
+}
+
+#[test]
+fn only_the_clock_reads_the_time() {
+    check(
+        "ask clock.rs",
+        &["Instant::now", "SystemTime::now", "Timestamp::now", "Zoned::now"],
+        &["src/clock.rs"],
+    );
+}
+
+#[test]
+fn sql_has_two_homes() {
+    check(
+        "SQL belongs into feed/store and connections/database",
+        &["SELECT ", "INSERT ", "UPDATE ", "DELETE FROM", "PRAGMA ", "pragma_"],
+        &[
+            "src/feed/store.rs",
+            "src/feed/store/window.rs",
+            "src/connections/database.rs",
+            "src/connections/database/open.rs",
+        ],
+    );
+}
+
+#[test]
+fn async_h1_stays_behind_our_framing() {
+    check(
+        "async-h1 belongs into decode.rs (server) and encode.rs (client)",
+        &["async_h1"],
+        &["src/http/decode.rs", "src/feed/fetch/encode.rs"],
+    );
+}
+
+#[test]
+fn nothing_starts_a_thread_or_a_second_executor() {
+    check(
+        "one thread; see docs/ARCHITECTURE.md",
+        &[
+            "async_h1::accept",
+            "async_h1::server::Server",
+            "smol::spawn",
+            "async_global_executor",
+            "async_std",
+            "thread::spawn",
+            "thread::Builder",
+            "smol::fs",
+            "smol::process",
+            "smol::net",
+        ],
+        &[],
+    );
+}
+
+#[test]
+fn blocking_threads_look_up_names_and_commit() {
+    check(
+        "only a look-up and a commit may block",
+        &["unblock"],
+        &["src/connections/database.rs", "src/connections/outbound/resolve.rs"],
+    );
+}
+
+#[test]
+fn every_queue_is_bounded() {
+    check("a queue without a bound", &["unbounded"], &[]);
+}
+
+#[test]
+fn unsafe_stays_in_the_allocator() {
+    check("unsafe code", &["unsafe ", "unsafe_code"], &["src/alloc.rs"]);
+}
+
+#[test]
+fn the_environment_is_read_in_one_place() {
+    check(
+        "std::env belongs into config and, for the log's target, daemon.rs",
+        &["env::var", "env::args", "env::set_var"],
+        &["src/config/mod.rs", "src/daemon.rs", "src/alloc.rs"],
+    );
+}
+
+#[test]
+fn secrets_are_exposed_in_two_places() {
+    check(
+        "a secret leaves only for its server, and as a hash",
+        &[".expose()"],
+        &["src/feed/mod.rs", "src/app.rs", "src/config/feed.rs", "src/config/file.rs"],
+    );
+}
+
+#[test]
+fn nothing_unfinished_is_left() {
+    check(
+        "unfinished",
+        &["todo!", "unimplemented!", "dbg!", ".unwrap()", "panic!(\"not", "FIXME", "XXX"],
+        &[],
+    );
+}
+
+#[test]
+fn files_are_rooms_and_not_houses() {
+    let long: Vec<String> = sources()
+        .iter()
+        .map(|source| (source.text.lines().count(), &source.path))
+        .filter(|(lines, _)| *lines > LINES_MAX)
+        .map(|(lines, path)| format!("{path}: {lines} lines"))
+        .collect();
+    assert!(long.is_empty(), "over {LINES_MAX} lines:\n{}", long.join("\n"));
+}
+
+#[test]
+fn every_module_says_what_it_is() {
+    for source in sources() {
+        assert!(source.text.starts_with("//! "), "{} begins without a word", source.path);
+    }
+}
+
+#[test]
+fn every_limit_is_documented() {
+    let budget = fs::read_to_string(root().join("src/budget/limits.rs")).expect("limits.rs");
+    let mut previous = "";
+    for line in budget.lines().map(str::trim) {
+        let is_field = line.starts_with("pub ") && line.ends_with(',') && line.contains(": ");
+        assert!(!is_field || previous.starts_with("///"), "undocumented: {line}");
+        previous = line;
+    }
+}
+
+#[test]
+fn nothing_sleeps_in_tests() {
+    let sleeps: Vec<String> = sources()
+        .iter()
+        .filter(|source| source.is_test() && source.path != "tests/tidy.rs")
+        .filter(|source| source.text.contains("thread::sleep"))
+        .map(|source| source.path.clone())
+        .collect();
+    assert!(sleeps.is_empty(), "{sleeps:?}");
+}
+
+#[test]
+fn names_say_what_a_thing_is() {
+    for name in ["Manager", "Helper", "Utils", "Optimizer", "Enhanced"] {
+        for source in sources().iter().filter(|source| !source.is_test()) {
+            for line in source.product().lines() {
+                let declares = line.contains("struct ") || line.contains("enum ");
+                assert!(!(declares && line.contains(name)), "{}: {line}", source.path);
+            }
+        }
+    }
+}

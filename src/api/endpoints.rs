@@ -119,7 +119,7 @@ impl Api {
             window_initialized: self.has_data(),
             heartbeat_age_s: age,
             last_probe: None,
-            platform: concat!("linux"),
+            platform: std::env::consts::OS,
             version: env!("CARGO_PKG_VERSION"),
         });
         let status = if code == Status::OK.code { Status::OK } else { Status::UNAVAILABLE };
@@ -129,9 +129,8 @@ impl Api {
 
 /// True for a request that a browser made for a page of another site.
 fn is_foreign(decoded: &Decoded) -> bool {
-    let field = |name: &str| {
-        decoded.request.header(name).map(|values| values.last().as_str().to_owned())
-    };
+    let field =
+        |name: &str| decoded.request.header(name).map(|values| values.last().as_str().to_owned());
     let is_cross_site = field("sec-fetch-site").is_some_and(|site| site == "cross-site");
     let is_other_origin = match (field("origin"), field("host")) {
         (Some(origin), Some(host)) => origin.split_once("://").map(|(_, rest)| rest) != Some(&host),

@@ -59,11 +59,8 @@ pub(super) fn stats(
         planned_bytes: plan.total_bytes(),
         terms: plan.terms.iter().map(term).collect(),
     };
-    let mut body = format!(
-        "{{\"server\":{},\"budget\":{}",
-        server.serialize_json(),
-        budget.serialize_json()
-    );
+    let mut body =
+        format!("{{\"server\":{},\"budget\":{}", server.serialize_json(), budget.serialize_json());
     write_sections(&mut body, metrics);
     let feeds: Vec<Feed<'_>> = feeds.iter().map(feed).collect();
     body.push_str(",\"feeds_status\":");

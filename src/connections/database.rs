@@ -6,86 +6,22 @@
 //! spoil its neighbours) and is acknowledged after the commit. Readers live on the loop and are
 //! leased for one turn; WAL lets them read while the writer writes.
 
+mod open;
+
 use std::cell::{Cell, RefCell};
 use std::fs::{self, File};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
-use rusqlite::{Connection, ErrorCode, OpenFlags};
-use rustix::fs::{FlockOperation, flock};
+use rusqlite::{Connection, ErrorCode};
+
+use open::{folder_error, lock, open_reader, open_writer, quarantine};
 
 use crate::budget::DatabaseLimits;
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
-
-/// The schema that this program writes. Version 1 is the first; a reader of version n must be
-/// able to read what version n + 1 has written.
-const SCHEMA_VERSION: i32 = 1;
-
-/// What is on disk. An `occurrence` is stored where it is searched: by start, in the order of
-/// the window that is read. Its times are seconds since 1970 of an instant, or of a floating
-/// time or a date as if it were UTC; `form` says which.
-///
-/// There are no foreign keys: checking them opens a statement journal for each row, which made
-/// publishing 20,000 events ten times slower. `feed::store` deletes what belongs together.
-const SCHEMA: &str = "
-    CREATE TABLE feed (
-        id INTEGER PRIMARY KEY,
-        name TEXT NOT NULL UNIQUE,
-        source INTEGER NOT NULL,
-        etag TEXT,
-        last_modified TEXT,
-        zone TEXT,
-        checked_at INTEGER,
-        window_start INTEGER NOT NULL DEFAULT 0,
-        window_end INTEGER NOT NULL DEFAULT 0,
-        default_zone TEXT NOT NULL DEFAULT '',
-        skipped INTEGER NOT NULL DEFAULT 0,
-        skipped_reasons TEXT NOT NULL DEFAULT ''
-    ) STRICT;
-    CREATE TABLE component (
-        id INTEGER PRIMARY KEY,
-        feed INTEGER NOT NULL,
-        kind INTEGER NOT NULL,
-        uid TEXT NOT NULL,
-        hash BLOB NOT NULL,
-        text TEXT NOT NULL,
-        UNIQUE (feed, hash)
-    ) STRICT;
-    CREATE INDEX component_uid ON component (feed, kind, uid);
-    CREATE TABLE occurrence (
-        start INTEGER NOT NULL,
-        component INTEGER NOT NULL,
-        recurrence INTEGER NOT NULL,
-        stop INTEGER NOT NULL,
-        form INTEGER NOT NULL,
-        PRIMARY KEY (start, component, recurrence)
-    ) STRICT, WITHOUT ROWID;
-    CREATE INDEX occurrence_component ON occurrence (component);
-    PRAGMA user_version = 1;
-";
-
-/// Components on their way in, one refresh at a time and feed. They are in a file of their own,
-/// without a journal, that is made anew at every start: nothing in it is worth a write more.
-const STAGING_SCHEMA: &str = "
-    CREATE TABLE staging.staged (
-        feed INTEGER NOT NULL,
-        hash BLOB NOT NULL,
-        kind INTEGER NOT NULL,
-        uid TEXT NOT NULL,
-        text TEXT,
-        UNIQUE (feed, hash)
-    ) STRICT;
-    CREATE TABLE staging.changed (uid TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
-";
-
-/// Damaged databases that are kept aside for a person to look at.
-const QUARANTINE_MAX: usize = 2;
-/// How long a connection waits for another process (a `calendarbot next`, a backup).
-const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How the file was found.
 #[derive(Debug, PartialEq, Eq)]
@@ -101,7 +37,7 @@ pub enum Opened {
 /// A change for the writer: what to do inside the transaction, and whom to tell.
 type Change = Box<dyn FnOnce(&Connection) -> Acknowledge + Send>;
 /// Told the fate of the transaction: `None` is a commit.
-type Acknowledge = Box<dyn FnOnce(Option<Error>) + Send>;
+type Acknowledge = Box<dyn FnOnce(Option<&Error>) + Send>;
 
 /// The database of one data folder.
 pub struct Database {
@@ -201,19 +137,23 @@ impl Database {
         let (told, outcome) = async_channel::bounded(1);
         let change: Change = Box::new(move |connection| {
             let result = in_savepoint(connection, change);
-            Box::new(move |failed| {
+            Box::new(move |failed: Option<&Error>| {
                 // A change that failed by itself knows better why than the commit does.
                 let result = match (result, failed) {
-                    (Ok(_), Some(error)) => Err(error),
+                    (Ok(_), Some(error)) => Err(Error::store(format!("cannot commit: {error}"))),
                     (result, _) => result,
                 };
                 // Nobody listens when the asker has given up; the change stands all the same.
                 let _ = told.try_send(result);
             })
         });
-        let closed = || Error::store("the database is closed");
+        let closed = || Error::store("the database cannot be opened");
         self.changes.send(change).await.map_err(|_| closed())?;
-        outcome.recv().await.map_err(|_| closed())?
+        let result = outcome.recv().await.map_err(|_| closed())?;
+        if let Err(error) = &result {
+            self.examine(error);
+        }
+        result
     }
 
     /// Drains the queue until the database is dropped. Run it as a task, once.
@@ -225,21 +165,24 @@ impl Database {
                 batch.push(next);
             }
             self.metrics.database_batched.add(batch.len() as u64);
-            let (writer, failure) = self.commit(batch).await;
-            match failure {
+            let Committed { writer, acknowledgements, failure } = self.commit(batch).await;
+            self.writer.set(writer);
+            match &failure {
                 None => self.metrics.database_commits.count(),
                 Some(failure) => {
                     log::error!("{failure}");
-                    self.examine(&failure);
+                    self.examine(failure);
                 }
             }
-            self.writer.set(writer);
+            for acknowledge in acknowledgements {
+                acknowledge(failure.as_ref());
+            }
         }
     }
 
     /// One transaction on a blocking thread. A connection that fails as a whole is not used
     /// again: the next batch opens a new one.
-    async fn commit(&self, batch: Vec<Change>) -> (Option<Connection>, Option<Error>) {
+    async fn commit(&self, batch: Vec<Change>) -> Committed {
         let writer = self.writer.take();
         if writer.is_none() {
             self.metrics.database_reopened.count();
@@ -252,7 +195,9 @@ impl Database {
             };
             match writer {
                 Ok(writer) => run_batch(writer, batch),
-                Err(error) => (None, Some(error)),
+                Err(error) => {
+                    Committed { writer: None, acknowledgements: Vec::new(), failure: Some(error) }
+                }
             }
         })
         .await
@@ -302,18 +247,6 @@ impl Drop for Lease<'_> {
     }
 }
 
-fn lock(folder: &Path) -> Result<File> {
-    let file = File::create(folder.join("lock")).map_err(|error| folder_error(folder, error))?;
-    flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
-        Error::system(format!(
-            "another calendarbot is using the data folder {}; stop it or choose another with \
-             --data-dir",
-            folder.display()
-        ))
-    })?;
-    Ok(file)
-}
-
 /// Opens a database for reading alone, beside a server that may be running: for the command
 /// line.
 ///
@@ -338,83 +271,16 @@ impl From<rusqlite::Error> for Error {
     }
 }
 
-fn open_writer(path: &Path, limits: &DatabaseLimits) -> Result<Connection> {
-    let connection = Connection::open_with_flags(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )?;
-    keep_private(path)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.pragma_update(None, "hard_heap_limit", limits.heap_bytes_max)?;
-    set_cache(&connection, "main", limits.writer_cache_bytes / 2)?;
-    connection.pragma_update(None, "mmap_size", 0)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "NORMAL")?;
-    connection.pragma_update(None, "journal_size_limit", limits.journal_bytes_max)?;
-    let checkpoint_pages = limits.journal_bytes_max / 4096;
-    connection.pragma_update(None, "wal_autocheckpoint", checkpoint_pages)?;
-    migrate(&connection)?;
-    attach_staging(&connection, path, limits)?;
-    connection.set_prepared_statement_cache_capacity(24);
-    Ok(connection)
+/// What a batch came to.
+struct Committed {
+    /// The connection, if it may be used again.
+    writer: Option<Connection>,
+    /// Whom to tell, once the connection is back in its place.
+    acknowledgements: Vec<Acknowledge>,
+    failure: Option<Error>,
 }
 
-fn migrate(connection: &Connection) -> Result<()> {
-    let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version == 0 {
-        connection.execute_batch(&format!("BEGIN; {SCHEMA} COMMIT;"))?;
-    }
-    if version > SCHEMA_VERSION + 1 {
-        return Err(Error::store(format!(
-            "the database was written by a newer calendarbot (schema {version}, this one knows \
-             {SCHEMA_VERSION}); install that version or choose another --data-dir"
-        )));
-    }
-    // Damage is found now and not at nine o'clock.
-    let verdict: String = connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;
-    if verdict != "ok" {
-        return Err(Error::corrupt(format!("the database is damaged: {verdict}")));
-    }
-    Ok(())
-}
-
-fn attach_staging(connection: &Connection, path: &Path, limits: &DatabaseLimits) -> Result<()> {
-    let staging = path.with_file_name("staging.db");
-    remove_if_there(&staging)?;
-    let name = staging.to_str().ok_or_else(|| Error::store("the data folder's name is not text"))?;
-    connection.execute("ATTACH ?1 AS staging", [name])?;
-    keep_private(&staging)?;
-    connection.execute_batch(
-        "PRAGMA staging.auto_vacuum = FULL; PRAGMA staging.journal_mode = OFF; \
-         PRAGMA staging.synchronous = OFF;",
-    )?;
-    set_cache(connection, "staging", limits.writer_cache_bytes / 2)?;
-    connection.execute_batch(STAGING_SCHEMA)?;
-    Ok(())
-}
-
-fn open_reader(path: &Path, limits: &DatabaseLimits) -> Result<Connection> {
-    let connection = Connection::open_with_flags(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.pragma_update(None, "query_only", true)?;
-    connection.pragma_update(None, "mmap_size", 0)?;
-    set_cache(&connection, "main", limits.reader_cache_bytes)?;
-    connection.set_prepared_statement_cache_capacity(16);
-    Ok(connection)
-}
-
-/// A negative `cache_size` counts KiB.
-fn set_cache(connection: &Connection, schema: &str, bytes: usize) -> Result<()> {
-    let kib = -((bytes / 1024) as i64);
-    Ok(connection.pragma_update(Some(schema), "cache_size", kib)?)
-}
-
-fn run_batch(writer: Connection, batch: Vec<Change>) -> (Option<Connection>, Option<Error>) {
+fn run_batch(writer: Connection, batch: Vec<Change>) -> Committed {
     let mut acknowledgements: Vec<Acknowledge> = Vec::with_capacity(batch.len());
     let finished = writer.execute_batch("BEGIN IMMEDIATE").and_then(|()| {
         for change in batch {
@@ -423,16 +289,9 @@ fn run_batch(writer: Connection, batch: Vec<Change>) -> (Option<Connection>, Opt
         writer.execute_batch("COMMIT")
     });
     match finished {
-        Ok(()) => {
-            acknowledgements.into_iter().for_each(|tell| tell(None));
-            (Some(writer), None)
-        }
+        Ok(()) => Committed { writer: Some(writer), acknowledgements, failure: None },
         Err(error) => {
-            let text = error.to_string();
-            acknowledgements
-                .into_iter()
-                .for_each(|tell| tell(Some(Error::store(format!("cannot commit: {text}")))));
-            (None, Some(Error::from(error)))
+            Committed { writer: None, acknowledgements, failure: Some(Error::from(error)) }
         }
     }
 }
@@ -450,63 +309,4 @@ fn in_savepoint<T>(
         Err(_) => drop(connection.execute_batch("ROLLBACK TO change; RELEASE change")),
     }
     result
-}
-
-/// Readable by the owner alone: calendars are private, and so is what feeds them.
-fn keep_private(path: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(|error| {
-        Error::store(format!("cannot set permissions of {}", path.display())).because(error)
-    })
-}
-
-/// Puts a damaged database aside as `calendarbot.db.corrupt-N`, with the oldest making room.
-fn quarantine(path: &Path) -> Result<PathBuf> {
-    let aside = |number: usize| path.with_extension(format!("db.corrupt-{number}"));
-    let failed = |error: std::io::Error| {
-        Error::store("cannot put the damaged database aside").because(error)
-    };
-    let number = (1..=QUARANTINE_MAX).find(|number| !aside(*number).exists());
-    let number = match number {
-        Some(free) => free,
-        None => {
-            for number in 1..QUARANTINE_MAX {
-                fs::rename(aside(number + 1), aside(number)).map_err(failed)?;
-                let log = |number: usize| path.with_extension(format!("db.corrupt-{number}-wal"));
-                remove_if_there(&log(number))?;
-                if log(number + 1).exists() {
-                    fs::rename(log(number + 1), log(number)).map_err(failed)?;
-                }
-            }
-            QUARANTINE_MAX
-        }
-    };
-    fs::rename(path, aside(number)).map_err(failed)?;
-    // The log belongs to the damaged file: together they may still be mended by hand.
-    let log = path.with_extension("db-wal");
-    if log.exists() {
-        fs::rename(log, path.with_extension(format!("db.corrupt-{number}-wal"))).map_err(failed)?;
-    }
-    remove_if_there(&path.with_extension("db-shm"))?;
-    Ok(aside(number))
-}
-
-fn remove_if_there(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::store(format!("cannot remove {}", path.display())).because(error))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn folder_error(
-    folder: &Path,
-    cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> Error {
-    Error::system(format!(
-        "the data folder {} cannot be used; choose another with --data-dir",
-        folder.display()
-    ))
-    .because(cause)
 }

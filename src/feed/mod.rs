@@ -174,9 +174,8 @@ impl Feeds {
     /// Takes over another configuration.
     pub fn replace(&self, list: Vec<Feed>, zone: TimeZone) {
         for feed in &list {
-            let same = |old: &&Rc<Feed>| {
-                (&old.name, old.source_hash) == (&feed.name, feed.source_hash)
-            };
+            let same =
+                |old: &&Rc<Feed>| (&old.name, old.source_hash) == (&feed.name, feed.source_hash);
             if let Some(old) = self.list.borrow().iter().find(same) {
                 feed.adopt(old);
             }

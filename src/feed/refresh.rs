@@ -292,7 +292,9 @@ impl Refresher {
             fetch::Kind::RetryAfter(wait) => Retry::After(wait),
             fetch::Kind::Gone => Retry::Never,
             fetch::Kind::Refused => Retry::BackOff(limits.backoff_refused_max),
-            fetch::Kind::Transient(_) | fetch::Kind::Malformed => Retry::BackOff(limits.backoff_max),
+            fetch::Kind::Transient(_) | fetch::Kind::Malformed => {
+                Retry::BackOff(limits.backoff_max)
+            }
         };
         Failure { text: error.to_string(), retry }
     }

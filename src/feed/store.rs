@@ -5,18 +5,20 @@
 //! writes the difference of their occurrences, in one transaction. A refresh that brings nothing
 //! new writes nothing. [`publish`] with no staged components slides the window.
 
-use std::collections::{HashMap, HashSet};
+mod window;
+
+use std::collections::HashSet;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use ring::digest::{SHA256, digest};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
+
+pub use window::{WindowQuery, read_window};
 
 use crate::budget::FeedLimits;
-use crate::calendar::{Entry, selection};
 use crate::error::Result;
-use crate::hash::fnv1a_parts;
 use crate::ical::component::{Component, Kind};
 use crate::ical::event::Event;
 use crate::ical::expand::expand;
@@ -196,11 +198,7 @@ pub fn publish(
 
 /// Deletes the components that are gone, inserts those that are new, and notes the UIDs of both.
 /// True when a time zone is among them.
-fn apply_difference(
-    connection: &Connection,
-    feed: i64,
-    published: &mut Published,
-) -> Result<bool> {
+fn apply_difference(connection: &Connection, feed: i64, published: &mut Published) -> Result<bool> {
     connection.execute(
         "INSERT OR IGNORE INTO staging.changed (uid)
          SELECT uid FROM main.component AS old WHERE feed = ?1
@@ -407,7 +405,13 @@ impl Series {
              VALUES (?1, ?2, ?3, ?4, ?5)",
         )?;
         for new in wanted.difference(&kept) {
-            insert.execute(params![new.start, new.component, new.recurrence, new.stop, new.form])?;
+            insert.execute(params![
+                new.start,
+                new.component,
+                new.recurrence,
+                new.stop,
+                new.form
+            ])?;
         }
         Ok(!gone.is_empty() || kept.len() < wanted.len())
     }
@@ -430,108 +434,6 @@ impl Stored {
             form: row.get(4)?,
         })
     }
-}
-
-/// A floating time or a date is stored as if it were UTC; seen from a zone it may lie up to 14
-/// hours earlier or 12 later (and an hour more for safety).
-const FORM_SLACK_SECONDS: i64 = 15 * 3600;
-
-/// What to read for an answer.
-pub struct WindowQuery<'q> {
-    /// The first instant.
-    pub from: i64,
-    /// The first instant after it.
-    pub to: i64,
-    /// Only this feed.
-    pub calendar: Option<&'q str>,
-    /// Entries that are shown, at most.
-    pub limit: usize,
-    /// The names of the feeds in the order of the configuration; others are left out.
-    pub names: &'q [String],
-}
-
-/// Rows looked at for each entry that is wanted, so that a calendar full of hidden events does
-/// not hold the loop.
-const ROWS_A_WANTED_ENTRY: usize = 20;
-
-/// The entries that touch a window, the earliest first, and whether there were more.
-pub fn read_window(
-    reader: &Connection,
-    query: &WindowQuery<'_>,
-    limits: &FeedLimits,
-) -> Result<(Vec<Entry>, bool)> {
-    let mut select = reader.prepare_cached(
-        "SELECT o.start, o.component, o.recurrence, o.stop, o.form, c.uid, c.text, f.name
-         FROM occurrence AS o JOIN component AS c ON c.id = o.component
-              JOIN feed AS f ON f.id = c.feed
-         WHERE o.start < ?2 + ?3 * (o.form <> 0)
-           AND (o.stop > ?1 - ?3 * (o.form <> 0) OR o.start >= ?1 - ?3 * (o.form <> 0))
-           AND o.start < ?2 + ?3
-           AND (?4 IS NULL OR f.name = ?4)
-         ORDER BY o.start",
-    )?;
-    let slack = FORM_SLACK_SECONDS;
-    let mut rows = select.query(params![query.from, query.to, slack, query.calendar])?;
-    let mut entries = Vec::new();
-    let mut known: HashMap<i64, Option<Event>> = HashMap::new();
-    let mut rows_left = query.limit.saturating_mul(ROWS_A_WANTED_ENTRY);
-    while let Some(row) = rows.next()? {
-        if entries.len() >= query.limit || rows_left == 0 {
-            return Ok((entries, true));
-        }
-        rows_left -= 1;
-        let name = row.get_ref(7)?.as_str().unwrap_or_default();
-        let Some(calendar) = query.names.iter().position(|configured| configured == name) else {
-            continue;
-        };
-        let stored = Stored::read(row)?;
-        let event = match known.entry(stored.component) {
-            std::collections::hash_map::Entry::Occupied(place) => place.into_mut(),
-            std::collections::hash_map::Entry::Vacant(place) => {
-                let text = row.get_ref(6)?.as_str().unwrap_or_default();
-                let event = Event::parse(text, limits).ok();
-                place.insert(event.filter(|event| selection::is_shown(&event.details)))
-            }
-        };
-        let Some(event) = event else { continue };
-        let uid = row.get_ref(5)?.as_str().unwrap_or_default();
-        if let Some(entry) = entry(&stored, uid, name, calendar, event) {
-            entries.push(entry);
-        }
-    }
-    Ok((entries, false))
-}
-
-/// A stored row as an entry; `None` when its numbers are no times, in a damaged database.
-fn entry(
-    stored: &Stored,
-    uid: &str,
-    name: &str,
-    calendar: usize,
-    event: &Event,
-) -> Option<Entry> {
-    let is_recurring = stored.recurrence != NOT_RECURRING;
-    let recurrence = match is_recurring {
-        true => Some(time_of(stored.form, stored.recurrence)?),
-        false => None,
-    };
-    let id = match recurrence {
-        Some(_) if event.recurrence_id.is_none() => {
-            let original = instant(stored.recurrence).ok()?.strftime("%Y%m%dT%H%M%S");
-            let number = stored.recurrence.to_le_bytes();
-            let mark = fnv1a_parts(&[name.as_bytes(), uid.as_bytes(), &number]) as u32;
-            format!("{uid}_{original}_{mark:08x}")
-        }
-        _ => uid.to_owned(),
-    };
-    Some(Entry {
-        id,
-        calendar,
-        start: time_of(stored.form, stored.start)?,
-        end: time_of(stored.form, stored.stop)?,
-        recurrence,
-        details: event.details.clone(),
-    })
 }
 
 const EVENT: i64 = 0;
@@ -570,12 +472,4 @@ fn time_of(form: i64, second: i64) -> Option<Time> {
 
 fn instant(second: i64) -> std::result::Result<Timestamp, jiff::Error> {
     Timestamp::from_second(second)
-}
-
-/// True when any configured feed has ever been published.
-pub fn has_data(reader: &Connection) -> Result<bool> {
-    let found = reader
-        .query_row("SELECT 1 FROM feed WHERE checked_at IS NOT NULL LIMIT 1", [], |_| Ok(()))
-        .optional()?;
-    Ok(found.is_some())
 }

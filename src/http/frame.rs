@@ -17,10 +17,17 @@
 //! The outcome does not depend on how the bytes were cut into packets: a longer prefix of the
 //! same stream only ever turns `Partial` into one of the others.
 
+mod chunked;
+mod target;
+
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use httparse::Header;
+
+use chunked::chunked_end;
+pub use chunked::dechunk;
+use target::{Target, valid_authority};
 
 use super::response::Status;
 use crate::budget::HttpLimits;
@@ -331,182 +338,6 @@ fn digits(value: &[u8]) -> Option<u64> {
         return None;
     }
     Some(value.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
-}
-
-/// `host[:port]` of RFC 3986 section 3.2.2 without user information: letters, digits, `-._~`,
-/// percent escapes and sub-delims for a name, or an address in brackets.
-fn valid_authority(value: &[u8]) -> Option<&str> {
-    let text = std::str::from_utf8(value).ok()?;
-    let (name, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (address, after) = rest.split_once(']')?;
-            address.parse::<std::net::Ipv6Addr>().ok()?;
-            (address, after.strip_prefix(':').or(after.is_empty().then_some(""))?)
-        }
-        None => text.split_once(':').unwrap_or((text, "")),
-    };
-    let name_is_valid = !name.is_empty()
-        && name.len() <= 255
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:".contains(&byte));
-    let port_is_valid = port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
-    (name_is_valid && port_is_valid).then_some(text)
-}
-
-/// A request target (RFC 9112 section 3.2).
-struct Target<'b> {
-    authority: Option<&'b str>,
-    path: &'b str,
-    query: &'b str,
-}
-
-impl<'b> Target<'b> {
-    fn parse(method: Method, target: &'b str) -> Result<Self, Status> {
-        if method == Method::Refused {
-            return Err(Status::METHOD_NOT_ALLOWED);
-        }
-        if target == "*" && method == Method::Options {
-            return Ok(Self { authority: None, path: target, query: "" });
-        }
-        let (authority, origin_form) = match target.split_once("://") {
-            _ if target.starts_with('/') => (None, target),
-            Some((scheme, rest)) if is_http(scheme) => {
-                let end = rest.find(['/', '?']).unwrap_or(rest.len());
-                let (authority, path) = rest.split_at(end);
-                let authority = valid_authority(authority.as_bytes()).ok_or(Status::BAD_REQUEST)?;
-                (Some(authority), if path.is_empty() { "/" } else { path })
-            }
-            _ => return Err(Status::BAD_REQUEST),
-        };
-        if !origin_form.bytes().all(is_target_byte) {
-            return Err(Status::BAD_REQUEST);
-        }
-        let (path, query) = origin_form.split_once('?').unwrap_or((origin_form, ""));
-        if !is_plain_path(path) || !escapes_are_valid(query) {
-            return Err(Status::BAD_REQUEST);
-        }
-        Ok(Self { authority, path, query })
-    }
-}
-
-fn is_http(scheme: &str) -> bool {
-    scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
-}
-
-/// What RFC 3986 lets stand in a path or query. Fragments never reach a server; a backslash
-/// would be read as a slash by URL parsers further on.
-fn is_target_byte(byte: u8) -> bool {
-    matches!(byte, b'!' | b'$'..=b';' | b'=' | b'?'..=b'Z' | b'[' | b']' | b'_' | b'a'..=b'z' | b'~')
-}
-
-/// Absolute, without dot segments, and without escapes that hide a slash, a dot or a NUL.
-fn is_plain_path(path: &str) -> bool {
-    path.starts_with('/')
-        && path.split('/').all(|segment| segment != "." && segment != "..")
-        && escapes(path).all(|escape| {
-            matches!(escape, Some(byte) if byte >= b' ' && !b"/\\.\x7f".contains(&byte))
-        })
-}
-
-fn escapes_are_valid(text: &str) -> bool {
-    escapes(text).all(|escape| escape.is_some())
-}
-
-/// Every `%XX` of a text, decoded; `None` where two hexadecimal digits do not follow.
-fn escapes(text: &str) -> impl Iterator<Item = Option<u8>> + '_ {
-    text.split('%').skip(1).map(|after| {
-        let digits = after.as_bytes().get(..2)?;
-        let value = |digit: u8| char::from(digit).to_digit(16);
-        Some((value(digits[0])? * 16 + value(digits[1])?) as u8)
-    })
-}
-
-/// Where a chunked body ends, trailer section included; `None` while it has not (RFC 9112
-/// section 7.1).
-fn chunked_end(bytes: &[u8], limits: &HttpLimits) -> Result<Option<usize>, Status> {
-    let (mut at, mut decoded) = (0, 0);
-    loop {
-        if at - decoded > limits.chunk_overhead_bytes_max {
-            return Err(Status::CONTENT_TOO_LARGE);
-        }
-        let overhead_left = limits.chunk_overhead_bytes_max + decoded - at;
-        let Some(line) = crlf_line(&bytes[at..], overhead_left)? else { return Ok(None) };
-        let size = chunk_size(line)?;
-        at += line.len() + 2;
-        if size == 0 {
-            return trailers_end(bytes, at, limits.chunk_overhead_bytes_max + decoded);
-        }
-        decoded += size;
-        if decoded > limits.body_bytes_max {
-            return Err(Status::CONTENT_TOO_LARGE);
-        }
-        match bytes.get(at + size..) {
-            Some([b'\r', b'\n', ..]) => at += size + 2,
-            None | Some([] | [b'\r']) => return Ok(None),
-            Some(_) => return Err(Status::BAD_REQUEST),
-        }
-    }
-}
-
-/// The trailer section: lines until an empty one, all dropped.
-fn trailers_end(bytes: &[u8], mut at: usize, at_max: usize) -> Result<Option<usize>, Status> {
-    loop {
-        let left = at_max.checked_sub(at).ok_or(Status::CONTENT_TOO_LARGE)?;
-        let Some(line) = crlf_line(&bytes[at..], left)? else { return Ok(None) };
-        at += line.len() + 2;
-        if line.is_empty() {
-            return Ok(Some(at));
-        }
-        let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-        let is_field = name.len() < line.len() && !name.is_empty();
-        if !is_field || !name.iter().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Status::BAD_REQUEST);
-        }
-    }
-}
-
-/// The next line without its CRLF; `None` while it has not ended. Control bytes other than TAB
-/// are 400, more than `bytes_max` without an end is 413.
-fn crlf_line(bytes: &[u8], bytes_max: usize) -> Result<Option<&[u8]>, Status> {
-    match bytes.iter().position(|byte| (*byte < b' ' && *byte != b'\t') || *byte == 0x7f) {
-        Some(end) if end > bytes_max => Err(Status::CONTENT_TOO_LARGE),
-        Some(end) => match &bytes[end..] {
-            [b'\r', b'\n', ..] => Ok(Some(&bytes[..end])),
-            [b'\r'] => Ok(None),
-            _ => Err(Status::BAD_REQUEST),
-        },
-        None if bytes.len() > bytes_max => Err(Status::CONTENT_TOO_LARGE),
-        None => Ok(None),
-    }
-}
-
-/// Hexadecimal digits, then nothing or an extension. Eight digits are far over every limit, so
-/// there is no overflow.
-fn chunk_size(line: &[u8]) -> Result<usize, Status> {
-    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-    let after = line[digits..].trim_ascii_start();
-    if digits == 0 || !(after.is_empty() || after[0] == b';') {
-        return Err(Status::BAD_REQUEST);
-    }
-    if digits > 8 {
-        return Err(Status::CONTENT_TOO_LARGE);
-    }
-    let text = std::str::from_utf8(&line[..digits]).map_err(|_| Status::BAD_REQUEST)?;
-    usize::from_str_radix(text, 16).map_err(|_| Status::BAD_REQUEST)
-}
-
-/// Joins the chunks of a body that [`frame`] has found complete.
-pub fn dechunk(mut bytes: &[u8]) -> Vec<u8> {
-    let mut body = Vec::new();
-    while let Ok(Some(line)) = crlf_line(bytes, bytes.len()) {
-        let size = chunk_size(line).unwrap_or(0);
-        let start = line.len() + 2;
-        match bytes.get(start..start + size) {
-            Some(data) if size > 0 => body.extend_from_slice(data),
-            _ => break,
-        }
-        bytes = bytes.get(start + size + 2..).unwrap_or_default();
-    }
-    body
 }
 
 #[cfg(test)]

@@ -89,9 +89,7 @@ fn bind_error(address: SocketAddr, error: io::Error) -> Error {
         io::ErrorKind::PermissionDenied => {
             "ports below 1024 need privileges; choose another with --port"
         }
-        io::ErrorKind::AddrNotAvailable => {
-            "no network interface has this address; check --host"
-        }
+        io::ErrorKind::AddrNotAvailable => "no network interface has this address; check --host",
         _ => return Error::system(format!("cannot listen on {address}")).because(error),
     };
     Error::system(format!("cannot listen on {address}: {advice}"))

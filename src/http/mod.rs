@@ -4,6 +4,7 @@
 //! [`frame`] judges raw bytes; [`route`] says what is asked for; [`response`] is what goes out.
 //! Nothing here knows what a calendar is.
 
+mod buffers;
 pub mod connection;
 pub mod decode;
 pub mod frame;
@@ -11,4 +12,5 @@ pub mod listener;
 pub mod response;
 pub mod route;
 pub mod server;
+pub mod service;
 pub mod slab;

@@ -176,7 +176,10 @@ pub struct DateField {
 impl DateField {
     /// The field for this moment.
     pub fn at(now: Timestamp) -> Self {
-        let text = now.to_zoned_datetime(TimeZone::UTC).strftime("Date: %a, %d %b %Y %H:%M:%S GMT\r\n").to_string();
+        let text = now
+            .to_zoned_datetime(TimeZone::UTC)
+            .strftime("Date: %a, %d %b %Y %H:%M:%S GMT\r\n")
+            .to_string();
         let mut bytes = *b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
         if text.len() == bytes.len() {
             bytes.copy_from_slice(text.as_bytes());
@@ -375,7 +378,8 @@ mod tests {
         let mut outgoing = Outgoing::new(Rc::new(Answer::ok(media::TEXT, *b"body")), date, MANNER);
         let mut socket = Drip(Vec::new(), false);
         let total = outgoing.total_bytes();
-        let turns = (0..3 * total).take_while(|_| outgoing.send(&mut socket).unwrap() != Sent::Done);
+        let turns =
+            (0..3 * total).take_while(|_| outgoing.send(&mut socket).unwrap() != Sent::Done);
         assert!(turns.count() >= total - 1);
         assert_eq!(socket.0.len(), total);
         assert!(socket.0.ends_with(b"\r\n\r\nbody"));

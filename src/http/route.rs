@@ -92,13 +92,16 @@ fn find(path: &str, query: &str) -> Result<Endpoint, Refusal> {
         "/" => Query::read(query, &["tz"])?.view(|_| View::Page),
         "/api/v1/next" => Query::read(query, &["tz", "limit"])?
             .view(|query| View::Next { limit: query.limit.unwrap_or(NEXT_DEFAULT) }),
-        "/api/v1/events" => Query::read(query, &["tz", "limit", "from", "to", "calendar"])?
-            .view(|query| View::Events {
-                from: query.from,
-                to: query.to,
-                calendar: query.calendar.clone(),
-                limit: query.limit.unwrap_or(EVENTS_DEFAULT),
-            }),
+        "/api/v1/events" => {
+            Query::read(query, &["tz", "limit", "from", "to", "calendar"])?.view(|query| {
+                View::Events {
+                    from: query.from,
+                    to: query.to,
+                    calendar: query.calendar.clone(),
+                    limit: query.limit.unwrap_or(EVENTS_DEFAULT),
+                }
+            })
+        }
         "/api/v1/calendars" => view(View::Calendars),
         "/api/whats-next" => view(View::LiteNext),
         "/api/v1/refresh" => Ok(Endpoint::Refresh),

@@ -6,10 +6,11 @@
 //! and one `writev`. Nothing here waits for anything but the set, an answer from the pipeline,
 //! the sweep of the deadlines and the order to stop.
 
+mod admission;
+
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::rc::Rc;
 use std::time::Duration;
 
 use async_channel::Receiver;
@@ -18,44 +19,25 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use smol::future;
 
-use super::connection::{Asked, Connection, Input, Interest, State};
-use super::frame::{Framed, Message, Method, Progress, frame, header_room};
-use super::listener::{Accepted, Listener};
-use super::response::{Answer, DateField, Manner, Outgoing, Sent, Status};
-use super::route::{Endpoint, route};
+use super::buffers::Buffers;
+use super::connection::{Connection, Input, Interest, State, read_once};
+use super::frame::{Framed, Progress, frame, header_room};
+use super::listener::Listener;
+use super::response::{DateField, Manner, Outgoing, Sent, Status};
+use super::service::{Service, Verdict};
 use super::slab::{Slab, Token};
-use super::decode;
-use crate::api::Api;
-use crate::budget::HttpLimits;
-use crate::clock::{Clock, Moment, Sleep};
+use crate::clock::{Moment, Sleep};
 use crate::error::{Error, Result};
-use crate::metrics::Metrics;
-use crate::pipeline::{Asking, Completion, Pipeline};
+use crate::pipeline::Completion;
 
 /// Events taken from the epoll set at once.
 const EVENTS_AT_ONCE: usize = 64;
-/// Clients accepted in one turn, so that a flood of them does not starve those already here.
-const ACCEPTS_A_TURN: usize = 32;
 /// Rounds of events in one turn before other tasks get theirs.
 const ROUNDS_A_TURN: usize = 4;
 /// How often the deadlines are looked at while anybody is connected.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// The listening socket in the epoll set; no slot has this token.
 const LISTENER: u64 = u64::MAX;
-
-/// What the loop needs from the rest of the program.
-pub struct Service {
-    /// The clock.
-    pub clock: Clock,
-    /// The limits of this room.
-    pub limits: HttpLimits,
-    /// Where it counts.
-    pub metrics: Rc<Metrics>,
-    /// Views of the calendar.
-    pub pipeline: Rc<Pipeline>,
-    /// Everything else.
-    pub api: Rc<Api>,
-}
 
 /// The server.
 pub struct Server {
@@ -65,24 +47,11 @@ pub struct Server {
     /// Accepting stopped because the system has no more descriptors; tried again at the sweep.
     accept_paused: bool,
     slab: Slab<Connection>,
-    /// One buffer a slot, side by side.
-    buffers: Box<[u8]>,
-    large_free: Vec<Box<[u8]>>,
-    large_lent: usize,
+    buffers: Buffers,
     completions: Receiver<Completion>,
     date: DateField,
     now: Moment,
     wall_second: i64,
-}
-
-/// What became of the bytes in a buffer, once nothing borrows them any more.
-enum Verdict {
-    /// More are needed.
-    Partial(Progress),
-    /// The answer is here.
-    Answer(Outgoing, usize),
-    /// The pipeline makes it.
-    Wait(Asked),
 }
 
 /// Why the loop woke up.
@@ -103,8 +72,7 @@ impl Server {
         listener: Listener,
         completions: Receiver<Completion>,
     ) -> Result<Self> {
-        let refused =
-            |error: io::Error| Error::system("cannot make an epoll set").because(error);
+        let refused = |error: io::Error| Error::system("cannot make an epoll set").because(error);
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(|e| refused(e.into()))?;
         let data = epoll::EventData::new_u64(LISTENER);
         epoll::add(&epoll, listener.socket(), data, epoll::EventFlags::IN)
@@ -115,9 +83,7 @@ impl Server {
             listener: Some(listener),
             accept_paused: false,
             slab: Slab::new(limits.slots),
-            buffers: vec![0; limits.slots * limits.slot_buffer_bytes].into(),
-            large_free: Vec::new(),
-            large_lent: 0,
+            buffers: Buffers::new(limits),
             completions,
             date: DateField::at(service.clock.http_date()),
             now: service.clock.now(),
@@ -233,65 +199,6 @@ impl Server {
         }
     }
 
-    fn accept(&mut self) {
-        for _ in 0..ACCEPTS_A_TURN {
-            let Some(listener) = &self.listener else { return };
-            match listener.accept() {
-                Accepted::Client(socket, peer) => self.admit(socket, peer),
-                Accepted::Retry => {}
-                Accepted::Nobody => return,
-                Accepted::Exhausted(error) => {
-                    self.service.metrics.accept_errors.count();
-                    log::warn!("cannot accept a client: {error}; trying again in a second");
-                    self.evict_one();
-                    self.listen_for(epoll::EventFlags::empty());
-                    self.accept_paused = true;
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Gives a client a slot, taking one from somebody less deserving when all are let.
-    fn admit(&mut self, socket: std::net::TcpStream, peer: std::net::IpAddr) {
-        let limits = &self.service.limits;
-        let is_crowding = !peer.is_loopback()
-            && self.slab.iter().filter(|(_, tenant)| tenant.peer == peer).count()
-                >= limits.slots_per_address_max;
-        let has_room = self.slab.len() < self.slab.capacity();
-        if is_crowding || !(has_room || self.evict_one()) {
-            self.service.metrics.slab_refused.count();
-            let manner =
-                Manner { head_only: false, unchanged: false, keep_alive: false, is_1_0: false };
-            let busy = self.service.api.failure(Status::UNAVAILABLE, "no connection is free");
-            // One attempt: a client that cannot even take this is not waited for.
-            let _ = Outgoing::new(busy, self.date, manner).send(&mut &socket);
-            return;
-        }
-        let (epoll, now) = (self.epoll.get_ref(), self.now);
-        let let_to = self.slab.insert_with(|token| {
-            let data = epoll::EventData::new_u64(token.to_u64());
-            epoll::add(epoll, &socket, data, epoll::EventFlags::IN)?;
-            Ok::<_, rustix::io::Errno>(Connection::new(socket, peer, now))
-        });
-        if let Some(Err(error)) = let_to {
-            self.service.metrics.accept_errors.count();
-            log::warn!("cannot watch a client's socket: {error}");
-        }
-        self.count_slots();
-    }
-
-    /// Closes whoever has the least claim to a slot, the longest in its state first.
-    fn evict_one(&mut self) -> bool {
-        let ranked = self.slab.iter().filter_map(|(token, tenant)| {
-            tenant.eviction_rank().map(|rank| ((rank, tenant.since), token))
-        });
-        let Some((_, token)) = ranked.min_by_key(|(key, _)| *key) else { return false };
-        self.service.metrics.slab_evicted.count();
-        self.close(token);
-        true
-    }
-
     fn on_event(&mut self, token: Token, flags: epoll::EventFlags) {
         let Some(connection) = self.slab.get_mut(token) else { return };
         let gone = flags.intersects(epoll::EventFlags::ERR | epoll::EventFlags::HUP);
@@ -310,7 +217,7 @@ impl Server {
 
     fn read(&mut self, token: Token) {
         let Some(connection) = self.slab.get_mut(token) else { return };
-        match connection.read(slot_buffer(&mut self.buffers, token, &self.service.limits)) {
+        match connection.read(self.buffers.slot(token)) {
             Input::Bytes(count) => {
                 self.service.metrics.http_bytes_in.add(count as u64);
                 self.advance(token);
@@ -325,7 +232,7 @@ impl Server {
         loop {
             let verdict = self.judge(token);
             let Some(connection) = self.slab.get_mut(token) else { return };
-            let buffer = slot_buffer(&mut self.buffers, token, &self.service.limits);
+            let buffer = self.buffers.slot(token);
             match verdict {
                 Verdict::Partial(progress) => return self.await_more(token, progress),
                 Verdict::Wait(asked) => {
@@ -345,7 +252,7 @@ impl Server {
     /// Looks at the bytes of a connection that has none or part of a request under way.
     fn judge(&mut self, token: Token) -> Verdict {
         let limits = &self.service.limits;
-        let buffer = slot_buffer(&mut self.buffers, token, limits);
+        let buffer = self.buffers.slot(token);
         let Some(connection) = self.slab.get_mut(token) else {
             return Verdict::Partial(Progress::Head);
         };
@@ -359,10 +266,8 @@ impl Server {
             }
             Framed::Reject(status) => {
                 self.service.metrics.http_rejected.count();
-                let answer = self.service.api.failure(status, "this is not a valid request");
-                let manner =
-                    Manner { head_only: false, unchanged: false, keep_alive: false, is_1_0: false };
-                Verdict::Answer(Outgoing::new(answer, self.date, manner), bytes.len())
+                let length = bytes.len();
+                Verdict::Answer(self.last_words(status, "this is not a valid request"), length)
             }
         }
     }
@@ -394,10 +299,7 @@ impl Server {
         connection.enter(state, since);
         let is_full = connection.large.is_none() && connection.filled == limits.slot_buffer_bytes;
         if is_full && !self.lend_large(token) {
-            let answer = self.service.api.failure(Status::UNAVAILABLE, "no large buffer is free");
-            let manner =
-                Manner { head_only: false, unchanged: false, keep_alive: false, is_1_0: false };
-            let outgoing = Outgoing::new(answer, self.date, manner);
+            let outgoing = self.last_words(Status::UNAVAILABLE, "no large buffer is free");
             if let Some(connection) = self.slab.get_mut(token) {
                 connection.enter(State::Writing(outgoing), self.now);
                 self.send(token);
@@ -408,10 +310,9 @@ impl Server {
     fn on_completion(&mut self, (token, answer): Completion) {
         let Some(connection) = self.slab.get_mut(token) else { return };
         let State::Answering(asked) = &connection.state else { return };
-        let buffer = slot_buffer(&mut self.buffers, token, &self.service.limits);
+        let buffer = self.buffers.slot(token);
         let consumed = asked.consumed;
-        let outgoing =
-            Connection::outgoing(asked, answer, connection.bytes(buffer), self.date);
+        let outgoing = Connection::outgoing(asked, answer, connection.bytes(buffer), self.date);
         connection.consume(consumed, buffer);
         connection.enter(State::Writing(outgoing), self.now);
         self.write(token);
@@ -462,58 +363,13 @@ impl Server {
         let Some(connection) = self.slab.get_mut(token) else { return };
         let State::Lingering { dropped_bytes } = &mut connection.state else { return };
         let mut scratch = [0; 4096];
-        match super::connection::read_once(&connection.socket, &mut scratch) {
+        match read_once(&connection.socket, &mut scratch) {
             Input::Bytes(count) => *dropped_bytes += count,
             Input::Nothing => return,
             Input::End => return self.close(token),
         }
         if *dropped_bytes > self.service.limits.linger_bytes_max {
             self.close(token);
-        }
-    }
-
-    /// Closes whoever has outstayed its state, and tries to accept again after a pause.
-    fn sweep(&mut self) {
-        if self.accept_paused {
-            self.accept_paused = false;
-            self.listen_for(epoll::EventFlags::IN);
-        }
-        let pressed = self.slab.len() * 5 > self.slab.capacity() * 4;
-        let overdue: Vec<(Token, bool)> = self
-            .slab
-            .iter()
-            .filter(|(_, tenant)| {
-                self.now.since(tenant.since) >= tenant.patience(&self.service.limits, pressed)
-            })
-            .map(|(token, tenant)| (token, !matches!(tenant.state, State::Lingering { .. })))
-            .collect();
-        for (token, is_news) in overdue {
-            if is_news {
-                self.service.metrics.deadline_closed.count();
-            }
-            self.close(token);
-        }
-    }
-
-    fn stop_accepting(&mut self) {
-        if let Some(listener) = self.listener.take() {
-            let _ = epoll::delete(self.epoll.get_ref(), listener.socket());
-        }
-        let idle: Vec<Token> = self
-            .slab
-            .iter()
-            .filter(|(_, tenant)| matches!(tenant.state, State::Idle))
-            .map(|(token, _)| token)
-            .collect();
-        idle.into_iter().for_each(|token| self.close(token));
-    }
-
-    fn listen_for(&self, flags: epoll::EventFlags) {
-        if let Some(listener) = &self.listener {
-            let data = epoll::EventData::new_u64(LISTENER);
-            if let Err(error) = epoll::modify(self.epoll.get_ref(), listener.socket(), data, flags) {
-                log::error!("cannot watch the listening socket: {error}");
-            }
         }
     }
 
@@ -548,28 +404,23 @@ impl Server {
     }
 
     fn lend_large(&mut self, token: Token) -> bool {
-        let limits = &self.service.limits;
-        if self.large_lent >= limits.large_buffers {
-            return false;
-        }
         let Some(connection) = self.slab.get_mut(token) else { return false };
-        let mut large = self
-            .large_free
-            .pop()
-            .unwrap_or_else(|| vec![0; limits.large_buffer_bytes].into_boxed_slice());
-        let buffer = slot_buffer(&mut self.buffers, token, limits);
-        large[..connection.filled].copy_from_slice(&buffer[..connection.filled]);
-        connection.large = Some(large);
-        self.large_lent += 1;
-        true
+        connection.large = self.buffers.lend(token);
+        connection.large.is_some()
     }
 
     fn give_back_large(&mut self, token: Token) {
         let Some(connection) = self.slab.get_mut(token) else { return };
         if let Some(large) = connection.large.take() {
-            self.large_free.push(large);
-            self.large_lent -= 1;
+            self.buffers.take_back(large);
         }
+    }
+
+    /// An error after which the connection closes.
+    fn last_words(&self, status: Status, detail: &str) -> Outgoing {
+        let manner =
+            Manner { head_only: false, unchanged: false, keep_alive: false, is_1_0: false };
+        Outgoing::new(self.service.api.failure(status, detail), self.date, manner)
     }
 
     fn count_slots(&self) {
@@ -577,76 +428,4 @@ impl Server {
         self.service.metrics.slab_used.set(used);
         self.service.metrics.slab_peak.raise(used);
     }
-}
-
-impl Service {
-    /// Answers a whole request, or has the pipeline do it.
-    fn answer(
-        &self,
-        token: Token,
-        message: &Message<'_, '_>,
-        bytes: &[u8],
-        date: DateField,
-        now: i64,
-    ) -> Verdict {
-        let asked = Asked {
-            manner: Manner {
-                head_only: message.method == Method::Head,
-                unchanged: false,
-                keep_alive: message.keep_alive,
-                is_1_0: message.is_1_0,
-            },
-            if_none_match: message.if_none_match.map(|value| range_in(bytes, value)),
-            consumed: message.consumed,
-        };
-        match self.find(token, message, bytes, now) {
-            Some(answer) => {
-                if answer.status().code >= 500 {
-                    self.metrics.http_5xx.count();
-                }
-                let consumed = asked.consumed;
-                Verdict::Answer(Connection::outgoing(&asked, answer, bytes, date), consumed)
-            }
-            None => Verdict::Wait(asked),
-        }
-    }
-
-    /// The answer to a message; `None` when the pipeline will bring it.
-    fn find(
-        &self,
-        token: Token,
-        message: &Message<'_, '_>,
-        bytes: &[u8],
-        now: i64,
-    ) -> Option<Rc<Answer>> {
-        let endpoint = match route(message) {
-            Ok(endpoint) => endpoint,
-            Err(refusal) => return Some(self.api.refusal(&refusal)),
-        };
-        Some(match endpoint {
-            Endpoint::View(_) if !self.api.has_data() => self.api.no_data(),
-            Endpoint::View(key) => match self.pipeline.ask(&key, token, now) {
-                Asking::Answer(answer) => answer,
-                Asking::Pending => return None,
-                Asking::Full => self.api.failure(Status::UNAVAILABLE, "too much is being asked"),
-            },
-            Endpoint::Asset(path) => self.api.asset(path),
-            other => match decode::decode(message, bytes) {
-                Ok(decoded) => self.api.act(&other, &decoded),
-                Err(status) => self.api.failure(status, "this request cannot be decoded"),
-            },
-        })
-    }
-}
-
-/// The slot's own part of the buffers.
-fn slot_buffer<'b>(buffers: &'b mut [u8], token: Token, limits: &HttpLimits) -> &'b mut [u8] {
-    let start = token.slot() * limits.slot_buffer_bytes;
-    &mut buffers[start..start + limits.slot_buffer_bytes]
-}
-
-/// Where `part`, a slice of `whole`, lies in it.
-fn range_in(whole: &[u8], part: &[u8]) -> std::ops::Range<usize> {
-    let start = part.as_ptr().addr() - whole.as_ptr().addr();
-    start..start + part.len()
 }

@@ -177,7 +177,8 @@ fn a_header_that_is_not_ascii_does_no_harm() {
     run(|executor| async move {
         let (rig, _folder) = demo(&executor);
         for path in ["/healthz", "/static/page.css"] {
-            let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nX-Name: M\u{fc}ller \u{20ac}\r\n\r\n");
+            let request =
+                format!("GET {path} HTTP/1.1\r\nHost: a\r\nX-Name: M\u{fc}ller \u{20ac}\r\n\r\n");
             assert_eq!(rig.ask(&request).await.status, 200);
         }
     });

@@ -54,18 +54,19 @@ impl Process {
     /// Starts the program on a free port and reads from its log where that is.
     fn start(folder: &Path, arguments: &[&str]) -> Self {
         let mut command = command(folder, &["--port", "0"]);
-        let mut child =
-            command.args(arguments).stderr(Stdio::piped()).spawn().expect("it starts");
-        let mut log = BufReader::new(child.stderr.take().expect("its log"));
+        let mut child = command.args(arguments).stderr(Stdio::piped()).spawn().expect("it starts");
+        let log = BufReader::new(child.stderr.take().expect("its log"));
+        let mut process = Self { child, address: ([0, 0, 0, 0], 0).into(), log };
         let mut line = String::new();
-        loop {
+        while process.address.port() == 0 {
             line.clear();
-            assert!(log.read_line(&mut line).expect("a line") > 0, "it ended before it served");
+            assert!(process.log.read_line(&mut line).expect("a line") > 0, "it ended too soon");
             if let Some((_, rest)) = line.split_once("serves at http://") {
                 let address = rest.split('/').next().expect("an address");
-                return Self { child, address: address.parse().expect("an address"), log };
+                process.address = address.parse().expect("an address");
             }
         }
+        process
     }
 
     fn ask(&self, request: &str) -> String {
@@ -313,7 +314,8 @@ fn there_are_never_more_than_four_threads() {
         let answer = process.ask(expecting);
         assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
         assert!(answer.contains("HTTP/1.1 202 Accepted"), "{answer}");
-        let name = "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX: M\u{fc}ller\r\n\r\n";
+        let name =
+            "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX: M\u{fc}ller\r\n\r\n";
         assert!(process.ask(name).starts_with("HTTP/1.1 200"));
         let mut socket = TcpStream::connect(process.address).expect("connected");
         let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(10 << 20));
@@ -338,8 +340,7 @@ fn feeds_of_500_and_of_20_000_events_fit_into_16_mebibytes() {
     run(|executor| async move {
         for events in [500, 20_000] {
             let folder = folder();
-            let server =
-                FeedServer::start(&executor, Script::new().generated("/a.ics", events));
+            let server = FeedServer::start(&executor, Script::new().generated("/a.ics", events));
             let path = configure(folder.path(), server.url("/a.ics").as_str(), "");
             let arguments = ["-c", &path, "--memory-budget", "16MiB"];
             let process = Process::start(folder.path(), &arguments);

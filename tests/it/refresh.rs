@@ -34,7 +34,13 @@ fn a_feed_is_asked_again_after_its_interval_with_its_tag() {
         for _ in 0..50 {
             future::yield_now().await;
         }
-        assert_eq!(server.requests().len(), 1, "{:?} {}", server.requests(), rig.get("/stats").await.body);
+        assert_eq!(
+            server.requests().len(),
+            1,
+            "{:?} {}",
+            server.requests(),
+            rig.get("/stats").await.body
+        );
         rig.advance(Duration::from_secs(1));
         rig.refreshed(2).await;
         let requests = server.requests();
@@ -49,7 +55,10 @@ fn what_changed_is_shown_and_what_is_gone_is_not() {
     run(|executor| async move {
         let script = Script::new()
             .ics("/a.ics", &calendar(&(event("one", "First") + &event("two", "Second"))))
-            .ics("/a.ics", &calendar(&(event("two", "Second, renamed") + &event("three", "Third"))));
+            .ics(
+                "/a.ics",
+                &calendar(&(event("two", "Second, renamed") + &event("three", "Third"))),
+            );
         let server = FeedServer::start(&executor, script);
         let folder = folder();
         let rig =
@@ -124,9 +133,13 @@ fn a_bad_answer_changes_nothing_but_the_mark() {
             server.set(Script::new().ics("/a.ics", WORK));
             rig.advance(Duration::from_secs(6 * 3600));
             rig.refreshed(2).await;
-            rig.until(|rig| rig.feeds.list().iter().all(|feed| {
-                feed.status(rig.clock.wall()).last_error.is_none()
-            })).await;
+            rig.until(|rig| {
+                rig.feeds
+                    .list()
+                    .iter()
+                    .all(|feed| feed.status(rig.clock.wall()).last_error.is_none())
+            })
+            .await;
         }
     });
 }

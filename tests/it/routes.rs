@@ -184,8 +184,17 @@ fn stats_are_one_object_with_the_figures_of_this_moment() {
         assert!(stats.json("rss").parse::<u64>().expect("a number") > 1_000_000);
         assert!(stats.json("heap").parse::<u64>().expect("a number") > 10_000);
         let sections = [
-            "server", "budget", "slab", "http", "cache", "pipeline", "connections", "feeds",
-            "memory", "threads", "feeds_status",
+            "server",
+            "budget",
+            "slab",
+            "http",
+            "cache",
+            "pipeline",
+            "connections",
+            "feeds",
+            "memory",
+            "threads",
+            "feeds_status",
         ];
         for section in sections {
             assert!(stats.body.contains(&format!("\"{section}\":")), "{section}");
@@ -213,7 +222,8 @@ fn a_refresh_can_be_asked_for_but_not_by_a_foreign_page() {
         let accepted = rig.ask(&post("Origin: http://localhost:1\r\n")).await;
         assert_eq!(accepted.status, 202);
         server.seen(2).await;
-        let accepted = rig.ask(&post("Content-Length: 2\r\n").replace("\r\n\r\n", "\r\n\r\n{}")).await;
+        let accepted =
+            rig.ask(&post("Content-Length: 2\r\n").replace("\r\n\r\n", "\r\n\r\n{}")).await;
         assert_eq!(accepted.status, 202);
     });
 }

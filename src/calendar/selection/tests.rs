@@ -1,3 +1,5 @@
+//! Tables over selections: days, zones, ties, busy states.
+
 use super::*;
 use crate::calendar::fixture::{Desk, at, calendar, entry, time, titled, with};
 

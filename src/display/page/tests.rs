@@ -1,3 +1,5 @@
+//! Tables over pages: states, urgency, hostile text, sizes.
+
 use super::*;
 use crate::calendar::Entry;
 use crate::calendar::fixture::{Desk, at, calendar, entry, titled, with};

@@ -276,9 +276,8 @@ fn each_limit_is_reached_and_not_passed() {
     check(padded(limits.head_bytes_max), "/ a open [] +0");
     check(padded(limits.head_bytes_max + 1), "431");
 
-    let target = |bytes: usize| {
-        format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(bytes - 1))
-    };
+    let target =
+        |bytes: usize| format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(bytes - 1));
     assert!(outcome(target(limits.target_bytes_max).as_bytes()).ends_with("+0"));
     check(target(limits.target_bytes_max + 1), "414");
     check(format!("GET /{}", "x".repeat(10_000)), "414");

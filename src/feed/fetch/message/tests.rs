@@ -1,3 +1,5 @@
+//! Tables of raw answers, read whole and cut.
+
 use super::*;
 
 const HEAD_BYTES_MAX: usize = 4096;

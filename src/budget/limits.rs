@@ -1,0 +1,204 @@
+//! Every limit of the program, by room: what it bounds and, where a protocol asks for it, which
+//! status a peer gets that passes it.
+
+use std::time::Duration;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// Every limit of the program. Sizes are bytes, times are durations; the last word of a name
+/// says which.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// The budget that all of this was derived from.
+    pub budget_bytes: usize,
+    /// Inbound connections.
+    pub http: HttpLimits,
+    /// Answers: cached, pending, being made.
+    pub pipeline: PipelineLimits,
+    /// SQLite connections and the queue of changes.
+    pub database: DatabaseLimits,
+    /// Outbound connections and refreshes.
+    pub refresh: RefreshLimits,
+    /// What one feed may hold.
+    pub feed: FeedLimits,
+}
+
+/// Limits of the HTTP/1 server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpLimits {
+    /// Connections open at once; each has a slot that is allocated at start.
+    pub slots: usize,
+    /// Slots that one address may hold, so that one machine cannot take them all. Loopback is
+    /// exempt: a proxy lives there.
+    pub slots_per_address_max: usize,
+    /// The buffer of each slot: enough for every request that a browser sends for a page.
+    pub slot_buffer_bytes: usize,
+    /// Buffers for requests that outgrow their slot's; none free is a 503.
+    pub large_buffers: usize,
+    /// One of them: the largest head, body and chunk overhead together.
+    pub large_buffer_bytes: usize,
+    /// A request's head, counted on the bytes received (431).
+    pub head_bytes_max: usize,
+    /// A request's target alone (414).
+    pub target_bytes_max: usize,
+    /// Header fields (431).
+    pub headers_max: usize,
+    /// A request's body, decoded (413).
+    pub body_bytes_max: usize,
+    /// Chunk sizes, extensions and trailers of one body (413).
+    pub chunk_overhead_bytes_max: usize,
+    /// `SO_RCVBUF` of each connection, as asked for; the kernel doubles it.
+    pub socket_receive_bytes: usize,
+    /// `SO_SNDBUF` of each connection, as asked for; the kernel doubles it.
+    pub socket_send_bytes: usize,
+    /// From the first byte of a request to the end of its head.
+    pub head_time: Duration,
+    /// From the end of the head to the end of the body.
+    pub body_time: Duration,
+    /// Without any progress in sending an answer.
+    pub write_time: Duration,
+    /// Between two requests.
+    pub idle_time: Duration,
+    /// Between two requests while more than four fifths of the slots are taken.
+    pub idle_pressed_time: Duration,
+    /// After the last byte of a closing answer, for the client to read it.
+    pub linger_time: Duration,
+    /// Bytes thrown away while lingering.
+    pub linger_bytes_max: usize,
+    /// How long a stop waits for answers under way.
+    pub drain_time: Duration,
+}
+
+/// Limits of the request pipeline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PipelineLimits {
+    /// Weight of all cached answers: key, head, body and overhead.
+    pub cache_bytes_max: usize,
+    /// Number of cached answers.
+    pub cache_entries_max: usize,
+    /// Weight of one; a heavier answer is served and not kept.
+    pub cache_entry_bytes_max: usize,
+    /// Answers waiting to be made.
+    pub pending_keys_max: usize,
+    /// Answers made in one turn with one reader.
+    pub batch_max: usize,
+    /// Events in one answer; more are cut off, and the answer says so.
+    pub view_events_max: usize,
+}
+
+/// Limits of the SQLite connections.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DatabaseLimits {
+    /// Reading connections on the loop.
+    pub readers_max: usize,
+    /// Page cache of each reader.
+    pub reader_cache_bytes: usize,
+    /// Page cache of the writer, staging included.
+    pub writer_cache_bytes: usize,
+    /// SQLite's own hard limit on its heap, over all connections.
+    pub heap_bytes_max: usize,
+    /// The write-ahead log is cut back to this after a checkpoint.
+    pub journal_bytes_max: usize,
+    /// Changes waiting for the writer.
+    pub write_queue_max: usize,
+    /// Changes that share one transaction.
+    pub write_batch_max: usize,
+}
+
+/// Limits of refreshing feeds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RefreshLimits {
+    /// Feeds in the configuration.
+    pub feeds_max: usize,
+    /// Refreshes under way at once.
+    pub at_once: usize,
+    /// Idle outbound connections kept for reuse, in all.
+    pub outbound_total: usize,
+    /// The same for one origin.
+    pub outbound_per_origin: usize,
+    /// One read from a feed server.
+    pub read_buffer_bytes: usize,
+    /// Components handed to the writer at once.
+    pub stage_bytes_max: usize,
+    /// Looking up, connecting and the TLS handshake, each.
+    pub connect_time: Duration,
+    /// From the request to the answer's head.
+    pub first_byte_time: Duration,
+    /// The whole body: this much, and a second more for every [`Self::body_bytes_per_second_min`].
+    pub body_time: Duration,
+    /// The slowest server that is waited for.
+    pub body_bytes_per_second_min: usize,
+    /// Redirects followed.
+    pub redirects_max: usize,
+    /// An answer's head.
+    pub head_bytes_max: usize,
+    /// Interim (1xx) answers before the real one.
+    pub interim_max: usize,
+    /// How long an idle outbound connection is kept.
+    pub outbound_idle_time: Duration,
+    /// First wait after a failure; doubled by each further one.
+    pub backoff_min: Duration,
+    /// Longest wait after a failure that may pass by itself.
+    pub backoff_max: Duration,
+    /// Longest wait after a refusal: 401, 403, 404.
+    pub backoff_refused_max: Duration,
+}
+
+/// What one feed may hold. Passing a cap truncates with a mark; it never drops the feed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeedLimits {
+    /// A feed, decoded. A larger one is refused: half a calendar is a wrong calendar.
+    pub bytes_max: usize,
+    /// An unfolded content line; the property of a longer one is dropped.
+    pub line_bytes_max: usize,
+    /// `BEGIN` inside `BEGIN`.
+    pub nesting_max: usize,
+    /// Properties of one component; further ones are dropped.
+    pub properties_max: usize,
+    /// The kept lines of one component together; it is skipped when they do not fit.
+    pub component_bytes_max: usize,
+    /// A DESCRIPTION as it is kept.
+    pub description_bytes_max: usize,
+    /// SUMMARY, LOCATION and other short texts as they are kept.
+    pub text_bytes_max: usize,
+    /// EXDATE and RDATE values of one series.
+    pub exceptions_max: usize,
+    /// Overrides of one series; further ones are skipped.
+    pub overrides_max: usize,
+    /// Components of one feed; further ones are skipped.
+    pub components_max: usize,
+    /// Occurrences of one series in the window.
+    pub occurrences_max: usize,
+    /// Occurrences of one feed in the window; further series are left out, with a mark. They
+    /// are on disk: this bounds its wear and the time that publishing takes.
+    pub feed_occurrences_max: usize,
+    /// Steps of one series' recurrence generator.
+    pub steps_max: usize,
+    /// Days before today that are kept.
+    pub past_days: u16,
+    /// Days after today that are kept.
+    pub future_days: u16,
+}
+
+impl Default for FeedLimits {
+    fn default() -> Self {
+        Self {
+            bytes_max: 50 * MIB,
+            line_bytes_max: 64 * KIB,
+            nesting_max: 8,
+            properties_max: 512,
+            component_bytes_max: 256 * KIB,
+            description_bytes_max: 2 * KIB,
+            text_bytes_max: 512,
+            exceptions_max: 10_000,
+            overrides_max: 1_000,
+            components_max: 100_000,
+            occurrences_max: 5_000,
+            feed_occurrences_max: 200_000,
+            steps_max: 100_000,
+            past_days: 1,
+            future_days: 60,
+        }
+    }
+}

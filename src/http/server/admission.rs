@@ -1,0 +1,119 @@
+//! Who gets a slot, and who must leave it.
+
+use std::net::{IpAddr, TcpStream};
+
+use rustix::event::epoll;
+
+use super::{LISTENER, Server};
+use crate::http::connection::{Connection, State};
+use crate::http::listener::Accepted;
+use crate::http::response::Status;
+use crate::http::slab::Token;
+
+/// Clients accepted in one turn, so that a flood of them does not starve those already here.
+const ACCEPTS_A_TURN: usize = 32;
+
+impl Server {
+    pub(super) fn accept(&mut self) {
+        for _ in 0..ACCEPTS_A_TURN {
+            let Some(listener) = &self.listener else { return };
+            match listener.accept() {
+                Accepted::Client(socket, peer) => self.admit(socket, peer),
+                Accepted::Retry => {}
+                Accepted::Nobody => return,
+                Accepted::Exhausted(error) => {
+                    self.service.metrics.accept_errors.count();
+                    log::warn!("cannot accept a client: {error}; trying again in a second");
+                    self.evict_one();
+                    self.listen_for(epoll::EventFlags::empty());
+                    self.accept_paused = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Gives a client a slot, taking one from somebody less deserving when all are let.
+    fn admit(&mut self, socket: TcpStream, peer: IpAddr) {
+        let limits = &self.service.limits;
+        let is_crowding = !peer.is_loopback()
+            && self.slab.iter().filter(|(_, tenant)| tenant.peer == peer).count()
+                >= limits.slots_per_address_max;
+        let has_room = self.slab.len() < self.slab.capacity();
+        if is_crowding || !(has_room || self.evict_one()) {
+            self.service.metrics.slab_refused.count();
+            // One attempt: a client that cannot even take this is not waited for.
+            let mut busy = self.last_words(Status::UNAVAILABLE, "no connection is free");
+            let _ = busy.send(&mut &socket);
+            return;
+        }
+        let (epoll, now) = (self.epoll.get_ref(), self.now);
+        let let_to = self.slab.insert_with(|token| {
+            let data = epoll::EventData::new_u64(token.to_u64());
+            epoll::add(epoll, &socket, data, epoll::EventFlags::IN)?;
+            Ok::<_, rustix::io::Errno>(Connection::new(socket, peer, now))
+        });
+        if let Some(Err(error)) = let_to {
+            self.service.metrics.accept_errors.count();
+            log::warn!("cannot watch a client's socket: {error}");
+        }
+        self.count_slots();
+    }
+
+    /// Closes whoever has the least claim to a slot, the longest in its state first.
+    fn evict_one(&mut self) -> bool {
+        let ranked = self.slab.iter().filter_map(|(token, tenant)| {
+            tenant.eviction_rank().map(|rank| ((rank, tenant.since), token))
+        });
+        let Some((_, token)) = ranked.min_by_key(|(key, _)| *key) else { return false };
+        self.service.metrics.slab_evicted.count();
+        self.close(token);
+        true
+    }
+
+    /// Closes whoever has outstayed its state, and tries to accept again after a pause.
+    pub(super) fn sweep(&mut self) {
+        if self.accept_paused {
+            self.accept_paused = false;
+            self.listen_for(epoll::EventFlags::IN);
+        }
+        let pressed = self.slab.len() * 5 > self.slab.capacity() * 4;
+        let overdue: Vec<(Token, bool)> = self
+            .slab
+            .iter()
+            .filter(|(_, tenant)| {
+                self.now.since(tenant.since) >= tenant.patience(&self.service.limits, pressed)
+            })
+            .map(|(token, tenant)| (token, !matches!(tenant.state, State::Lingering { .. })))
+            .collect();
+        for (token, is_news) in overdue {
+            if is_news {
+                self.service.metrics.deadline_closed.count();
+            }
+            self.close(token);
+        }
+    }
+
+    pub(super) fn stop_accepting(&mut self) {
+        if let Some(listener) = self.listener.take() {
+            let _ = epoll::delete(self.epoll.get_ref(), listener.socket());
+        }
+        let idle: Vec<Token> = self
+            .slab
+            .iter()
+            .filter(|(_, tenant)| matches!(tenant.state, State::Idle))
+            .map(|(token, _)| token)
+            .collect();
+        idle.into_iter().for_each(|token| self.close(token));
+    }
+
+    fn listen_for(&self, flags: epoll::EventFlags) {
+        if let Some(listener) = &self.listener {
+            let data = epoll::EventData::new_u64(LISTENER);
+            if let Err(error) = epoll::modify(self.epoll.get_ref(), listener.socket(), data, flags)
+            {
+                log::error!("cannot watch the listening socket: {error}");
+            }
+        }
+    }
+}
