@@ -4,6 +4,8 @@ mod html;
 mod mark;
 pub mod page;
 
+use crate::hash::fnv1a_parts;
+
 /// A file that is part of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asset {
@@ -42,4 +44,10 @@ pub static ASSETS: [Asset; 3] = [PAGE_CSS, PAGE_JS, FAVICON];
 /// The file at a path.
 pub fn asset(path: &str) -> Option<&'static Asset> {
     ASSETS.iter().find(|asset| asset.path == path)
+}
+
+/// Names this build: a page of another one reloads itself, and no old script meets a new page.
+pub fn build_id() -> String {
+    let files = ASSETS.map(|asset| asset.bytes);
+    format!("{}-{:08x}", env!("CARGO_PKG_VERSION"), fnv1a_parts(&files) as u32)
 }

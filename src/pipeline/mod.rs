@@ -36,7 +36,7 @@ use crate::budget::{FeedLimits, Limits, PipelineLimits};
 use crate::calendar::{Agenda, CalendarStatus, Entry, selection};
 use crate::clock::Clock;
 use crate::connections::database::Database;
-use crate::display::page;
+use crate::display::{self, page};
 use crate::error::Result;
 use crate::feed::store::{WindowQuery, read_window};
 use crate::feed::{Feeds, Origin};
@@ -75,6 +75,7 @@ pub struct Sources {
 pub struct Pipeline {
     sources: Sources,
     limits: PipelineLimits,
+    build_id: String,
     enabled: Cell<bool>,
     cache: RefCell<Cache>,
     pending: RefCell<Pending>,
@@ -103,6 +104,7 @@ impl Pipeline {
         );
         let pipeline = Self {
             sources,
+            build_id: display::build_id(),
             enabled: Cell::new(enabled),
             cache: RefCell::new(cache),
             pending: RefCell::new(Pending::new(limits.pending_keys_max)),
@@ -224,7 +226,7 @@ impl Pipeline {
         let (media_type, body) = match &key.view {
             View::Page => {
                 let demo = matches!(&*feeds, [only] if matches!(only.origin, Origin::Demo));
-                let build_id = env!("CARGO_PKG_VERSION");
+                let build_id = &self.build_id;
                 let options = page::PageOptions { build_id, demo, ..Default::default() };
                 (media::HTML, page::whats_next(&agenda, &options))
             }
