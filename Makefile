@@ -25,7 +25,7 @@ bless: tools ## write golden files and generated documents anew; read the diff
 	BLESS=1 $(CARGO) nextest run --locked
 
 bench: tools ## counts and times of the main paths
-	$(CARGO) nextest run --locked --release --run-ignored only --no-capture -E 'test(bench::)'
+	$(CARGO) nextest run --locked --release --run-ignored only --no-capture -E 'test(/^bench::/)'
 
 size: ## the release binary, section by section, and its dependencies
 	$(CARGO) build --release --locked --quiet

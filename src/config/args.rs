@@ -11,6 +11,9 @@ use super::key::Key;
 use super::keys::{FEED_KEYS, KEYS};
 use super::{Draft, Inputs};
 
+/// Events that `next` shows when nothing is said.
+const COUNT_DEFAULT: usize = 5;
+
 /// What the program is asked to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -122,7 +125,7 @@ const OPTIONS: &[Opt] = &[
     Opt::new("quiet", Some('q'), "", "the same as --log-level warn", Does::Log("warn")),
     Opt::new("verbose", Some('v'), "", "the same as --log-level debug", Does::Log("debug")),
     Opt::new("feed", None, "NAME", "next: of this feed only", Does::Feed),
-    Opt::new("count", Some('n'), "N", "next: how many events, 1 to 100 (default 1)", Does::Count),
+    Opt::new("count", Some('n'), "N", "next: how many events, 1 to 100 (default 5)", Does::Count),
     Opt::new("json", None, "", "next: as JSON", Does::Json),
     Opt::new("help", Some('h'), "", "show this", Does::Help),
     Opt::new("version", Some('V'), "", "show the version", Does::Version),
@@ -271,9 +274,11 @@ impl Line {
             }
             Some("check") => Command::Check,
             Some("plan") => Command::Plan,
-            Some("next") => {
-                Command::Next { feed: self.feed, count: self.count.unwrap_or(1), json: self.json }
-            }
+            Some("next") => Command::Next {
+                feed: self.feed,
+                count: self.count.unwrap_or(COUNT_DEFAULT),
+                json: self.json,
+            },
             _ => Command::Serve,
         };
         Ok(Arguments { command, settings: self.settings, warnings: self.warnings })

@@ -66,7 +66,7 @@ fn commands_and_options_in_any_order() {
     assert_eq!(command("--web --layout 4x8 --port 80"), Command::Serve);
     assert_eq!(command("--port 80 check"), Command::Check);
     assert_eq!(command("plan --memory-budget=8MiB"), Command::Plan);
-    assert_eq!(command("next"), next(None, 1, false));
+    assert_eq!(command("next"), next(None, 5, false));
     assert_eq!(command("--json next -n3 --feed work"), next(Some("work"), 3, true));
     assert_eq!(command("-h"), Command::Help(None));
     assert_eq!(command("next --help --json"), Command::Help(Some("next".into())));
