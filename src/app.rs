@@ -18,7 +18,7 @@ use crate::api::Api;
 use crate::budget::{FeedLimits, Limits, Plan};
 use crate::calendar::CalendarStatus;
 use crate::clock::Clock;
-use crate::config::{Config, Source};
+use crate::config::{Config, Flags, Source};
 use crate::connections::database::{Database, Opened};
 use crate::connections::outbound::Outbound;
 use crate::error::Result;
@@ -112,8 +112,7 @@ impl App {
             metrics: Rc::clone(&metrics),
             feed_limits: limits.feed.clone(),
         };
-        let (pipeline, completions) =
-            Pipeline::new(sources, &limits, config.flags.request_pipeline);
+        let (pipeline, completions) = Pipeline::new(sources, &limits);
         let pipeline = Rc::new(pipeline);
         let refresher = Refresher {
             clock: clock.clone(),
@@ -136,6 +135,7 @@ impl App {
         };
         let server = Server::new(service, listener, completions)?;
         let refresher = Rc::new(refresher);
+        set_flags(config.flags, &pipeline, &database, &refresher);
         Ok(Self { config, limits, feeds, database, pipeline, refresher, metrics, address, server })
     }
 
@@ -181,7 +181,7 @@ impl App {
                     cancel(refreshing).await;
                     match reload(&config, &new, &database, &feeds, &limits).await {
                         Ok(()) => {
-                            pipeline.enable(new.flags.request_pipeline);
+                            set_flags(new.flags, &pipeline, &database, &refresher);
                             config = *new;
                             log::info!("the configuration was reloaded");
                         }
@@ -222,6 +222,13 @@ fn start_refreshing(
         executor.spawn(async move { refresher.run(feed).await })
     };
     feeds.list().iter().map(start).collect()
+}
+
+/// Hands the flags down; they take effect with the next request and the next refresh.
+fn set_flags(flags: Flags, pipeline: &Pipeline, database: &Database, refresher: &Refresher) {
+    pipeline.enable(flags.request_pipeline);
+    database.keep_connections(flags.connection_pooling);
+    refresher.outbound.keep_connections(flags.connection_pooling);
 }
 
 /// Takes over what can change while the program runs: feeds, zone, flags, log level.

@@ -48,6 +48,8 @@ pub struct Database {
     queue: Receiver<Change>,
     writer: Cell<Option<Connection>>,
     readers: RefCell<Vec<Connection>>,
+    /// Off: every lease opens a reader of its own.
+    keeping: Cell<bool>,
     damage: (Sender<()>, Receiver<()>),
     /// Held as long as the database is open: two servers on one folder would undo each other.
     _lock: File,
@@ -91,6 +93,7 @@ impl Database {
             queue,
             writer: Cell::new(Some(writer)),
             readers: RefCell::default(),
+            keeping: Cell::new(true),
             damage: async_channel::bounded(1),
             _lock: lock,
         };
@@ -216,6 +219,14 @@ impl Database {
         Ok(Lease { database: self, reader: Some(reader) })
     }
 
+    /// Keeps readers for reuse, or opens one for every lease from now on.
+    pub fn keep_connections(&self, keeping: bool) {
+        self.keeping.set(keeping);
+        if !keeping {
+            self.readers.borrow_mut().clear();
+        }
+    }
+
     /// Size of the database file in bytes.
     pub fn file_bytes(&self) -> u64 {
         fs::metadata(&self.path).map_or(0, |file| file.len())
@@ -240,6 +251,7 @@ impl Drop for Lease<'_> {
     fn drop(&mut self) {
         let mut readers = self.database.readers.borrow_mut();
         if let Some(reader) = self.reader.take()
+            && self.database.keeping.get()
             && readers.len() < self.database.limits.readers_max
         {
             readers.push(reader);

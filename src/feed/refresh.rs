@@ -86,10 +86,16 @@ impl Refresher {
     pub async fn run(&self, feed: Rc<Feed>) {
         let mut due = Some(self.clock.now());
         let mut slide_due = self.clock.now() + SLIDE_INTERVAL;
+        // When a connection that the last refresh left behind has waited long enough.
+        let mut expiry = None;
         let mut failures = 0;
         loop {
-            let wake = due.map_or(slide_due, |due| due.min(slide_due));
-            let nudged = self.wait(&feed, wake).await;
+            let wake = [due, Some(slide_due), expiry].into_iter().flatten().min();
+            let nudged = self.wait(&feed, wake.unwrap_or(slide_due)).await;
+            if expiry.is_some_and(|expiry| expiry <= self.clock.now()) {
+                self.outbound.close_expired();
+                expiry = None;
+            }
             // Midnight comes for a feed whose server is down, too.
             if slide_due <= self.clock.now() {
                 self.slide(&feed).await;
@@ -101,6 +107,7 @@ impl Refresher {
             let permit = self.permits.acquire().await;
             let outcome = self.refresh(&feed).await;
             drop(permit);
+            expiry = Some(self.clock.now() + self.limits.refresh.outbound_idle_time);
             let wait = match outcome {
                 Ok(outcome) => {
                     failures = 0;

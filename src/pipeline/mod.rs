@@ -94,7 +94,7 @@ const EVENTS_DAYS: i64 = 7;
 impl Pipeline {
     /// A pipeline, and where its completions come out. They fit: every connection waits for one
     /// answer at a time.
-    pub fn new(sources: Sources, limits: &Limits, enabled: bool) -> (Self, Receiver<Completion>) {
+    pub fn new(sources: Sources, limits: &Limits) -> (Self, Receiver<Completion>) {
         let (completions, completed) = async_channel::bounded(limits.http.slots);
         let limits = limits.pipeline.clone();
         let cache = Cache::new(
@@ -105,7 +105,7 @@ impl Pipeline {
         let pipeline = Self {
             sources,
             build_id: display::build_id(),
-            enabled: Cell::new(enabled),
+            enabled: Cell::new(true),
             cache: RefCell::new(cache),
             pending: RefCell::new(Pending::new(limits.pending_keys_max)),
             queue: async_channel::bounded(limits.pending_keys_max),

@@ -292,3 +292,23 @@ fn a_feed_url_is_never_written_anywhere() {
         assert!(!database.windows(6).any(|window| window == b"canary"));
     });
 }
+
+#[test]
+fn a_connection_is_kept_for_half_a_minute_and_not_at_all_without_pooling() {
+    run(|executor| async move {
+        for (flag, kept) in [("true", 1), ("false", 0)] {
+            let server = FeedServer::start(&executor, Script::new().ics("/a.ics", WORK));
+            let folder = folder();
+            let text = toml(&[("a", server.url("/a.ics"))])
+                .replace("[[feeds]]", &format!("[flags]\nconnection_pooling = {flag}\n[[feeds]]"));
+            let rig = Rig::start(&executor, configure(folder.path(), &text));
+            rig.refreshed(1).await;
+            rig.feeds.nudge_all();
+            rig.refreshed(2).await;
+            assert_eq!(rig.metrics.outbound_reused.get(), kept);
+            server.closed(server.connections() - kept as usize).await;
+            rig.advance(Duration::from_secs(30));
+            server.closed(server.connections()).await;
+        }
+    });
+}

@@ -286,14 +286,14 @@ fn the_page_and_its_files_are_small() {
 }
 
 #[test]
-fn without_the_pipeline_the_answers_are_the_same() {
+fn without_pipeline_and_pools_the_answers_are_the_same() {
     run(|executor| async move {
         let server = FeedServer::start(&executor, Script::new().ics("/work.ics", WORK));
         let mut bodies = Vec::new();
         for flag in ["true", "false"] {
             let folder = folder();
             let text = toml(&[("work", server.url("/work.ics"))])
-                .replace("[[feeds]]", &format!("[flags]\nrequest_pipeline = {flag}\n[[feeds]]"));
+                .replace("[[feeds]]", &format!("[flags]\nenabled = {flag}\n[[feeds]]"));
             let rig = Rig::start(&executor, configure(folder.path(), &text));
             rig.refreshed(1).await;
             let mut answers = Vec::new();

@@ -212,6 +212,11 @@ impl Outbound {
         Ok(Lease::new(Link { stream, origin: origin.clone(), peer }, seat))
     }
 
+    /// Keeps connections for reuse, or opens a new one for every request from now on.
+    pub fn keep_connections(&self, keeping: bool) {
+        self.pool.keep_connections(keeping);
+    }
+
     /// Closes idle connections that have waited too long. Every lease does it too; call it now
     /// and then, so that the last connection does not stay for ever.
     pub fn close_expired(&self) {

@@ -128,6 +128,8 @@ pub(super) struct Pool {
     clock: Clock,
     idle: RefCell<VecDeque<Idle>>,
     active: Cell<usize>,
+    /// Off: every connection serves one request.
+    keeping: Cell<bool>,
     total_max: usize,
     per_origin_max: usize,
     idle_time: Duration,
@@ -139,6 +141,7 @@ impl Pool {
             clock,
             idle: RefCell::default(),
             active: Cell::new(0),
+            keeping: Cell::new(true),
             total_max: limits.outbound_total,
             per_origin_max: limits.outbound_per_origin,
             idle_time: limits.outbound_idle_time,
@@ -199,8 +202,19 @@ impl Pool {
         idle.remove(place?).map(|idle| idle.link)
     }
 
+    /// Keeps connections for reuse, or no longer.
+    pub(super) fn keep_connections(&self, keeping: bool) {
+        self.keeping.set(keeping);
+        if !keeping {
+            self.close_idle();
+        }
+    }
+
     fn keep(&self, link: Link) {
         self.close_expired();
+        if !self.keeping.get() {
+            return;
+        }
         let mut idle = self.idle.borrow_mut();
         let same = |idle: &Idle| idle.link.origin == link.origin;
         if idle.iter().filter(|idle| same(idle)).count() >= self.per_origin_max
