@@ -137,7 +137,8 @@ pub struct RefreshLimits {
     pub interim_max: usize,
     /// How long an idle outbound connection is kept.
     pub outbound_idle_time: Duration,
-    /// First wait after a failure; doubled by each further one.
+    /// Doubled once for each failure in a row, it is the longest wait before the next attempt;
+    /// the wait itself is drawn at random below that.
     pub backoff_min: Duration,
     /// Longest wait after a failure that may pass by itself.
     pub backoff_max: Duration,
