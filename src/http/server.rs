@@ -335,6 +335,9 @@ impl Server {
             Ok(Sent::Done) => {
                 let metrics = &self.service.metrics;
                 metrics.http_bytes_out.add(outgoing.total_bytes() as u64);
+                if outgoing.status().code >= 500 {
+                    metrics.http_5xx.count();
+                }
                 if outgoing.keeps_alive() && !(draining && connection.filled == 0) {
                     connection.enter(State::Idle, self.now);
                     return true;

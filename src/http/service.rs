@@ -61,9 +61,6 @@ impl Service {
         };
         match self.find(token, message, bytes, now) {
             Some(answer) => {
-                if answer.status().code >= 500 {
-                    self.metrics.http_5xx.count();
-                }
                 let consumed = asked.consumed;
                 Verdict::Answer(Connection::outgoing(&asked, answer, bytes, date), consumed)
             }
