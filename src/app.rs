@@ -44,12 +44,13 @@ pub enum Order {
 }
 
 /// Why [`App::run`] ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub enum Ended {
     /// It was told to.
     Stopped,
-    /// The database turned out to be damaged; opening the app again rebuilds it.
-    Damaged,
+    /// The database turned out to be damaged; opening the app again rebuilds it. With the
+    /// configuration that was in force: it may have been reloaded since the start.
+    Damaged(Box<Config>),
 }
 
 /// The program, ready to run.
@@ -175,7 +176,7 @@ impl App {
                 None
             };
             match future::or(async { Some(ordered.await) }, damaged).await {
-                None => break Ended::Damaged,
+                None => break Ended::Damaged(Box::new(config)),
                 Some(Order::Stop) => break Ended::Stopped,
                 Some(Order::Reload(new)) => {
                     cancel(refreshing).await;

@@ -60,7 +60,7 @@ fn run(arguments: &Arguments, inputs: &Inputs) -> Result<String> {
 
 /// Serves until told to stop. A damaged database opens the app anew, which rebuilds it.
 fn serve(arguments: &Arguments, inputs: &Inputs) -> Result<()> {
-    let config = config::load(arguments, inputs)?;
+    let mut config = config::load(arguments, inputs)?;
     log_to_stderr(config.log_level);
     config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
     let executor = LocalExecutor::new();
@@ -74,7 +74,10 @@ fn serve(arguments: &Arguments, inputs: &Inputs) -> Result<()> {
             announce(app.address(), &config);
             match app.run(&executor, taken.clone()).await {
                 Ended::Stopped => break log::info!("stopped"),
-                Ended::Damaged => log::error!("starting anew to rebuild the damaged database"),
+                Ended::Damaged(current) => {
+                    log::error!("starting anew to rebuild the damaged database");
+                    config = *current;
+                }
             }
         }
         Ok(())
