@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-const KIB: usize = 1024;
-const MIB: usize = 1024 * KIB;
+use super::{KIB, MIB};
 
 /// Every limit of the program. Sizes are bytes, times are durations; the last word of a name
 /// says which.
