@@ -75,7 +75,7 @@ pub fn plan(config: &Config) -> Result<Plan> {
 }
 
 /// What one feed may hold under this configuration.
-pub fn feed_limits(config: &Config) -> FeedLimits {
+fn feed_limits(config: &Config) -> FeedLimits {
     let (past_days, future_days) = (config.past_days, config.future_days);
     FeedLimits { past_days, future_days, ..FeedLimits::default() }
 }
@@ -225,7 +225,7 @@ fn start_refreshing(
     feeds.list().iter().map(start).collect()
 }
 
-/// Takes over what can change while the program runs: feeds, zone, flags, log level.
+/// Takes over what can change while the program runs: feeds, zone, log level.
 async fn reload(
     old: &Config,
     new: &Config,
@@ -245,12 +245,12 @@ async fn reload(
     for (name, _) in fixed.iter().filter(|(_, same)| !same) {
         log::warn!("`{name}` takes effect at the next start");
     }
-    log::set_max_level(new.log_level);
     let list = {
         let new = new.clone();
         let described = database.write(move |connection| remember_feeds(connection, &new)).await?;
         described.into_iter().map(Described::into_feed).collect()
     };
+    log::set_max_level(new.log_level);
     feeds.replace(list, display_zone(new));
     Ok(())
 }
