@@ -215,11 +215,6 @@ impl Database {
         };
         Ok(Lease { database: self, reader: Some(reader) })
     }
-
-    /// Size of the database file in bytes.
-    pub fn file_bytes(&self) -> u64 {
-        fs::metadata(&self.path).map_or(0, |file| file.len())
-    }
 }
 
 /// A reader, lent.
