@@ -136,11 +136,6 @@ impl Answer {
         }
     }
 
-    /// The body.
-    pub fn body(&self) -> &[u8] {
-        &self.body
-    }
-
     /// What it weighs in a cache: every byte that it holds.
     pub fn weight_bytes(&self) -> usize {
         size_of::<Self>()
