@@ -44,12 +44,13 @@ pub enum Order {
 }
 
 /// Why [`App::run`] ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub enum Ended {
     /// It was told to.
     Stopped,
-    /// The database turned out to be damaged; opening the app again rebuilds it.
-    Damaged,
+    /// The database turned out to be damaged; opening the app again rebuilds it. With the
+    /// configuration that was in force: it may have been reloaded since the start.
+    Damaged(Box<Config>),
 }
 
 /// The program, ready to run.
@@ -74,7 +75,7 @@ pub fn plan(config: &Config) -> Result<Plan> {
 }
 
 /// What one feed may hold under this configuration.
-pub fn feed_limits(config: &Config) -> FeedLimits {
+fn feed_limits(config: &Config) -> FeedLimits {
     let (past_days, future_days) = (config.past_days, config.future_days);
     FeedLimits { past_days, future_days, ..FeedLimits::default() }
 }
@@ -175,7 +176,7 @@ impl App {
                 None
             };
             match future::or(async { Some(ordered.await) }, damaged).await {
-                None => break Ended::Damaged,
+                None => break Ended::Damaged(Box::new(config)),
                 Some(Order::Stop) => break Ended::Stopped,
                 Some(Order::Reload(new)) => {
                     cancel(refreshing).await;
@@ -231,7 +232,7 @@ fn set_flags(flags: Flags, pipeline: &Pipeline, database: &Database, refresher: 
     refresher.outbound.keep_connections(flags.connection_pooling);
 }
 
-/// Takes over what can change while the program runs: feeds, zone, flags, log level.
+/// Takes over what can change while the program runs: feeds, zone, log level.
 async fn reload(
     old: &Config,
     new: &Config,
@@ -251,12 +252,12 @@ async fn reload(
     for (name, _) in fixed.iter().filter(|(_, same)| !same) {
         log::warn!("`{name}` takes effect at the next start");
     }
-    log::set_max_level(new.log_level);
     let list = {
         let new = new.clone();
         let described = database.write(move |connection| remember_feeds(connection, &new)).await?;
         described.into_iter().map(Described::into_feed).collect()
     };
+    log::set_max_level(new.log_level);
     feeds.replace(list, display_zone(new));
     Ok(())
 }

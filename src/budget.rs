@@ -22,6 +22,15 @@ pub const BUDGET_BYTES_MIN: usize = 8 * MIB;
 /// More than this buys nothing: every limit has reached its natural size.
 pub const BUDGET_BYTES_MAX: usize = 1024 * MIB;
 
+/// A machine with at most this much memory gets the small default: a Pi Zero 2W has half of it.
+const SMALL_MACHINE_BYTES: u64 = 1 << 30;
+
+/// The budget where none is configured, on a machine with so much memory, if that is known.
+pub fn default_bytes(machine_bytes: Option<u64>) -> usize {
+    let is_small = machine_bytes.is_none_or(|bytes| bytes <= SMALL_MACHINE_BYTES);
+    if is_small { 16 * MIB } else { 32 * MIB }
+}
+
 /// One line of the plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Term {

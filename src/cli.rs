@@ -10,7 +10,7 @@ use smol::LocalExecutor;
 
 use crate::api::native;
 use crate::app::{self, App, Ended, Order};
-use crate::budget::{Plan, show_bytes};
+use crate::budget::{default_bytes, show_bytes};
 use crate::calendar::selection::{self, Meeting};
 use crate::calendar::text::{clock, day_from, harmless, span};
 use crate::calendar::{Agenda, CalendarStatus, Entry};
@@ -22,15 +22,9 @@ use crate::error::{Error, Result};
 use crate::feed::store::{WindowQuery, read_window};
 use crate::health::sample;
 
-const MIB: usize = 1 << 20;
-/// A machine with at most this much memory gets the small default budget: a Pi Zero 2W has half.
-const SMALL_MACHINE_BYTES: u64 = 1 << 30;
-
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let is_small = sample::total_memory_bytes().is_none_or(|bytes| bytes <= SMALL_MACHINE_BYTES);
-    let default_budget = if is_small { 16 * MIB } else { 32 * MIB };
-    let inputs = Inputs::from_process(default_budget);
+    let inputs = Inputs::from_process(default_bytes(sample::total_memory_bytes()));
     match config::parse(&inputs).and_then(|arguments| run(&arguments, &inputs)) {
         Ok(text) => {
             // A reader that has closed the pipe has read enough.
@@ -60,7 +54,7 @@ fn run(arguments: &Arguments, inputs: &Inputs) -> Result<String> {
 
 /// Serves until told to stop. A damaged database opens the app anew, which rebuilds it.
 fn serve(arguments: &Arguments, inputs: &Inputs) -> Result<()> {
-    let config = config::load(arguments, inputs)?;
+    let mut config = config::load(arguments, inputs)?;
     log_to_stderr(config.log_level);
     config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
     let executor = LocalExecutor::new();
@@ -74,7 +68,10 @@ fn serve(arguments: &Arguments, inputs: &Inputs) -> Result<()> {
             announce(app.address(), &config);
             match app.run(&executor, taken.clone()).await {
                 Ended::Stopped => break log::info!("stopped"),
-                Ended::Damaged => log::error!("starting anew to rebuild the damaged database"),
+                Ended::Damaged(current) => {
+                    log::error!("starting anew to rebuild the damaged database");
+                    config = *current;
+                }
             }
         }
         Ok(())
@@ -121,9 +118,6 @@ fn announce(address: SocketAddr, config: &Config) {
              (calendarbot help)"
         );
     }
-    if !config.host.is_loopback() {
-        log::info!("everyone who can reach {} can read these calendars", config.host);
-    }
 }
 
 fn check(config: &Config) -> Result<String> {
@@ -156,10 +150,7 @@ fn check(config: &Config) -> Result<String> {
 }
 
 fn plan(config: &Config) -> Result<String> {
-    let feeds = config.feeds.len().max(1);
-    let divided = Plan::divide(config.memory_budget, feeds, app::feed_limits(config));
-    app::plan(config)?;
-    Ok(format!("{divided}\n"))
+    Ok(format!("{}\n", app::plan(config)?))
 }
 
 /// What is next, out of the stored data: works beside a running server.

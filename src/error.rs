@@ -23,8 +23,6 @@ enum Kind {
     Usage,
     /// The configuration or the memory budget cannot be used (exit 78, `EX_CONFIG`).
     Config,
-    /// A feed could not be fetched or read; its last good data stays.
-    Feed,
     /// The database could not be read or written.
     Store,
     /// The database file is damaged and must be rebuilt.
@@ -42,11 +40,6 @@ impl Error {
     /// The configuration or the budget cannot be used.
     pub fn config(context: impl Into<String>) -> Self {
         Self::new(Kind::Config, context)
-    }
-
-    /// A feed could not be fetched or read.
-    pub fn feed(context: impl Into<String>) -> Self {
-        Self::new(Kind::Feed, context)
     }
 
     /// The database could not be read or written.
@@ -81,7 +74,7 @@ impl Error {
         match self.kind {
             Kind::Usage => 2,
             Kind::Config => 78,
-            Kind::Feed | Kind::Store | Kind::Corrupt | Kind::System => 1,
+            Kind::Store | Kind::Corrupt | Kind::System => 1,
         }
     }
 

@@ -39,9 +39,9 @@ pub struct HealthInputs<'a> {
     pub uptime_s: u64,
     /// The process id.
     pub pid: u32,
-    /// Occurrences in the stored window.
+    /// Events stored.
     pub event_count: u64,
-    /// Seconds since a refresh last succeeded; `None` before the first one in this process.
+    /// Seconds since a refresh last succeeded, over restarts; `None` before the first one.
     pub refresh_age_s: Option<u64>,
     /// Stored data can be served.
     pub window_initialized: bool,
@@ -49,7 +49,7 @@ pub struct HealthInputs<'a> {
     pub heartbeat_age_s: Option<u64>,
     /// When a browser last said that it shows the page.
     pub last_probe: Option<Timestamp>,
-    /// Operating system and architecture.
+    /// Operating system.
     pub platform: &'a str,
     /// Our version.
     pub version: &'a str,

@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-const KIB: usize = 1024;
-const MIB: usize = 1024 * KIB;
+use super::{KIB, MIB};
 
 /// Every limit of the program. Sizes are bytes, times are durations; the last word of a name
 /// says which.
@@ -137,7 +136,8 @@ pub struct RefreshLimits {
     pub interim_max: usize,
     /// How long an idle outbound connection is kept.
     pub outbound_idle_time: Duration,
-    /// First wait after a failure; doubled by each further one.
+    /// Doubled once for each failure in a row, it is the longest wait before the next attempt;
+    /// the wait itself is drawn at random below that.
     pub backoff_min: Duration,
     /// Longest wait after a failure that may pass by itself.
     pub backoff_max: Duration,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http_types::Url;
 
+use crate::hash::fnv1a;
 use crate::secret::{HIDDEN, Secret};
 
 use super::key::{SECRET_BYTES_MAX, secret};
@@ -389,9 +390,7 @@ fn decode(text: &str) -> Option<String> {
 /// FNV-1a folded to 16 bits: enough to tell two feeds of a host apart, too little to find either
 /// by it.
 fn hash(text: &str) -> u16 {
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = fnv1a(text.as_bytes());
     (hash ^ hash >> 16 ^ hash >> 32 ^ hash >> 48) as u16
 }
 

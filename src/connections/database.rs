@@ -226,11 +226,6 @@ impl Database {
             self.readers.borrow_mut().clear();
         }
     }
-
-    /// Size of the database file in bytes.
-    pub fn file_bytes(&self) -> u64 {
-        fs::metadata(&self.path).map_or(0, |file| file.len())
-    }
 }
 
 /// A reader, lent.

@@ -87,7 +87,7 @@ pub struct Feed {
 }
 
 /// A feed is stale after this many intervals without a good refresh.
-const STALE_INTERVALS: i32 = 3;
+const STALE_INTERVALS: u32 = 3;
 
 impl Feed {
     /// A feed that has not been refreshed since the start, with what was remembered of it.
@@ -119,7 +119,7 @@ impl Feed {
     /// How the feed fares, as of `now`.
     pub fn status(&self, now: Timestamp) -> CalendarStatus {
         let mut status = self.status.borrow().clone();
-        let patience = SignedDuration::try_from(self.interval * STALE_INTERVALS as u32)
+        let patience = SignedDuration::try_from(self.interval * STALE_INTERVALS)
             .unwrap_or(SignedDuration::MAX);
         let is_old = status.last_success.is_some_and(|at| now.duration_since(at) > patience);
         status.stale = is_old || status.last_error.is_some();

@@ -24,14 +24,14 @@ use smol::lock::Semaphore;
 use super::fetch::{self, FetchError, Fetched};
 use super::store::{self, FetchedFacts, Publication, Published};
 use super::{Feed, Feeds, Origin};
-use crate::budget::Limits;
+use crate::budget::{Limits, RefreshLimits};
 use crate::clock::{Clock, Moment};
 use crate::connections::database::Database;
 use crate::connections::outbound::Outbound;
 use crate::demo;
 use crate::error::{Error, Result};
 use crate::ical::Window;
-use crate::ical::component::{Component, Item, Reader};
+use crate::ical::component::{Component, Item, NotACalendar, Reader};
 use crate::metrics::Metrics;
 
 /// How often a feed's window is compared with today.
@@ -73,8 +73,10 @@ struct Failure {
 
 #[derive(Clone, Copy)]
 enum Retry {
-    /// Doubling waits up to this.
-    BackOff(Duration),
+    /// It may pass by itself: after doubling waits.
+    Soon,
+    /// Somebody must act: the same, up to a longer wait.
+    Seldom,
     /// When the server says.
     After(Duration),
     /// When somebody asks.
@@ -116,7 +118,7 @@ impl Refresher {
                 }
                 Err(failure) => {
                     failures += 1;
-                    let wait = wait_after(failure.retry, failures, self.limits.refresh.backoff_min);
+                    let wait = wait_after(failure.retry, failures, &self.limits.refresh);
                     self.fail(&feed, failure.text, wait);
                     wait
                 }
@@ -188,8 +190,8 @@ impl Refresher {
                 Body::Text(demo::calendar(today, zone.iana_name().unwrap_or("UTC")).into(), 0)
             }
             Origin::File(path) => {
-                let file = File::open(path);
-                Body::File(file.map_err(|error| retry(format!("cannot open its file: {error}")))?)
+                let unusable = |error| Failure::passing(format!("cannot open its file: {error}"));
+                Body::File(File::open(path).map_err(unusable)?)
             }
             Origin::Server(server) => {
                 let request = fetch::Request {
@@ -202,10 +204,9 @@ impl Refresher {
                     body_bytes_max: self.limits.feed.bytes_max,
                 };
                 let limits = &self.limits.refresh;
-                match fetch::fetch(&self.outbound, &self.clock, limits, request).await {
-                    Ok(Fetched::NotModified) => return Ok(Outcome::Unchanged),
-                    Ok(Fetched::Body(body)) => Body::Server(Box::new(body)),
-                    Err(error) => return Err(self.failure(&error)),
+                match fetch::fetch(&self.outbound, &self.clock, limits, request).await? {
+                    Fetched::NotModified => return Ok(Outcome::Unchanged),
+                    Fetched::Body(body) => Body::Server(Box::new(body)),
                 }
             }
         };
@@ -216,7 +217,7 @@ impl Refresher {
             last_modified: body.last_modified(),
             ..read
         };
-        let published = self.publish(id, Some(facts.clone())).await.map_err(retry)?;
+        let published = self.publish(id, Some(facts.clone())).await?;
         let mut remembered = feed.remembered.borrow_mut();
         remembered.etag = facts.etag;
         remembered.last_modified = facts.last_modified;
@@ -229,41 +230,25 @@ impl Refresher {
 
     /// Reads a body to its end into the staging place.
     async fn stage(&self, id: i64, body: &mut Body) -> Result<FetchedFacts, Failure> {
-        let write = |error: Error| retry(error.to_string());
-        self.database
-            .write(move |connection| store::clear_staged(connection, id))
-            .await
-            .map_err(write)?;
+        self.database.write(move |connection| store::clear_staged(connection, id)).await?;
         let mut reader = Reader::new(&self.limits.feed);
         let mut buffer = vec![0; self.limits.refresh.read_buffer_bytes];
-        let mut batch = Batch::new(self.limits.feed.components_max);
+        let mut batch = Batch::default();
         loop {
-            let count = body.read(&mut buffer, self).await?;
+            let count = body.read(&mut buffer).await?;
             if count == 0 {
                 break;
             }
             self.metrics.feed_bytes.add(count as u64);
-            reader
-                .push(&buffer[..count], &mut |item| batch.take(item))
-                .map_err(|error| retry(error.to_string()))?;
+            reader.push(&buffer[..count], &mut |item| batch.take(item))?;
             if batch.bytes >= self.limits.refresh.stage_bytes_max {
-                let components = batch.next();
-                self.database
-                    .write(move |connection| store::stage(connection, id, &components))
-                    .await
-                    .map_err(write)?;
+                self.hand_on(id, &mut batch).await?;
             }
             future::yield_now().await;
         }
-        let summary = reader
-            .finish(&mut |item| batch.take(item))
-            .map_err(|error| retry(error.to_string()))?;
-        let components = batch.next();
-        self.database
-            .write(move |connection| store::stage(connection, id, &components))
-            .await
-            .map_err(write)?;
-        self.metrics.components_read.add(batch.read as u64);
+        let summary = reader.finish(&mut |item| batch.take(item))?;
+        self.hand_on(id, &mut batch).await?;
+        self.metrics.components_read.add(summary.components as u64);
         self.metrics.components_skipped.add(batch.skipped);
         Ok(FetchedFacts {
             zone: summary.zone,
@@ -271,6 +256,13 @@ impl Refresher {
             skipped_reasons: batch.reasons,
             ..FetchedFacts::default()
         })
+    }
+
+    /// Gives the writer what has been read so far.
+    async fn hand_on(&self, id: i64, batch: &mut Batch) -> Result<()> {
+        batch.bytes = 0;
+        let components = std::mem::take(&mut batch.components);
+        self.database.write(move |connection| store::stage(connection, id, &components)).await
     }
 
     async fn publish(&self, feed: i64, fetched: Option<FetchedFacts>) -> Result<Published> {
@@ -292,38 +284,50 @@ impl Refresher {
             Err(error) => log::error!("feed `{}`: cannot move its window: {error}", feed.name),
         }
     }
+}
 
-    fn failure(&self, error: &FetchError) -> Failure {
-        let limits = &self.limits.refresh;
-        let retry = match error.kind() {
-            fetch::Kind::RetryAfter(wait) => Retry::After(wait),
-            fetch::Kind::Gone => Retry::Never,
-            fetch::Kind::Refused => Retry::BackOff(limits.backoff_refused_max),
-            fetch::Kind::Transient(_) | fetch::Kind::Malformed => {
-                Retry::BackOff(limits.backoff_max)
-            }
-        };
-        Failure { text: error.to_string(), retry }
+impl Failure {
+    /// A failure of ours or of the body.
+    fn passing(text: impl ToString) -> Self {
+        Self { text: text.to_string(), retry: Retry::Soon }
     }
 }
 
-/// A failure of ours or of the body: tried again within the hour.
-fn retry(text: impl ToString) -> Failure {
-    Failure { text: text.to_string(), retry: Retry::BackOff(Duration::from_secs(3600)) }
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::passing(error)
+    }
+}
+
+impl From<NotACalendar> for Failure {
+    fn from(error: NotACalendar) -> Self {
+        Self::passing(error)
+    }
+}
+
+impl From<FetchError> for Failure {
+    fn from(error: FetchError) -> Self {
+        let retry = match error.kind() {
+            fetch::Kind::RetryAfter(wait) => Retry::After(wait),
+            fetch::Kind::Gone => Retry::Never,
+            fetch::Kind::Refused => Retry::Seldom,
+            fetch::Kind::Transient(_) | fetch::Kind::Malformed => Retry::Soon,
+        };
+        Self { text: error.to_string(), retry }
+    }
 }
 
 /// Exponential back-off with full jitter: anywhere up to the doubled wait, so that many displays
 /// that lost their network together do not come back together.
-fn wait_after(retry: Retry, failures: u32, first: Duration) -> Option<Duration> {
-    match retry {
-        Retry::Never => None,
-        Retry::After(wait) => Some(wait),
-        Retry::BackOff(longest) => {
-            let doubled = first.saturating_mul(1 << failures.min(16)).min(longest);
-            let jittered = doubled.mul_f64(fastrand::f64());
-            Some(jittered.max(BACKOFF_FLOOR))
-        }
-    }
+fn wait_after(retry: Retry, failures: u32, limits: &RefreshLimits) -> Option<Duration> {
+    let longest = match retry {
+        Retry::Never => return None,
+        Retry::After(wait) => return Some(wait),
+        Retry::Soon => limits.backoff_max,
+        Retry::Seldom => limits.backoff_refused_max,
+    };
+    let doubled = limits.backoff_min.saturating_mul(1 << failures.min(16)).min(longest);
+    Some(doubled.mul_f64(fastrand::f64()).max(BACKOFF_FLOOR))
 }
 
 /// From midnight `past_days` ago to midnight in `future_days`, in the display's zone.
@@ -349,7 +353,7 @@ enum Body {
 
 impl Body {
     /// Reads the next piece; 0 is the complete end.
-    async fn read(&mut self, buffer: &mut [u8], refresher: &Refresher) -> Result<usize, Failure> {
+    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
         match self {
             Body::Text(text, at) => {
                 let rest = &text[*at..];
@@ -358,12 +362,10 @@ impl Body {
                 *at += count;
                 Ok(count)
             }
-            Body::File(file) => {
-                file.read(buffer).map_err(|error| retry(format!("cannot read its file: {error}")))
-            }
-            Body::Server(body) => {
-                body.read(buffer).await.map_err(|error| refresher.failure(&error))
-            }
+            Body::File(file) => file
+                .read(buffer)
+                .map_err(|error| Failure::passing(format!("cannot read its file: {error}"))),
+            Body::Server(body) => Ok(body.read(buffer).await?),
         }
     }
 
@@ -382,47 +384,28 @@ impl Body {
     }
 }
 
-/// Components read and not yet handed to the writer.
+/// Components read and not yet handed to the writer, and what was skipped of the whole body.
+#[derive(Default)]
 struct Batch {
     components: Vec<Component>,
     bytes: usize,
-    read: usize,
-    read_max: usize,
     skipped: u64,
     reasons: Vec<String>,
 }
 
 impl Batch {
-    fn new(read_max: usize) -> Self {
-        let (components, reasons) = (Vec::new(), Vec::new());
-        Self { components, bytes: 0, read: 0, read_max, skipped: 0, reasons }
-    }
-
     fn take(&mut self, item: Item) {
         match item {
-            Item::Component(component) if self.read < self.read_max => {
-                self.read += 1;
+            Item::Component(component) => {
                 self.bytes += component.text.len() + size_of::<Component>();
                 self.components.push(component);
             }
-            Item::Component(component) => {
-                self.skip(format!("{}: more components than are kept", component.uid));
-            }
             Item::Skipped(skip) => {
-                self.skip(format!("line {}, {}: {}", skip.line, skip.uid, skip.reason));
+                self.skipped += 1;
+                if self.reasons.len() < REASONS_MAX {
+                    self.reasons.push(skip.to_string());
+                }
             }
         }
-    }
-
-    fn skip(&mut self, reason: String) {
-        self.skipped += 1;
-        if self.reasons.len() < REASONS_MAX {
-            self.reasons.push(reason);
-        }
-    }
-
-    fn next(&mut self) -> Vec<Component> {
-        self.bytes = 0;
-        std::mem::take(&mut self.components)
     }
 }

@@ -113,7 +113,7 @@ pub fn stage(connection: &Connection, feed: i64, components: &[Component]) -> Re
                 CASE WHEN EXISTS (SELECT 1 FROM main.component WHERE feed = ?1 AND hash = ?2)
                      THEN NULL ELSE ?5 END",
     )?;
-    for Component { kind, uid, text, .. } in components {
+    for Component { kind, uid, text } in components {
         insert.execute(params![feed, content_hash(text), kind_number(*kind), uid, text])?;
     }
     Ok(())

@@ -23,7 +23,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::frame::Progress;
-use super::response::{Answer, Manner, Outgoing};
+use super::response::{Answer, DateField, Manner, Outgoing};
 use crate::budget::HttpLimits;
 use crate::clock::Moment;
 
@@ -58,6 +58,15 @@ pub struct Asked {
     pub if_none_match: Option<Range<usize>>,
     /// The length of the request.
     pub consumed: usize,
+}
+
+impl Asked {
+    /// An answer on its way to the client that asked. `bytes` still begin with the request.
+    pub fn outgoing(&self, answer: Rc<Answer>, bytes: &[u8], date: DateField) -> Outgoing {
+        let known = self.if_none_match.clone().and_then(|range| bytes.get(range));
+        let unchanged = known.is_some_and(|tags| answer.is_known_by(tags));
+        Outgoing::new(answer, date, Manner { unchanged, ..self.manner })
+    }
 }
 
 /// The tenant of a slot.
@@ -176,18 +185,6 @@ impl Connection {
         self.filled = 0;
         self.enter(State::Lingering { dropped_bytes: 0 }, now);
         self.socket.shutdown(Shutdown::Write).is_ok()
-    }
-
-    /// An answer on its way to this client.
-    pub fn outgoing(
-        asked: &Asked,
-        answer: Rc<Answer>,
-        bytes: &[u8],
-        date: super::response::DateField,
-    ) -> Outgoing {
-        let known = asked.if_none_match.clone().and_then(|range| bytes.get(range));
-        let unchanged = known.is_some_and(|tags| answer.is_known_by(tags));
-        Outgoing::new(answer, date, Manner { unchanged, ..asked.manner })
     }
 }
 

@@ -5,9 +5,9 @@
 //! could be read in two ways is refused.
 //!
 //! ```text
-//!  bytes ──> head ends within the limit? ──no──> Partial(Head) | Reject 400, 414, 431, 505
+//!  bytes ──> head ends within the limit? ──no──> Partial(Head) | Reject 400, 414, 431
 //!                     │ yes
-//!            request line and fields valid? ──no──> Reject 400, 405, 417, 501, 505
+//!            request line and fields valid? ──no──> Reject 400, 405, 414, 417, 431, 505
 //!                     │ yes
 //!            body: none ──────────────────────────> Complete
 //!                  Content-Length ── all there? ──> Complete | Partial(Body) | Reject 413

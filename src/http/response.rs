@@ -136,16 +136,6 @@ impl Answer {
         }
     }
 
-    /// The status.
-    pub fn status(&self) -> Status {
-        self.status
-    }
-
-    /// The body.
-    pub fn body(&self) -> &[u8] {
-        &self.body
-    }
-
     /// What it weighs in a cache: every byte that it holds.
     pub fn weight_bytes(&self) -> usize {
         size_of::<Self>()
@@ -231,6 +221,11 @@ impl Outgoing {
         Self { answer, date, manner, sent_bytes: 0 }
     }
 
+    /// The status that this client gets.
+    pub fn status(&self) -> Status {
+        if self.manner.unchanged { Status::NOT_MODIFIED } else { self.answer.status }
+    }
+
     /// True when the connection stays open afterwards.
     pub fn keeps_alive(&self) -> bool {
         self.manner.keep_alive
@@ -274,9 +269,8 @@ impl Outgoing {
     }
 
     fn parts(&self) -> [&[u8]; 5] {
-        let Answer { status, fields, fields_unchanged, body, .. } = &*self.answer;
+        let Answer { fields, fields_unchanged, body, .. } = &*self.answer;
         let Manner { head_only, unchanged, keep_alive, is_1_0 } = self.manner;
-        let status = if unchanged { Status::NOT_MODIFIED } else { *status };
         let fields = if unchanged { fields_unchanged } else { fields };
         let body = if head_only || unchanged { &[] } else { &**body };
         let end = match (keep_alive, is_1_0) {
@@ -284,7 +278,7 @@ impl Outgoing {
             (true, true) => "Connection: keep-alive\r\n\r\n",
             (false, _) => "Connection: close\r\n\r\n",
         };
-        [status.line.as_bytes(), &self.date.bytes, fields.as_bytes(), end.as_bytes(), body]
+        [self.status().line.as_bytes(), &self.date.bytes, fields.as_bytes(), end.as_bytes(), body]
     }
 }
 

@@ -54,8 +54,9 @@ const LIMIT_MAX: u16 = 2000;
 const EVENTS_DEFAULT: u16 = 200;
 /// Later events in `/api/v1/next` and on the page when nothing is said.
 const NEXT_DEFAULT: u16 = 5;
-/// Names in a query are cut off here: no calendar or zone is longer.
-const NAME_BYTES_MAX: usize = 64;
+/// A longer value in a query is refused. A calendar's name has up to 64 characters, each of up to
+/// four bytes; no zone or time is longer.
+const VALUE_BYTES_MAX: usize = 64 * 4;
 
 /// Says what a message asks for.
 ///
@@ -86,9 +87,6 @@ pub fn route(message: &Message<'_, '_>) -> Result<Endpoint, Refusal> {
 fn find(path: &str, query: &str) -> Result<Endpoint, Refusal> {
     let view = |view| Ok(Endpoint::View(ViewKey { view, zone: None }));
     match path {
-        "/" if query.is_empty() => view(View::Page),
-        "/api/v1/next" if query.is_empty() => view(View::Next { limit: NEXT_DEFAULT }),
-        "/api/whats-next" if query.is_empty() => view(View::LiteNext),
         "/" => Query::read(query, &["tz"])?.view(|_| View::Page),
         "/api/v1/next" => Query::read(query, &["tz", "limit"])?
             .view(|query| View::Next { limit: query.limit.unwrap_or(NEXT_DEFAULT) }),
@@ -138,8 +136,8 @@ impl Query {
             let bad = |expected: &str| {
                 refusal(Status::BAD_REQUEST, &format!("parameter `{name}`: expected {expected}"))
             };
-            if value.len() > NAME_BYTES_MAX {
-                return Err(bad("at most 64 bytes"));
+            if value.len() > VALUE_BYTES_MAX {
+                return Err(bad(&format!("at most {VALUE_BYTES_MAX} bytes")));
             }
             match &*name {
                 "tz" => {
@@ -150,7 +148,8 @@ impl Query {
                 }
                 "limit" => {
                     let limit = value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
-                    read.limit = Some(limit.ok_or_else(|| bad("a whole number, 1 to 2000"))?);
+                    let expected = || bad(&format!("a whole number, 1 to {LIMIT_MAX}"));
+                    read.limit = Some(limit.ok_or_else(expected)?);
                 }
                 "calendar" => read.calendar = Some(value.into()),
                 _ => {

@@ -9,7 +9,6 @@
 mod admission;
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -90,11 +89,6 @@ impl Server {
             wall_second: service.clock.wall().as_second(),
             service,
         })
-    }
-
-    /// Where it listens.
-    pub fn address(&self) -> Option<SocketAddr> {
-        self.listener.as_ref().map(Listener::address)
     }
 
     /// Serves until `stop` says so (or its sender is gone), then lets answers under way finish,
@@ -312,7 +306,7 @@ impl Server {
         let State::Answering(asked) = &connection.state else { return };
         let buffer = self.buffers.slot(token);
         let consumed = asked.consumed;
-        let outgoing = Connection::outgoing(asked, answer, connection.bytes(buffer), self.date);
+        let outgoing = asked.outgoing(answer, connection.bytes(buffer), self.date);
         connection.consume(consumed, buffer);
         connection.enter(State::Writing(outgoing), self.now);
         self.write(token);
@@ -335,6 +329,9 @@ impl Server {
             Ok(Sent::Done) => {
                 let metrics = &self.service.metrics;
                 metrics.http_bytes_out.add(outgoing.total_bytes() as u64);
+                if outgoing.status().code >= 500 {
+                    metrics.http_5xx.count();
+                }
                 if outgoing.keeps_alive() && !(draining && connection.filled == 0) {
                     connection.enter(State::Idle, self.now);
                     return true;

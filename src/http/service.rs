@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::rc::Rc;
 
-use super::connection::{Asked, Connection};
+use super::connection::Asked;
 use super::decode;
 use super::frame::{Message, Method, Progress};
 use super::response::{Answer, DateField, Manner, Outgoing, Status};
@@ -61,11 +61,8 @@ impl Service {
         };
         match self.find(token, message, bytes, now) {
             Some(answer) => {
-                if answer.status().code >= 500 {
-                    self.metrics.http_5xx.count();
-                }
                 let consumed = asked.consumed;
-                Verdict::Answer(Connection::outgoing(&asked, answer, bytes, date), consumed)
+                Verdict::Answer(asked.outgoing(answer, bytes, date), consumed)
             }
             None => Verdict::Wait(asked),
         }

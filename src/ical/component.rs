@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use super::draft::{Draft, EVENT, OBSERVANCE, TIME_ZONE, fnv1a};
+use super::draft::{Draft, EVENT, OBSERVANCE, TIME_ZONE};
 use super::event::Event;
 use super::line::{self, ContentLine, Line, Lines, cut};
 use crate::budget::FeedLimits;
@@ -36,8 +36,6 @@ pub struct Component {
     pub uid: String,
     /// The kept content lines in file order, unfolded, names in capitals, each ended by `\n`.
     pub text: String,
-    /// FNV-1a of `text`: the same in every release and on every machine.
-    pub hash: u64,
 }
 
 /// The components that are kept.
@@ -362,12 +360,7 @@ impl Assembler {
             let (uid, line, reason) = (draft.uid.clone(), *line, reason.clone());
             sink(Item::Skipped(Skip { uid, line, reason }));
         }
-        sink(Item::Component(Component {
-            kind,
-            uid: draft.uid.clone(),
-            text: draft.text.clone(),
-            hash: fnv1a(draft.text.as_bytes()),
-        }));
+        sink(Item::Component(Component { kind, uid: draft.uid.clone(), text: draft.text.clone() }));
     }
 }
 

@@ -1,10 +1,11 @@
 //! What is kept of a component: which properties, which of their parameters, and how much of
 //! their text. What does not change what people see, such as DTSTAMP, is left out, so that an
-//! event that did not change keeps its hash.
+//! event that did not change keeps its text.
 
 use super::event::PEOPLE_MAX;
 use super::line::{self, ContentLine, Line, cut_escaped};
 use crate::budget::FeedLimits;
+use crate::hash::fnv1a;
 
 /// The component being read. Its buffers are used again for the next one.
 #[derive(Default)]
@@ -194,11 +195,4 @@ impl Draft {
             self.dropped.push((line, reason));
         }
     }
-}
-
-/// FNV-1a, 64 bits: small, stable, and good enough to tell a changed text from an unchanged one.
-pub(super) fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
-    })
 }

@@ -37,7 +37,7 @@ use crate::calendar::{Agenda, CalendarStatus, Entry, selection};
 use crate::clock::Clock;
 use crate::connections::database::Database;
 use crate::display::{self, page};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::feed::store::{WindowQuery, read_window};
 use crate::feed::{Feeds, Origin};
 use crate::http::response::{Answer, Status, media};
@@ -159,8 +159,8 @@ impl Pipeline {
             let reader = self.sources.database.lease();
             for key in keys {
                 let rendered = match &reader {
-                    Ok(reader) => self.render(reader, &key),
-                    Err(error) => Err(crate::error::Error::store(error.to_string())),
+                    Ok(reader) => self.render(reader, &key).map_err(|error| self.failed(&error)),
+                    Err(error) => Err(self.failed(error)),
                 };
                 self.deliver(key, rendered);
                 future::yield_now().await;
@@ -168,14 +168,16 @@ impl Pipeline {
         }
     }
 
-    fn deliver(&self, key: ViewKey, rendered: Result<(Rc<Answer>, Validity)>) {
+    /// Tells the askers of a key what came of it; an answer is kept, one that says why there is
+    /// none is not.
+    fn deliver(&self, key: ViewKey, rendered: Result<(Rc<Answer>, Validity), Rc<Answer>>) {
         let askers = self.pending.borrow_mut().take(&key);
         let answer = match rendered {
             Ok((answer, validity)) => {
                 self.keep(key, Rc::clone(&answer), validity);
                 answer
             }
-            Err(error) => self.failed(&error),
+            Err(failed) => failed,
         };
         for asker in askers {
             // Full cannot be: there is a place for every connection.
@@ -199,7 +201,7 @@ impl Pipeline {
         rendered.map_or_else(|error| self.failed(&error), |(answer, _)| answer)
     }
 
-    fn failed(&self, error: &crate::error::Error) -> Rc<Answer> {
+    fn failed(&self, error: &Error) -> Rc<Answer> {
         self.sources.metrics.pipeline_failed.count();
         self.sources.database.examine(error);
         log::error!("cannot make an answer: {error}");

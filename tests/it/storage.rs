@@ -152,13 +152,18 @@ fn damage_that_shows_later_ends_the_run_so_that_the_next_one_rebuilds() {
         let rig = Rig::start(&executor, config.clone());
         rig.refreshed(1).await;
         rig.stop().await;
-        let rig = Rig::start(&executor, config);
+        let rig = Rig::start(&executor, config.clone());
+        let mut reloaded = config;
+        reloaded.feeds[0].private = true;
+        rig.reload(reloaded.clone()).await;
+        rig.until(|rig| rig.feeds.list()[0].status(rig.clock.wall()).private).await;
         let path = folder.path().join("calendarbot.db");
         let mut bytes = fs::read(&path).expect("a database");
         bytes[4096..].fill(0x55);
         fs::write(&path, &bytes).expect("damaged");
-        rig.get("/api/v1/events?from=2026-01-01&to=2026-03-01").await;
-        assert_eq!(rig.ended().await, Ended::Damaged);
+        let answer = rig.get("/api/v1/events?from=2026-01-01&to=2026-03-01").await;
+        assert_eq!((answer.status, rig.metrics.http_5xx.get()), (503, 1));
+        assert_eq!(rig.ended().await, Ended::Damaged(Box::new(reloaded)));
     });
 }
 

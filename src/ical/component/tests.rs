@@ -78,13 +78,12 @@ fn only_what_matters_is_kept_and_in_one_form() {
 }
 
 #[test]
-fn a_hash_is_the_same_in_every_release() {
+fn a_made_name_is_the_same_in_every_release() {
     let text = b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20240101\nEND:VEVENT\nEND:VCALENDAR";
     let (items, _) = read(text, &FeedLimits::default());
     let [Item::Component(component)] = &items[..] else { panic!("{items:?}") };
     assert_eq!(component.uid, "made-457eb1ef1f4b7513");
     assert_eq!(component.text, "DTSTART:20240101\nUID:made-457eb1ef1f4b7513\n");
-    assert_eq!(component.hash, 0x2562_89B9_12F1_F0AD);
 }
 
 #[test]
