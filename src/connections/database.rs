@@ -35,7 +35,14 @@ pub enum Opened {
 }
 
 /// A change for the writer: what to do inside the transaction, and whom to tell.
-type Change = Box<dyn FnOnce(&Connection) -> Acknowledge + Send>;
+type Change = Box<dyn FnOnce(&Connection) -> (Outcome, Acknowledge) + Send>;
+/// Whether a change did what it wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    Failed,
+}
+
 /// Told the fate of the transaction: `None` is a commit.
 type Acknowledge = Box<dyn FnOnce(Option<&Error>) + Send>;
 
@@ -140,7 +147,8 @@ impl Database {
         let (told, outcome) = async_channel::bounded(1);
         let change: Change = Box::new(move |connection| {
             let result = in_savepoint(connection, change);
-            Box::new(move |failed: Option<&Error>| {
+            let outcome = if result.is_ok() { Outcome::Done } else { Outcome::Failed };
+            let acknowledge: Acknowledge = Box::new(move |failed: Option<&Error>| {
                 // A change that failed by itself knows better why than the commit does.
                 let result = match (result, failed) {
                     (Ok(_), Some(error)) => Err(Error::store(format!("cannot commit: {error}"))),
@@ -148,7 +156,8 @@ impl Database {
                 };
                 // Nobody listens when the asker has given up; the change stands all the same.
                 let _ = told.try_send(result);
-            })
+            });
+            (outcome, acknowledge)
         });
         let closed = || Error::store("the database cannot be opened");
         self.changes.send(change).await.map_err(|_| closed())?;
@@ -289,18 +298,22 @@ struct Committed {
 
 fn run_batch(writer: Connection, batch: Vec<Change>) -> Committed {
     let mut acknowledgements: Vec<Acknowledge> = Vec::with_capacity(batch.len());
+    let mut outcome = Outcome::Done;
     let finished = writer.execute_batch("BEGIN IMMEDIATE").and_then(|()| {
         for change in batch {
-            acknowledgements.push(change(&writer));
+            let (done, acknowledge) = change(&writer);
+            acknowledgements.push(acknowledge);
+            if done == Outcome::Failed {
+                outcome = Outcome::Failed;
+            }
         }
         writer.execute_batch("COMMIT")
     });
-    match finished {
-        Ok(()) => Committed { writer: Some(writer), acknowledgements, failure: None },
-        Err(error) => {
-            Committed { writer: None, acknowledgements, failure: Some(Error::from(error)) }
-        }
-    }
+    let failure = finished.err().map(Error::from);
+    // The staging file has no journal: what a rollback leaves there is not defined. A connection
+    // that has rolled back anything is opened anew, and the staging file with it.
+    let is_sound = failure.is_none() && outcome == Outcome::Done;
+    Committed { writer: is_sound.then_some(writer), acknowledgements, failure }
 }
 
 fn in_savepoint<T>(

@@ -230,7 +230,8 @@ impl Refresher {
 
     /// Reads a body to its end into the staging place.
     async fn stage(&self, id: i64, body: &mut Body) -> Result<FetchedFacts, Failure> {
-        self.database.write(move |connection| store::clear_staged(connection, id)).await?;
+        let clear = move |connection: &_| store::clear_staged(connection, id);
+        let epoch = self.database.write(clear).await?;
         let mut reader = Reader::new(&self.limits.feed);
         let mut buffer = vec![0; self.limits.refresh.read_buffer_bytes];
         let mut batch = Batch::default();
@@ -251,6 +252,7 @@ impl Refresher {
         self.metrics.components_read.add(summary.components as u64);
         self.metrics.components_skipped.add(batch.skipped);
         Ok(FetchedFacts {
+            epoch,
             zone: summary.zone,
             skipped: batch.skipped,
             skipped_reasons: batch.reasons,

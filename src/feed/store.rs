@@ -18,7 +18,7 @@ use rusqlite::{Connection, Row, params};
 pub use window::{WindowQuery, read_window};
 
 use crate::budget::FeedLimits;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ical::component::{Component, Kind};
 use crate::ical::event::Event;
 use crate::ical::expand::expand;
@@ -99,10 +99,15 @@ pub fn remember_check(connection: &Connection, feed: i64, at: Timestamp) -> Resu
     Ok(())
 }
 
-/// Empties the staging place of a feed.
-pub fn clear_staged(connection: &Connection, feed: i64) -> Result<()> {
+/// Empties the staging place of a feed and returns its epoch, which [`publish`] wants to see
+/// again.
+pub fn clear_staged(connection: &Connection, feed: i64) -> Result<i64> {
     connection.execute("DELETE FROM staging.staged WHERE feed = ?1", [feed])?;
-    Ok(())
+    staging_epoch(connection)
+}
+
+fn staging_epoch(connection: &Connection) -> Result<i64> {
+    Ok(connection.query_row("SELECT number FROM staging.epoch", [], |row| row.get(0))?)
 }
 
 /// Stages components. Those that are stored already are noted without their text.
@@ -143,6 +148,8 @@ pub struct Publication {
 /// What a complete body says of itself.
 #[derive(Clone, Debug, Default)]
 pub struct FetchedFacts {
+    /// The epoch of the staging place that the body was staged in.
+    pub epoch: i64,
     /// When it was complete.
     pub at: i64,
     /// Validators for the next request.
@@ -181,7 +188,12 @@ pub fn publish(
     let mut published = Published::default();
     connection.execute("DELETE FROM staging.changed", [])?;
     let mut zones_changed = false;
-    if fetched.is_some() {
+    if let Some(facts) = fetched {
+        // The writer was opened anew in the middle: what is staged is only a part, and the rest
+        // would be taken for deleted.
+        if facts.epoch != staging_epoch(connection)? {
+            return Err(Error::store("the refresh was interrupted by an error of the database"));
+        }
         zones_changed = apply_difference(connection, *feed, &mut published)?;
     }
     let everything = zones_changed | remember_facts(connection, publication)?;

@@ -9,6 +9,8 @@ use calendarbot::app::{App, Ended};
 use calendarbot::budget::{FeedLimits, Plan};
 use calendarbot::clock::Clock;
 use calendarbot::connections::database::{Database, Opened};
+use calendarbot::feed::store;
+use calendarbot::ical::Window;
 use calendarbot::metrics::Metrics;
 use smol::future;
 
@@ -244,5 +246,46 @@ fn changes_are_committed_together_and_one_that_fails_spoils_no_other() {
         let names: i64 =
             reader.query_row("SELECT count(*) FROM feed", [], |row| row.get(0)).expect("a count");
         assert_eq!(names, 3);
+    });
+}
+
+/// A neighbour's failure in the middle of a refresh takes the staged half of it away: the refresh
+/// must not publish the other half as if it were everything.
+#[test]
+fn a_refresh_that_lost_what_it_staged_publishes_nothing() {
+    run(|executor| async move {
+        let folder = folder();
+        let limits = Plan::divide(16 << 20, 1, FeedLimits::default()).limits;
+        let metrics = Rc::new(Metrics::default());
+        let (database, _) =
+            Database::open(folder.path(), &limits.database, Rc::clone(&metrics)).expect("made");
+        let database = Rc::new(database);
+        let _writer = executor.spawn({
+            let database = Rc::clone(&database);
+            async move { database.run_writer().await }
+        });
+        let epoch =
+            database.write(|connection| store::clear_staged(connection, 1)).await.expect("cleared");
+        let failed: calendarbot::error::Result<()> = database
+            .write(|connection| {
+                connection.execute("INSERT INTO nowhere VALUES (1)", [])?;
+                Ok(())
+            })
+            .await;
+        assert!(failed.is_err());
+        let facts = store::FetchedFacts { epoch, ..store::FetchedFacts::default() };
+        let at = |text: &str| text.parse().expect("a time");
+        let publication = store::Publication {
+            feed: 1,
+            fetched: Some(facts),
+            default_zone: jiff::tz::TimeZone::UTC,
+            window: Window { start: at("2026-01-01T00:00:00Z"), end: at("2026-03-01T00:00:00Z") },
+        };
+        let published = database
+            .write(move |connection| store::publish(connection, &publication, &limits.feed))
+            .await;
+        let error = published.expect_err("it has lost its first half");
+        assert!(error.to_string().contains("interrupted"), "{error}");
+        assert_eq!(metrics.database_reopened.get(), 1);
     });
 }

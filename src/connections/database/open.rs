@@ -58,7 +58,9 @@ const SCHEMA: &str = "
 ";
 
 /// Components on their way in, one refresh at a time and feed. They are in a file of their own,
-/// without a journal, that is made anew at every start: nothing in it is worth a write more.
+/// without a journal, that is made anew whenever the writer is opened: nothing in it is worth a
+/// write more. A refresh remembers the epoch that it began to stage in, since what it staged is
+/// gone in the next.
 const STAGING_SCHEMA: &str = "
     CREATE TABLE staging.staged (
         feed INTEGER NOT NULL,
@@ -69,6 +71,7 @@ const STAGING_SCHEMA: &str = "
         UNIQUE (feed, hash)
     ) STRICT;
     CREATE TABLE staging.changed (uid TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
+    CREATE TABLE staging.epoch AS SELECT random() AS number;
 ";
 
 /// Damaged databases that are kept aside for a person to look at.
