@@ -26,6 +26,7 @@ use crate::feed::refresh::Refresher;
 use crate::feed::store;
 use crate::feed::{Feed, Feeds, Origin};
 use crate::hash::fnv1a;
+use crate::http::hosts::Hosts;
 use crate::http::listener::Listener;
 use crate::http::server::Server;
 use crate::http::service::Service;
@@ -127,8 +128,11 @@ impl App {
         let listener = Listener::bind(SocketAddr::new(config.host, config.port), &limits.http)?;
         let address = listener.address();
         let api = Api::new(clock.clone(), Rc::clone(&metrics), Rc::clone(&feeds), plan);
+        let machine = rustix::system::uname();
+        let machine = machine.nodename().to_string_lossy();
         let service = Service {
             clock,
+            hosts: Hosts::new(&machine, &config.server_names),
             limits: limits.http.clone(),
             metrics: Rc::clone(&metrics),
             pipeline: Rc::clone(&pipeline),
@@ -244,6 +248,7 @@ async fn reload(
     let fixed = [
         ("host", old.host == new.host),
         ("port", old.port == new.port),
+        ("server_names", old.server_names == new.server_names),
         ("data_dir", old.data_dir == new.data_dir),
         ("memory_budget", old.memory_budget == new.memory_budget),
         ("past_days", limits.feed.past_days == new.past_days),

@@ -345,8 +345,8 @@ pub(super) static FEED_KEYS: &[Key<FeedDraft>] = &[
         option: "",
         kind: Kind::Switch(|feed, on| feed.insecure_tls = on),
         default: Preset::Is("false"),
-        help: "Accept any certificate from this feed's server. Whoever is on the way can read \
-               and change it.",
+        help: "Accept any certificate from this feed's server. Without effect in this version: \
+               certificates are always checked.",
     },
     Key {
         name: "user_agent",

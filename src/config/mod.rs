@@ -292,7 +292,7 @@ fn feed_warnings(feed: &FeedConfig) -> impl Iterator<Item = String> {
     let logs_in = feed.auth != Auth::None || !feed.headers.is_empty();
     let name = &feed.name;
     let any_certificate = feed.insecure_tls.then(|| {
-        format!("feed `{name}`: insecure_tls accepts any certificate; its data can be forged")
+        format!("feed `{name}`: insecure_tls has no effect in this version; certificates are always checked")
     });
     let open_login = (plain && logs_in)
         .then(|| format!("feed `{name}`: its login is sent over http, where others can read it"));

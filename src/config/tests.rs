@@ -222,7 +222,7 @@ fn every_key_reaches_its_place() {
     assert_eq!(
         config.warnings,
         [
-            "feed `Büro`: insecure_tls accepts any certificate; its data can be forged",
+            "feed `Büro`: insecure_tls has no effect in this version; certificates are always checked",
             "feed `c`: its login is sent over http, where others can read it",
         ]
     );

@@ -40,6 +40,7 @@ pub struct Server {
     headers: Vec<(String, String)>,
     user_agent: String,
     policy: Policy,
+    body_time: Duration,
 }
 
 impl Origin {
@@ -65,7 +66,13 @@ impl Origin {
             trusted_origin: outbound::Origin::of(&url).filter(|_| config.trusted_origin),
         };
         let user_agent = config.user_agent.clone();
-        Self::Server(Box::new(Server { url, headers, user_agent, policy }))
+        Self::Server(Box::new(Server {
+            url,
+            headers,
+            user_agent,
+            policy,
+            body_time: config.timeout,
+        }))
     }
 }
 

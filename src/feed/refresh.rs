@@ -202,6 +202,7 @@ impl Refresher {
                     last_modified: remembered.last_modified.as_deref(),
                     policy: &server.policy,
                     body_bytes_max: self.limits.feed.bytes_max,
+                    body_time: server.body_time,
                 };
                 let limits = &self.limits.refresh;
                 match fetch::fetch(&self.outbound, &self.clock, limits, request).await? {

@@ -8,6 +8,7 @@ mod buffers;
 pub mod connection;
 pub mod decode;
 pub mod frame;
+pub mod hosts;
 pub mod listener;
 pub mod response;
 pub mod route;

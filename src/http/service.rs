@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::connection::Asked;
 use super::decode;
 use super::frame::{Message, Method, Progress};
+use super::hosts::Hosts;
 use super::response::{Answer, DateField, Manner, Outgoing, Status};
 use super::route::{Endpoint, route};
 use super::slab::Token;
@@ -21,6 +22,8 @@ pub struct Service {
     pub clock: Clock,
     /// The limits of this room.
     pub limits: HttpLimits,
+    /// The names that are ours.
+    pub hosts: Hosts,
     /// Where it counts.
     pub metrics: Rc<Metrics>,
     /// Views of the calendar.
@@ -76,6 +79,10 @@ impl Service {
         bytes: &[u8],
         now: i64,
     ) -> Option<Rc<Answer>> {
+        if !self.hosts.are_ours(message.host) {
+            let detail = "this server has another name; see server_names in the configuration";
+            return Some(self.api.failure(Status::MISDIRECTED, detail));
+        }
         let endpoint = match route(message) {
             Ok(endpoint) => endpoint,
             Err(refusal) => return Some(self.api.refusal(&refusal)),

@@ -50,7 +50,7 @@ fn close_is_said_and_done() {
     run(|executor| async move {
         let (rig, _folder) = demo(&executor);
         for request in [
-            "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+            "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
             "GET /healthz HTTP/1.0\r\n\r\n",
         ] {
             let mut client = rig.connect().await;
@@ -80,11 +80,11 @@ fn pipelined_requests_are_answered_in_order_wherever_they_are_cut() {
     run(|executor| async move {
         let (rig, _folder) = demo(&executor);
         rig.refreshed(1).await;
-        let requests = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n\
-            POST /api/v1/refresh HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}\
-            GET /api/v1/next HTTP/1.1\r\nHost: a\r\n\r\n\
-            GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n\
-            POST /api/v1/refresh HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
+        let requests = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n\
+            POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}\
+            GET /api/v1/next HTTP/1.1\r\nHost: localhost\r\n\r\n\
+            GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n\
+            POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n\
             2\r\n{}\r\n0\r\n\r\n";
         for cut in [0, 1, 20, 43, 44, 60, 111, 112, 113, 150, requests.len() - 1] {
             let (first, second) = requests.as_bytes().split_at(cut);
@@ -121,7 +121,9 @@ fn head_has_everything_but_the_body() {
         rig.refreshed(1).await;
         for path in ["/", "/api/v1/next", "/stats", "/nothing", "/static/page.css"] {
             let mut client = rig.connect().await;
-            client.send(format!("HEAD {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).await;
+            client
+                .send(format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes())
+                .await;
             let head = client.response_to("HEAD").await.expect("an answer");
             assert!(head.field("content-length").is_some_and(|length| length != "0"), "{path}");
             client.send(GET.as_bytes()).await;
@@ -139,7 +141,9 @@ fn an_answer_that_is_known_is_not_sent_again() {
         for _ in 0..2 {
             let tag = rig.get("/api/v1/next").await.field("etag").expect("a tag").to_owned();
             let ask = |tag: &str| {
-                format!("GET /api/v1/next HTTP/1.1\r\nHost: a\r\nIf-None-Match: {tag}\r\n\r\n")
+                format!(
+                    "GET /api/v1/next HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: {tag}\r\n\r\n"
+                )
             };
             let known = rig.ask(&ask(&tag)).await;
             assert_eq!((known.status, known.field("etag")), (304, Some(&*tag)));
@@ -157,11 +161,16 @@ fn bad_requests_get_their_status_and_the_connection_ends() {
             ("GET / HTTP/1.1\r\n\r\n".to_owned(), 400),
             ("GET /\r\n\r\n".to_owned(), 400),
             ("nonsense\n\n".to_owned(), 400),
-            ("GET / HTTP/3.0\r\nHost: a\r\n\r\n".to_owned(), 505),
+            ("GET / HTTP/3.0\r\nHost: localhost\r\n\r\n".to_owned(), 505),
             (format!("GET /{long} HTTP/1.1\r\n"), 414),
-            (format!("GET / HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n"), 431),
-            (format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 65537\r\n\r\n{long}"), 413),
-            ("POST / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n".to_owned(), 417),
+            (format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {long}\r\n\r\n"), 431),
+            (
+                format!(
+                    "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 65537\r\n\r\n{long}"
+                ),
+                413,
+            ),
+            ("POST / HTTP/1.1\r\nHost: localhost\r\nExpect: x\r\n\r\n".to_owned(), 417),
         ] {
             let answer = rig.ask_split(request).await;
             assert_eq!(answer.status, status);
@@ -177,8 +186,9 @@ fn a_header_that_is_not_ascii_does_no_harm() {
     run(|executor| async move {
         let (rig, _folder) = demo(&executor);
         for path in ["/healthz", "/static/page.css"] {
-            let request =
-                format!("GET {path} HTTP/1.1\r\nHost: a\r\nX-Name: M\u{fc}ller \u{20ac}\r\n\r\n");
+            let request = format!(
+                "GET {path} HTTP/1.1\r\nHost: localhost\r\nX-Name: M\u{fc}ller \u{20ac}\r\n\r\n"
+            );
             assert_eq!(rig.ask(&request).await.status, 200);
         }
     });
@@ -189,7 +199,7 @@ fn a_body_is_asked_for_when_the_client_waits_for_that() {
     run(|executor| async move {
         let (rig, _folder) = demo(&executor);
         let mut client = rig.connect().await;
-        let head = "POST /api/v1/refresh HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\
+        let head = "POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n\
                     Content-Length: 2\r\n\r\n";
         client.send(head.as_bytes()).await;
         assert_eq!(client.response().await.expect("asked").status, 100);
@@ -204,7 +214,7 @@ fn a_body_at_the_limit_needs_a_large_buffer_and_gives_it_back() {
         let (rig, _folder) = demo(&executor);
         let body = "x".repeat(64 << 10);
         let request = format!(
-            "POST /api/v1/refresh HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
         let mut client = rig.connect().await;
@@ -221,7 +231,7 @@ fn when_no_large_buffer_is_free_that_is_said() {
     run(|executor| async move {
         let (rig, _folder) = demo(&executor);
         let half = format!(
-            "POST /api/v1/refresh HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n{}",
+            "POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n{}",
             "x".repeat(4000)
         );
         let mut holders = Vec::new();
@@ -267,7 +277,7 @@ fn who_dawdles_is_closed_in_time() {
         for (sent, seconds) in [
             ("", 15),
             ("GET / HTTP/1.1\r\n", 10),
-            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf", 20),
+            ("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf", 20),
         ] {
             let mut client = rig.connect().await;
             client.send(sent.as_bytes()).await;
@@ -316,7 +326,7 @@ fn a_slow_reader_gets_every_byte() {
         let (rig, _folder) = demo(&executor);
         let mut client = rig.connect().await;
         // More than the sockets hold, so that writing must stop half way.
-        let request = "GET /static/page.css HTTP/1.1\r\nHost: a\r\n\r\n";
+        let request = "GET /static/page.css HTTP/1.1\r\nHost: localhost\r\n\r\n";
         let length = rig.get("/static/page.css").await.body.len();
         let count = 60;
         let requests = request.repeat(count);
@@ -342,7 +352,7 @@ fn stopping_lets_an_answer_under_way_finish() {
         let (rig, _folder) = demo(&executor);
         let mut idle = rig.connect().await;
         let mut busy = rig.connect().await;
-        busy.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n").await;
+        busy.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n").await;
         rig.until(|rig| rig.metrics.http_bytes_in.get() > 0).await;
         let (ended, ()) = future::zip(rig.stop(), async {
             assert!(idle.is_closed().await, "who only waits is closed");

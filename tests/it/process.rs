@@ -79,7 +79,7 @@ impl Process {
     }
 
     fn get(&self, path: &str) -> String {
-        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
+        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
     }
 
     /// Waits, for as long as the test is allowed to run, until an answer holds a text.
@@ -306,16 +306,15 @@ fn there_are_never_more_than_four_threads() {
         let mut crowd = Vec::new();
         for _ in 0..64 {
             let mut socket = TcpStream::connect(process.address).expect("connected");
-            socket.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+            socket.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("sent");
             crowd.push(socket);
         }
-        let expecting = "POST /api/v1/refresh HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
+        let expecting = "POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
                          Expect: 100-continue\r\nContent-Length: 2\r\n\r\n{}";
         let answer = process.ask(expecting);
         assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
         assert!(answer.contains("HTTP/1.1 202 Accepted"), "{answer}");
-        let name =
-            "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX: M\u{fc}ller\r\n\r\n";
+        let name = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX: M\u{fc}ller\r\n\r\n";
         assert!(process.ask(name).starts_with("HTTP/1.1 200"));
         let mut socket = TcpStream::connect(process.address).expect("connected");
         let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(10 << 20));

@@ -231,7 +231,7 @@ fn a_reload_takes_over_feeds_and_zone_and_keeps_connections() {
         let rig = Rig::start(&executor, first);
         rig.refreshed(1).await;
         let mut client = rig.connect().await;
-        let get = b"GET /api/v1/next HTTP/1.1\r\nHost: a\r\n\r\n";
+        let get = b"GET /api/v1/next HTTP/1.1\r\nHost: localhost\r\n\r\n";
         client.send(get).await;
         assert_eq!(client.response().await.expect("an answer").json("title"), "Mine");
         let text = toml(&[("b", server.url("/b.ics"))]).replace("Europe/Berlin", "Asia/Tokyo");

@@ -234,6 +234,19 @@ fn a_refresh_can_be_asked_for_but_not_by_a_foreign_page() {
 }
 
 #[test]
+fn a_stranger_s_name_is_not_answered() {
+    run(|executor| async {
+        let (rig, _server, _folder) = with_work(executor).await;
+        for (host, status) in [("evil.example", 421), ("127.0.0.1", 200), ("localhost:1", 200)] {
+            for path in ["/api/v1/next", "/stats", "/static/page.css"] {
+                let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+                assert_eq!(rig.ask(&request).await.status, status, "{host}{path}");
+            }
+        }
+    });
+}
+
+#[test]
 fn methods_and_paths_that_lead_nowhere() {
     run(|executor| async {
         let (rig, _server, _folder) = with_work(executor).await;

@@ -4,7 +4,7 @@ use std::mem;
 use std::time::Duration;
 
 use super::message::{Coding, Head};
-use super::{Cause, Exchange, FetchError, broken, outcome};
+use super::{Cause, Exchange, FetchError, Request, broken, outcome};
 use crate::budget::{RefreshLimits, show_bytes};
 use crate::clock::{Clock, Moment};
 use crate::connections::outbound::within;
@@ -36,8 +36,9 @@ impl Body {
         head: Head,
         clock: &Clock,
         limits: &RefreshLimits,
-        bytes_max: usize,
+        request: &Request<'_>,
     ) -> Result<Self, FetchError> {
+        let bytes_max = request.body_bytes_max;
         match head.coding {
             Coding::Identity => {}
             Coding::Unknown => {
@@ -53,7 +54,7 @@ impl Body {
             state: State::Reading(Box::new(exchange)),
             clock: clock.clone(),
             begun: clock.now(),
-            time: limits.body_time,
+            time: request.body_time,
             bytes_per_second_min: limits.body_bytes_per_second_min.max(1),
             received: 0,
             bytes_max,

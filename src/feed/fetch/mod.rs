@@ -11,6 +11,7 @@ mod message;
 mod outcome;
 
 use std::io;
+use std::time::Duration;
 
 use http_types::Url;
 
@@ -38,6 +39,8 @@ pub struct Request<'a> {
     pub policy: &'a Policy,
     /// Longest body, decoded, in bytes.
     pub body_bytes_max: usize,
+    /// From an answer's first byte to its last, beyond what its size needs.
+    pub body_time: Duration,
 }
 
 /// What the server had to say.
@@ -73,8 +76,7 @@ pub async fn fetch(
         let (exchange, head) = errand.ask(&origin, &bytes).await?;
         match head.status {
             200 => {
-                let cap = request.body_bytes_max;
-                return Body::new(exchange, head, clock, limits, cap).map(Fetched::Body);
+                return Body::new(exchange, head, clock, limits, &request).map(Fetched::Body);
             }
             304 if public.conditional => {
                 exchange.settle();

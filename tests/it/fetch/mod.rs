@@ -70,6 +70,7 @@ impl Bench {
             last_modified: ask.last_modified,
             policy: &ask.policy,
             body_bytes_max: ask.body_bytes_max,
+            body_time: self.limits.body_time,
         };
         fetch(&self.outbound, &self.clock, &self.limits, request).await
     }
