@@ -6,6 +6,7 @@
 //!   stop: server drains ─> feeds dropped ─> ages written down ─> database closed
 //! ```
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -27,9 +28,11 @@ use crate::feed::store;
 use crate::feed::{Feed, Feeds, Origin};
 use crate::hash::fnv1a;
 use crate::http::hosts::Hosts;
-use crate::http::listener::Listener;
+use crate::http::listener::{Address, Listener};
+use crate::http::peer::TrustedProxies;
+use crate::http::rate::RateLimit;
 use crate::http::server::Server;
-use crate::http::service::Service;
+use crate::http::service::{Edge, Service};
 use crate::metrics::Metrics;
 use crate::pipeline::{Pipeline, Sources};
 
@@ -63,7 +66,7 @@ pub struct App {
     pipeline: Rc<Pipeline>,
     refresher: Rc<Refresher>,
     metrics: Rc<Metrics>,
-    address: SocketAddr,
+    addresses: Vec<Address>,
     server: Server,
 }
 
@@ -125,28 +128,45 @@ impl App {
             feeds: Rc::clone(&feeds),
             permits: Semaphore::new(limits.refresh.at_once),
         };
-        let listener = Listener::bind(SocketAddr::new(config.host, config.port), &limits.http)?;
-        let address = listener.address();
+        let address = SocketAddr::new(config.host, config.port);
+        let listeners = Listener::open(address, config.unix_socket.as_deref(), &limits.http)?;
+        let addresses = listeners.iter().map(|listener| listener.address().clone()).collect();
         let api = Api::new(clock.clone(), Rc::clone(&metrics), Rc::clone(&feeds), plan);
         let machine = rustix::system::uname();
         let machine = machine.nodename().to_string_lossy();
         let service = Service {
             clock,
-            hosts: Hosts::new(&machine, &config.server_names),
+            edge: Edge {
+                hosts: Hosts::new(&machine, &config.server_names),
+                base_path: config.base_path.clone(),
+                proxies: TrustedProxies(config.trusted_proxies.clone()),
+                rate: RefCell::new(RateLimit::new(config.rate_limit, &limits.http)),
+                access_log: config.access_log,
+            },
             limits: limits.http.clone(),
             metrics: Rc::clone(&metrics),
             pipeline: Rc::clone(&pipeline),
             api: Rc::new(api),
         };
-        let server = Server::new(service, listener, completions)?;
+        let server = Server::new(service, listeners, completions)?;
         let refresher = Rc::new(refresher);
         set_flags(config.flags, &pipeline, &database, &refresher);
-        Ok(Self { config, limits, feeds, database, pipeline, refresher, metrics, address, server })
+        Ok(Self {
+            config,
+            limits,
+            feeds,
+            database,
+            pipeline,
+            refresher,
+            metrics,
+            addresses,
+            server,
+        })
     }
 
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// Where it listens, the TCP port first.
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
     }
 
     /// The feeds, for those who tell people about them.
@@ -248,7 +268,12 @@ async fn reload(
     let fixed = [
         ("host", old.host == new.host),
         ("port", old.port == new.port),
+        ("unix_socket", old.unix_socket == new.unix_socket),
         ("server_names", old.server_names == new.server_names),
+        ("base_path", old.base_path == new.base_path),
+        ("trusted_proxies", old.trusted_proxies == new.trusted_proxies),
+        ("rate_limit", old.rate_limit == new.rate_limit),
+        ("access_log", old.access_log == new.access_log),
         ("data_dir", old.data_dir == new.data_dir),
         ("memory_budget", old.memory_budget == new.memory_budget),
         ("past_days", limits.feed.past_days == new.past_days),

@@ -56,6 +56,8 @@ pub struct Plan {
 const PROGRAM_BYTES: usize = 5 * MIB + 256 * KIB;
 /// A connection's struct, its place in the slab's lists, and the kernel's socket itself.
 const SLOT_OVERHEAD_BYTES: usize = 512;
+/// What is known of one client's rate, with its place in the table.
+const RATE_BYTES: usize = 96;
 /// A rustls client connection at its handshake's peak: two 16 KiB records and the certificates.
 const TLS_BYTES: usize = 64 * KIB;
 /// An occurrence while its series is expanded, and once more as the row that it is stored as.
@@ -109,6 +111,9 @@ fn http_limits(budget_bytes: usize) -> HttpLimits {
     let chunk_overhead_bytes_max = 4 * KIB;
     HttpLimits {
         slots,
+        listeners_max: 4,
+        rate_addresses_max: 2 * slots,
+        rate_burst_seconds: 4,
         slots_per_address_max: slots / 2,
         slot_buffer_bytes: 2 * KIB,
         large_buffers: (budget_bytes / (8 * MIB)).clamp(1, 16),
@@ -213,10 +218,11 @@ fn terms(limits: &Limits, feeds: usize) -> Vec<Term> {
         ),
         term(
             "connections",
-            http.slots * (http.slot_buffer_bytes + SLOT_OVERHEAD_BYTES),
+            http.slots * (http.slot_buffer_bytes + SLOT_OVERHEAD_BYTES)
+                + http.rate_addresses_max * RATE_BYTES,
             format!(
-                "{} slots of {} + {} bytes",
-                http.slots, http.slot_buffer_bytes, SLOT_OVERHEAD_BYTES
+                "{} slots of {} + {} bytes, the rates of {} clients",
+                http.slots, http.slot_buffer_bytes, SLOT_OVERHEAD_BYTES, http.rate_addresses_max
             ),
         ),
         term(

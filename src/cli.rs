@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use jiff::Timestamp;
@@ -21,6 +20,7 @@ use crate::daemon::{Wish, Wishes, log_to_stderr};
 use crate::error::{Error, Result};
 use crate::feed::store::{WindowQuery, read_window};
 use crate::health::sample;
+use crate::http::listener::Address;
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
@@ -65,7 +65,7 @@ fn serve(arguments: &Arguments, inputs: &Inputs) -> Result<()> {
         let _signals = executor.spawn(pass_on(wishes, orders, arguments, inputs));
         loop {
             let app = App::open(config.clone(), Clock::system(config.test_time))?;
-            announce(app.address(), &config);
+            announce(app.addresses(), &config);
             match app.run(&executor, taken.clone()).await {
                 Ended::Stopped => break log::info!("stopped"),
                 Ended::Damaged(current) => {
@@ -106,13 +106,16 @@ async fn pass_on(
     }
 }
 
-fn announce(address: SocketAddr, config: &Config) {
+fn announce(addresses: &[Address], config: &Config) {
     let version = env!("CARGO_PKG_VERSION");
     let budget = show_bytes(config.memory_budget);
-    log::info!("calendarbot {version} serves at http://{address}/ within {budget}");
+    for address in addresses {
+        log::info!("calendarbot {version} serves at {address} within {budget}");
+    }
     log::info!("data is kept in {}", config.data_dir.display());
     if config.feeds.is_empty() {
-        log::info!("this is the demo calendar; try: curl -s http://{address}/api/v1/next");
+        let address = addresses.first().map(Address::to_string).unwrap_or_default();
+        log::info!("this is the demo calendar; try: curl -s {address}api/v1/next");
         log::info!(
             "yours instead: CALENDARBOT_ICS_URL=https://… calendarbot, or calendarbot -c FILE \
              (calendarbot help)"

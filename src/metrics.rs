@@ -90,6 +90,7 @@ metrics! {
     deadline_closed: Counter "slab.deadline_closed" "connections" "Connections closed because a deadline passed";
     http_requests: Counter "http.requests" "requests" "Requests answered";
     http_rejected: Counter "http.rejected" "requests" "Requests refused by the framing rules";
+    http_limited: Counter "http.limited" "requests" "Requests answered 429 because their client asked too often";
     http_5xx: Counter "http.server_errors" "requests" "Answers with a 5xx status";
     http_bytes_in: Counter "http.bytes_in" "bytes" "Bytes read from clients";
     http_bytes_out: Counter "http.bytes_out" "bytes" "Bytes written to clients";

@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::{lite, native, stats};
 use crate::budget::Plan;
 use crate::clock::{Clock, Moment};
 use crate::display;
 use crate::feed::Feeds;
-use crate::http::decode::Decoded;
 use crate::http::response::{Answer, Status, media};
-use crate::http::route::{Allow, Endpoint, Refusal};
+use crate::http::route::{Allow, Change, Figures, Refusal};
 use crate::metrics::Metrics;
 
 /// What these endpoints answer from.
@@ -20,8 +20,14 @@ pub struct Api {
     feeds: Rc<Feeds>,
     plan: Plan,
     started: Moment,
-    assets: HashMap<&'static str, Rc<Answer>>,
+    assets: HashMap<&'static str, Variants>,
     no_data: Rc<Answer>,
+}
+
+/// A file as it is and compressed; each has an entity tag of its own.
+struct Variants {
+    plain: Rc<Answer>,
+    gzip: Rc<Answer>,
 }
 
 /// Seconds after which a client without data may ask again: the first refresh takes about that.
@@ -32,10 +38,16 @@ impl Api {
     pub fn new(clock: Clock, metrics: Rc<Metrics>, feeds: Rc<Feeds>, plan: Plan) -> Self {
         let assets = display::ASSETS
             .iter()
-            .map(|asset| (asset.path, Rc::new(Answer::ok(asset.content_type, asset.bytes))))
+            .map(|asset| {
+                let variant =
+                    |coding, bytes| Rc::new(Answer::encoded(asset.content_type, coding, bytes));
+                let plain = variant(None, asset.bytes);
+                (asset.path, Variants { plain, gzip: variant(Some("gzip"), asset.gzip) })
+            })
             .collect();
         let detail = "no calendar has been read yet; it is being fetched";
-        let no_data = Rc::new(failure(Status::UNAVAILABLE, detail, None));
+        let further = format!("Retry-After: {RETRY_SECONDS}\r\n");
+        let no_data = Rc::new(failure(Status::UNAVAILABLE, detail, &further));
         Self { started: clock.now(), clock, metrics, feeds, plan, assets, no_data }
     }
 
@@ -50,51 +62,74 @@ impl Api {
     }
 
     /// A file that is part of the program.
-    pub fn asset(&self, path: &str) -> Rc<Answer> {
+    pub fn asset(&self, path: &str, accepts_gzip: bool) -> Rc<Answer> {
         match self.assets.get(path) {
-            Some(answer) => Rc::clone(answer),
+            Some(variants) if accepts_gzip => Rc::clone(&variants.gzip),
+            Some(variants) => Rc::clone(&variants.plain),
             None => self.failure(Status::NOT_FOUND, "there is nothing at this path"),
         }
     }
 
-    /// Answers a request that is not for a view or an asset.
-    pub fn act(&self, endpoint: &Endpoint, decoded: &Decoded) -> Rc<Answer> {
-        match endpoint {
-            Endpoint::Stats => self.stats(),
-            Endpoint::LiteHealth => self.lite_health(),
-            Endpoint::Alive => Rc::new(Answer::plain(Status::OK, media::TEXT, "", *b"alive\n")),
-            Endpoint::Ready if self.has_data() => {
-                Rc::new(Answer::plain(Status::OK, media::TEXT, "", *b"ready\n"))
-            }
-            Endpoint::Ready => self.no_data(),
-            Endpoint::Refresh => self.refresh(decoded),
-            Endpoint::Options(Allow(methods)) => {
-                let allow = format!("Allow: {methods}\r\n");
-                Rc::new(Answer::plain(Status::NO_CONTENT, "", &allow, *b""))
-            }
-            Endpoint::Asset(path) => self.asset(path),
-            Endpoint::View(_) => self.no_data(),
+    /// What the program tells about itself.
+    pub fn figures(&self, figures: Figures) -> Rc<Answer> {
+        match figures {
+            Figures::Stats => self.stats(),
+            Figures::LiteHealth => self.lite_health(),
+            Figures::Alive => word(b"alive\n"),
+            Figures::Ready if self.has_data() => word(b"ready\n"),
+            Figures::Ready => self.no_data(),
         }
+    }
+
+    /// Does what is asked, and says so.
+    pub fn change(&self, change: Change) -> Rc<Answer> {
+        match change {
+            Change::Refresh => {
+                self.feeds.nudge_all();
+                let body = b"{\"status\":\"accepted\"}";
+                Rc::new(Answer::plain(Status::ACCEPTED, media::JSON, "", body))
+            }
+        }
+    }
+
+    /// Which methods there are.
+    pub fn options(&self, Allow(methods): Allow) -> Rc<Answer> {
+        let allow = format!("Allow: {methods}\r\n");
+        Rc::new(Answer::plain(Status::NO_CONTENT, "", &allow, b""))
+    }
+
+    /// Everything is at `path`.
+    pub fn moved(&self, path: &str) -> Rc<Answer> {
+        let place = format!("Location: {path}\r\n");
+        Rc::new(Answer::plain(Status::PERMANENT_REDIRECT, media::TEXT, &place, b""))
     }
 
     /// An RFC 9457 problem.
     pub fn failure(&self, status: Status, detail: &str) -> Rc<Answer> {
-        Rc::new(failure(status, detail, None))
+        let further = match status {
+            Status::UNAVAILABLE => format!("Retry-After: {RETRY_SECONDS}\r\n"),
+            // From framing, which knows no routes: this method is answered nowhere.
+            Status::METHOD_NOT_ALLOWED => "Allow: GET, HEAD, POST, OPTIONS\r\n".to_owned(),
+            _ => String::new(),
+        };
+        Rc::new(failure(status, detail, &further))
     }
 
     /// The answer to a request that leads nowhere.
     pub fn refusal(&self, refusal: &Refusal) -> Rc<Answer> {
-        Rc::new(failure(refusal.status, &refusal.detail, refusal.allow))
+        match refusal.allow {
+            Some(Allow(methods)) => {
+                let further = format!("Allow: {methods}\r\n");
+                Rc::new(failure(refusal.status, &refusal.detail, &further))
+            }
+            None => self.failure(refusal.status, &refusal.detail),
+        }
     }
 
-    fn refresh(&self, decoded: &Decoded) -> Rc<Answer> {
-        if is_foreign(decoded) {
-            let detail = "a page of another site may not change anything here";
-            return self.failure(Status::FORBIDDEN, detail);
-        }
-        self.feeds.nudge_all();
-        let body = *b"{\"status\":\"accepted\"}";
-        Rc::new(Answer::plain(Status::ACCEPTED, media::JSON, "", body))
+    /// The answer to a client that is to wait so long before it asks again.
+    pub fn too_often(&self, wait: Duration) -> Rc<Answer> {
+        let further = format!("Retry-After: {}\r\n", wait.as_secs() + 1);
+        Rc::new(failure(Status::TOO_MANY, "this client asks too often", &further))
     }
 
     fn stats(&self) -> Rc<Answer> {
@@ -127,30 +162,11 @@ impl Api {
     }
 }
 
-/// True for a request that a browser made for a page of another site.
-fn is_foreign(decoded: &Decoded) -> bool {
-    let field =
-        |name: &str| decoded.request.header(name).map(|values| values.last().as_str().to_owned());
-    let is_cross_site = field("sec-fetch-site").is_some_and(|site| site == "cross-site");
-    let is_other_origin = match (field("origin"), field("host")) {
-        (Some(origin), Some(host)) => origin.split_once("://").map(|(_, rest)| rest) != Some(&host),
-        (Some(_), None) => true,
-        (None, _) => false,
-    };
-    is_cross_site || is_other_origin
+fn word(text: &'static [u8]) -> Rc<Answer> {
+    Rc::new(Answer::plain(Status::OK, media::TEXT, "", text))
 }
 
-fn failure(status: Status, detail: &str, allow: Option<Allow>) -> Answer {
-    let mut further = String::new();
-    if let Some(Allow(methods)) = allow {
-        further = format!("Allow: {methods}\r\n");
-    }
-    if status == Status::METHOD_NOT_ALLOWED && allow.is_none() {
-        further = "Allow: GET, HEAD, POST, OPTIONS\r\n".to_owned();
-    }
-    if status == Status::UNAVAILABLE {
-        further = format!("Retry-After: {RETRY_SECONDS}\r\n");
-    }
+fn failure(status: Status, detail: &str, further: &str) -> Answer {
     let body = native::problem(status.code, status.reason(), detail);
-    Answer::plain(status, media::PROBLEM, &further, body.into_bytes())
+    Answer::plain(status, media::PROBLEM, further, body.into_bytes())
 }

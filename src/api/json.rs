@@ -1,6 +1,9 @@
 //! JSON as every route writes it. Shapes are plain structs with nanoserde's derive; every string
 //! in them is a [`Text`].
 //!
+//! What comes in is looked at by [`is_sound`] before nanoserde reads it: nanoserde recurses as deep
+//! as the text says and takes trailing commas, comments and what follows the value.
+//!
 //! nanoserde's own strings are not used because they leave `<`, U+2028 and the C1 controls as
 //! they are, which an answer with a stranger's words in it must not; its floats may write `NaN`
 //! and its slices may not be empty, so answers hold neither.
@@ -64,9 +67,170 @@ fn escape(out: &mut String, c: char) {
     let _ = write!(out, "\\u{:04x}", u32::from(c));
 }
 
+/// Arrays and objects inside each other that a request may hold.
+const DEPTH_MAX: usize = 16;
+
+/// True for one JSON value of RFC 8259, in UTF-8 and at most [`DEPTH_MAX`] deep, and nothing else.
+pub fn is_sound(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok() && Cursor { rest: bytes }.text().is_some()
+}
+
+/// What is left of a text while it is checked; `None` anywhere means that it is not JSON.
+struct Cursor<'a> {
+    rest: &'a [u8],
+}
+
+impl Cursor<'_> {
+    fn text(mut self) -> Option<()> {
+        self.value(0)?;
+        self.blanks();
+        self.rest.is_empty().then_some(())
+    }
+
+    fn value(&mut self, depth: usize) -> Option<()> {
+        self.blanks();
+        match *self.rest.first()? {
+            b'{' | b'[' if depth == DEPTH_MAX => None,
+            b'{' => self.items(b'}', |cursor| {
+                cursor.blanks();
+                cursor.string()?;
+                cursor.blanks();
+                cursor.take(b":")?;
+                cursor.value(depth + 1)
+            }),
+            b'[' => self.items(b']', |cursor| cursor.value(depth + 1)),
+            b'"' => self.string(),
+            b't' => self.take(b"true"),
+            b'f' => self.take(b"false"),
+            b'n' => self.take(b"null"),
+            _ => self.number(),
+        }
+    }
+
+    /// What stands between brackets, with commas between the items and none after the last.
+    fn items(&mut self, end: u8, item: impl Fn(&mut Self) -> Option<()>) -> Option<()> {
+        self.rest = &self.rest[1..];
+        self.blanks();
+        if self.take(&[end]).is_some() {
+            return Some(());
+        }
+        loop {
+            item(self)?;
+            self.blanks();
+            if self.take(&[end]).is_some() {
+                return Some(());
+            }
+            self.take(b",")?;
+        }
+    }
+
+    fn string(&mut self) -> Option<()> {
+        self.take(b"\"")?;
+        loop {
+            match self.rest {
+                [b'"', ..] => return self.take(b"\""),
+                [b'\\', b'u', digits @ ..] => {
+                    let is_hex = digits.get(..4)?.iter().all(u8::is_ascii_hexdigit);
+                    self.rest = is_hex.then(|| &digits[4..])?;
+                }
+                [b'\\', escaped, after @ ..] => {
+                    self.rest = b"\"\\/bfnrt".contains(escaped).then_some(after)?;
+                }
+                [byte, after @ ..] if *byte >= b' ' && *byte != b'\\' => self.rest = after,
+                _ => return None,
+            }
+        }
+    }
+
+    fn number(&mut self) -> Option<()> {
+        let _ = self.take(b"-");
+        match self.rest.first()? {
+            b'0' => self.take(b"0")?,
+            _ => self.digits()?,
+        }
+        if self.take(b".").is_some() {
+            self.digits()?;
+        }
+        if self.take(b"e").or_else(|| self.take(b"E")).is_some() {
+            let _ = self.take(b"+").or_else(|| self.take(b"-"));
+            self.digits()?;
+        }
+        Some(())
+    }
+
+    fn digits(&mut self) -> Option<()> {
+        let count = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.rest = &self.rest[count..];
+        (count > 0).then_some(())
+    }
+
+    fn take(&mut self, text: &[u8]) -> Option<()> {
+        self.rest = self.rest.strip_prefix(text)?;
+        Some(())
+    }
+
+    fn blanks(&mut self) {
+        let blank = |byte: &&u8| b" \t\r\n".contains(byte);
+        self.rest = &self.rest[self.rest.iter().take_while(blank).count()..];
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_json_and_what_is_not() {
+        for text in [
+            "{}",
+            " [ ] ",
+            "null",
+            "true",
+            "false",
+            "0",
+            "-0.5e+10",
+            "1E3",
+            r#""""#,
+            r#"{"a":[1,{"b":null}],"c":"\u00e4\n\"ä"}"#,
+            "[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]",
+        ] {
+            assert!(is_sound(text.as_bytes()), "{text}");
+        }
+        for text in [
+            "",
+            " ",
+            "{",
+            "[1,]",
+            "{\"a\":1,}",
+            "{a:1}",
+            "{'a':1}",
+            "[1 2]",
+            "{} {}",
+            "01",
+            "1.",
+            ".5",
+            "+1",
+            "1e",
+            "NaN",
+            "tru",
+            "nul",
+            "\"",
+            "\"\\x\"",
+            "\"\\u12g4\"",
+            "\"a\nb\"",
+            "// x\n1",
+            "[/**/]",
+            "[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]",
+            "{\"a\" 1}",
+            "{1:2}",
+            "\u{feff}{}",
+            "]",
+        ] {
+            assert!(!is_sound(text.as_bytes()), "{text}");
+        }
+        assert!(!is_sound(b"\"\xff\""));
+        assert!(!is_sound("[".repeat(1 << 16).as_bytes()));
+    }
 
     #[test]
     fn strings_are_escaped() {

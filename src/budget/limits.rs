@@ -28,6 +28,12 @@ pub struct Limits {
 pub struct HttpLimits {
     /// Connections open at once; each has a slot that is allocated at start.
     pub slots: usize,
+    /// Sockets listened on at once.
+    pub listeners_max: usize,
+    /// Clients whose rate of requests is known; the one that was seen longest ago makes room.
+    pub rate_addresses_max: usize,
+    /// Requests at once are this many times those of a second.
+    pub rate_burst_seconds: u32,
     /// Slots that one address may hold, so that one machine cannot take them all. Loopback is
     /// exempt: a proxy lives there.
     pub slots_per_address_max: usize,

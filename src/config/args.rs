@@ -156,6 +156,7 @@ impl Opt {
         let value = match key.option {
             _ if key.is_switch() => "",
             "config" => "FILE",
+            "unix-socket" | "base-path" => "PATH",
             "data-dir" => "DIR",
             "memory-budget" => "SIZE",
             "log-level" => "LEVEL",

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::budget::show_bytes;
+use crate::http::peer::Network;
 use crate::secret::{HIDDEN, Secret};
 
 use super::given::{Given, nearest, quoted};
@@ -54,6 +55,9 @@ pub(super) enum Kind<T> {
     Zone(fn(&mut T, String)),
     Path(fn(&mut T, PathBuf)),
     Names(fn(&mut T, Vec<String>)),
+    Networks(fn(&mut T, Vec<Network>)),
+    /// A whole number within bounds.
+    Count(RangeInclusive<u32>, fn(&mut T, u32)),
     Secret(&'static str, fn(&mut T, Secret)),
     Headers(fn(&mut T, Vec<(String, Secret)>)),
 }
@@ -150,6 +154,15 @@ impl<T> Kind<T> {
                 let fit = names.len() <= NAMES_MAX && names.iter().all(|name| is_host_name(name));
                 fit.then(|| set(target, names.iter().map(|n| n.to_ascii_lowercase()).collect()))?;
             }
+            Kind::Networks(set) => {
+                let networks: Option<Vec<_>> =
+                    given.list()?.into_iter().map(Network::parse).collect();
+                set(target, networks.filter(|networks| networks.len() <= NAMES_MAX)?);
+            }
+            Kind::Count(range, set) => {
+                let count = u32::try_from(given.whole()?).ok()?;
+                set(target, range.contains(&count).then_some(count)?);
+            }
             Kind::Secret(_, set) => set(target, secret(given.text()?)?),
             Kind::Headers(set) => set(target, headers(given.pairs()?)?),
         }
@@ -178,6 +191,12 @@ impl<T> Kind<T> {
             Kind::Zone(_) => "an IANA time zone, like Europe/Berlin".into(),
             Kind::Path(_) => "a path, without the ~ that only a shell expands".into(),
             Kind::Names(_) => format!("at most {NAMES_MAX} host names, without port"),
+            Kind::Networks(_) => {
+                format!("at most {NAMES_MAX} addresses or networks, like 192.168.1.7 or 10.0.0.0/8")
+            }
+            Kind::Count(range, _) => {
+                format!("a whole number, {} to {}", range.start(), range.end())
+            }
             Kind::Headers(_) => format!(
                 "a table of at most {HEADERS_MAX} texts, X-Name = \"value\", that the HTTP client \
                  does not set itself"

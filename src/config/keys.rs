@@ -7,6 +7,7 @@
 use std::ops::RangeInclusive;
 
 use crate::budget::{BUDGET_BYTES_MAX, BUDGET_BYTES_MIN};
+use crate::http::peer::is_base_path;
 
 use super::Draft;
 use super::feed::{AuthScheme, FeedDraft};
@@ -57,6 +58,52 @@ pub(super) static KEYS: &[Key<Draft>] = &[
         default: Preset::Says("none"),
         help: "Names that browsers may reach this server by, besides its addresses, localhost \
                and its host name.",
+    },
+    Key {
+        name: "unix_socket",
+        env: &["CALENDARBOT_UNIX_SOCKET"],
+        option: "unix-socket",
+        kind: Kind::Path(|draft, path| draft.config.unix_socket = Some(path)),
+        default: Preset::Says("none"),
+        help: "A Unix socket to listen on as well. It is for a proxy on this machine: whoever may \
+               write to it is trusted as one. Sockets that a supervisor hands over (LISTEN_FDS) \
+               take the place of this and of host and port.",
+    },
+    Key {
+        name: "base_path",
+        env: &["CALENDARBOT_BASE_PATH"],
+        option: "base-path",
+        kind: Kind::Text("a path of plain segments, like /calendar, or nothing", |draft, text| {
+            let path = text.strip_suffix('/').unwrap_or(text);
+            is_base_path(path).then(|| draft.config.base_path = path.into())
+        }),
+        default: Preset::Says("none"),
+        help: "What stands in front of every path. For a proxy that passes requests on with it.",
+    },
+    Key {
+        name: "trusted_proxies",
+        env: &["CALENDARBOT_TRUSTED_PROXIES"],
+        option: "",
+        kind: Kind::Networks(|draft, networks| draft.config.trusted_proxies = networks),
+        default: Preset::Says("none"),
+        help: "Proxies that are believed what they say in X-Forwarded-For, -Proto and -Prefix.",
+    },
+    Key {
+        name: "rate_limit",
+        env: &["CALENDARBOT_REQUESTS_PER_SECOND"],
+        option: "",
+        kind: Kind::Count(1..=10_000, |draft, rate| draft.config.rate_limit = rate),
+        default: Preset::Is("50"),
+        help: "Requests a second, on average, that one client may send; four times as many at \
+               once. Clients on this machine are not limited.",
+    },
+    Key {
+        name: "access_log",
+        env: &["CALENDARBOT_ACCESS_LOG"],
+        option: "access-log",
+        kind: Kind::Switch(|draft, on| draft.config.access_log = on),
+        default: Preset::Is("false"),
+        help: "Log every answer. A line says client, request line, status and bytes.",
     },
     Key {
         name: "data_dir",

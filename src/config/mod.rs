@@ -30,6 +30,7 @@ use jiff::Timestamp;
 
 use crate::budget::{FeedLimits, Plan};
 use crate::error::{Error, Result};
+use crate::http::peer::Network;
 
 use self::environment::Variables;
 use self::feed::{FeedDraft, Surroundings};
@@ -51,6 +52,16 @@ pub struct Config {
     /// Host names that requests may carry, besides those that the machine has itself; lower
     /// case, without port.
     pub server_names: Vec<String>,
+    /// A Unix socket to listen on beside the TCP port.
+    pub unix_socket: Option<PathBuf>,
+    /// What stands in front of every path: empty, or segments with a slash before each.
+    pub base_path: String,
+    /// Whose word about their clients is taken.
+    pub trusted_proxies: Vec<Network>,
+    /// Requests a second that one client may send.
+    pub rate_limit: u32,
+    /// Every answer gets a line in the log.
+    pub access_log: bool,
     /// The folder of the database.
     pub data_dir: PathBuf,
     /// Bytes for the whole process.
@@ -210,6 +221,11 @@ impl Draft {
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 0,
             server_names: Vec::new(),
+            unix_socket: None,
+            base_path: String::new(),
+            trusted_proxies: Vec::new(),
+            rate_limit: 0,
+            access_log: false,
             data_dir: default_data_dir(inputs).unwrap_or_default(),
             memory_budget: inputs.default_budget,
             log_level: log::LevelFilter::Off,

@@ -9,12 +9,14 @@ use crate::hash::fnv1a_parts;
 /// A file that is part of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asset {
-    /// Where it is served. Pages add `?v=` and the build's id, so that it may be kept for ever.
+    /// Where it is served. Pages add `?v=` and the build's id, so that no page meets an old one.
     pub path: &'static str,
     /// Its Content-Type.
     pub content_type: &'static str,
     /// Its bytes, not compressed.
     pub bytes: &'static [u8],
+    /// The same in gzip, made when the program was built.
+    pub gzip: &'static [u8],
 }
 
 /// The stylesheet of every page.
@@ -22,6 +24,7 @@ pub const PAGE_CSS: Asset = Asset {
     path: "/static/page.css",
     content_type: "text/css; charset=utf-8",
     bytes: include_bytes!("assets/page.css"),
+    gzip: include_bytes!(concat!(env!("OUT_DIR"), "/page.css.gz")),
 };
 
 /// The script that makes a page live; without it the page still says everything.
@@ -29,6 +32,7 @@ pub const PAGE_JS: Asset = Asset {
     path: "/static/page.js",
     content_type: "text/javascript; charset=utf-8",
     bytes: include_bytes!("assets/page.js"),
+    gzip: include_bytes!(concat!(env!("OUT_DIR"), "/page.js.gz")),
 };
 
 /// The icon in the browser's tab.
@@ -36,6 +40,7 @@ pub const FAVICON: Asset = Asset {
     path: "/favicon.svg",
     content_type: "image/svg+xml",
     bytes: include_bytes!("assets/favicon.svg"),
+    gzip: include_bytes!(concat!(env!("OUT_DIR"), "/favicon.svg.gz")),
 };
 
 /// Every file that is served as it is.

@@ -14,8 +14,6 @@ use crate::calendar::{Agenda, CalendarStatus};
 pub struct PageOptions<'a> {
     /// Names this build; a page of another one reloads itself.
     pub build_id: &'a str,
-    /// What stands before every path, for a proxy that serves us under one: `` or `/calendar`.
-    pub base: &'a str,
     /// `2:05 pm` rather than `14:05`.
     pub hour12: bool,
     /// Colours.
@@ -85,7 +83,7 @@ struct Page<'a> {
 
 impl Page<'_> {
     fn head(&mut self, view: &WhatsNext<'_>) {
-        let PageOptions { build_id, base, .. } = *self.options;
+        let build_id = self.options.build_id;
         self.html.markup("<!DOCTYPE html>\n<html lang=\"en\"");
         self.html.markup(match self.options.theme {
             Theme::Auto => "",
@@ -106,8 +104,9 @@ impl Page<'_> {
             }
             None => _ = self.html.markup("What’s next"),
         }
-        let mut link = |before, path, after| {
-            self.html.markup(before).text(base).markup(path);
+        // Relative, so that they hold behind whatever path a proxy puts in front.
+        let mut link = |before, path: &'static str, after| {
+            self.html.markup(before).markup(path.trim_start_matches('/'));
             self.html.markup("?v=").text(build_id).markup(after);
         };
         link("</title>\n<link rel=\"icon\" href=\"", FAVICON.path, "\" type=\"image/svg+xml\">\n");

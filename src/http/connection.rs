@@ -1,29 +1,29 @@
 //! One client's connection.
 //!
 //! ```text
-//!            first byte              message complete           answer there
-//!   ┌─ Idle ───────────> Reading ──────────────────> Answering ─────────────┐
-//!   │    ^                  │  │  answer at once                            │
-//!   │    │                  │  └────────────────────────────┬───────────────┘
-//!   │    │                  │ rejected                      v
-//!   │    └──────────────────│───────────── keep-alive ── Writing
-//!   │                       v                               │ close
-//!   │   deadline, client   (answered 4xx) ──────────────────┤
-//!   │   gone, evicted                                       v
-//!   └────────────────────> gone <── read to the end ── Lingering
+//!           first byte          head ends, body under way      refused by its head
+//!   ┌─ Idle ─────────> Head ──────────────────────────> Body ─────────────────┐
+//!   │   ^               │ message whole                   │ message whole     │
+//!   │   │               └────────────────┬────────────────┘                   │
+//!   │   │                                v                                    │
+//!   │   │                    answer there at once? ──no──> Answering ─┐       │
+//!   │   │                                │ yes                        │       │
+//!   │   └───── keep-alive ───────── Writing <─────────────────────────┴───────┘
+//!   │                                    │ close
+//!   │   deadline, client gone, evicted   v
+//!   └──────────────> gone <──────── Lingering
 //! ```
 //!
 //! `Lingering` reads and drops what the client still sends, so that closing does not reset the
 //! connection before the client has read its answer (RFC 9112 section 9.6).
 
-use std::io::{self, Read};
-use std::net::{IpAddr, Shutdown, TcpStream};
+use std::io::{self, Write};
 use std::ops::Range;
-use std::rc::Rc;
 use std::time::Duration;
 
-use super::frame::Progress;
-use super::response::{Answer, DateField, Manner, Outgoing};
+use super::listener::Socket;
+use super::peer::Peer;
+use super::response::{Manner, Outgoing};
 use crate::budget::HttpLimits;
 use crate::clock::Moment;
 
@@ -31,12 +31,12 @@ use crate::clock::Moment;
 pub enum State {
     /// Between two requests, or before the first; the buffer is empty.
     Idle,
-    /// Part of a request is in the buffer.
-    Reading {
-        /// How far it has come.
-        progress: Progress,
-        /// `100 Continue` was sent for it.
-        continued: bool,
+    /// Part of a head is in the buffer.
+    Head,
+    /// A good head is in the buffer, and part of the body.
+    Body {
+        /// The message cannot end before so many bytes are there.
+        bytes_min: usize,
     },
     /// The request is whole and its answer is being made.
     Answering(Asked),
@@ -58,23 +58,16 @@ pub struct Asked {
     pub if_none_match: Option<Range<usize>>,
     /// The length of the request.
     pub consumed: usize,
-}
-
-impl Asked {
-    /// An answer on its way to the client that asked. `bytes` still begin with the request.
-    pub fn outgoing(&self, answer: Rc<Answer>, bytes: &[u8], date: DateField) -> Outgoing {
-        let known = self.if_none_match.clone().and_then(|range| bytes.get(range));
-        let unchanged = known.is_some_and(|tags| answer.is_known_by(tags));
-        Outgoing::new(answer, date, Manner { unchanged, ..self.manner })
-    }
+    /// Who asked, for the access log.
+    pub client: Peer,
 }
 
 /// The tenant of a slot.
 pub struct Connection {
-    /// The socket, nonblocking.
-    pub socket: TcpStream,
+    /// The socket.
+    pub socket: Socket,
     /// Where the client is.
-    pub peer: IpAddr,
+    pub peer: Peer,
     /// Where the connection stands.
     pub state: State,
     /// When it got there, or last made progress in writing.
@@ -111,7 +104,7 @@ pub enum Input {
 
 impl Connection {
     /// A client that has just been accepted.
-    pub fn new(socket: TcpStream, peer: IpAddr, now: Moment) -> Self {
+    pub fn new(socket: Socket, peer: Peer, now: Moment) -> Self {
         Self {
             socket,
             peer,
@@ -157,8 +150,8 @@ impl Connection {
         match &self.state {
             State::Idle if pressed => limits.idle_pressed_time,
             State::Idle => limits.idle_time,
-            State::Reading { progress: Progress::Head, .. } => limits.head_time,
-            State::Reading { progress: Progress::Body { .. }, .. } => limits.body_time,
+            State::Head => limits.head_time,
+            State::Body { .. } => limits.body_time,
             // The answer is ours to make; the client is not at fault.
             State::Answering(_) => Duration::MAX,
             State::Writing(_) => limits.write_time,
@@ -172,11 +165,18 @@ impl Connection {
         match &self.state {
             State::Lingering { .. } => Some(0),
             State::Idle => Some(1),
-            State::Reading { progress: Progress::Head, .. } => Some(2),
-            State::Reading { progress: Progress::Body { .. }, .. } => Some(3),
+            State::Head => Some(2),
+            State::Body { .. } => Some(3),
             State::Writing(_) => Some(4),
             State::Answering(_) => None,
         }
+    }
+
+    /// Sends `100 Continue` (RFC 9110 section 15.2.1). False when the socket does not take it: it
+    /// is empty before, so the client has gone.
+    pub fn ask_for_body(&self) -> bool {
+        const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+        (&self.socket).write(CONTINUE).is_ok_and(|count| count == CONTINUE.len())
     }
 
     /// Tells the client that nothing more will come, and begins to read to the end. False when
@@ -184,12 +184,12 @@ impl Connection {
     pub fn linger(&mut self, now: Moment) -> bool {
         self.filled = 0;
         self.enter(State::Lingering { dropped_bytes: 0 }, now);
-        self.socket.shutdown(Shutdown::Write).is_ok()
+        self.socket.finish().is_ok()
     }
 }
 
 /// One `read`, told apart by what it means.
-pub fn read_once(mut socket: &TcpStream, buffer: &mut [u8]) -> Input {
+pub fn read_once(socket: &Socket, buffer: &mut [u8]) -> Input {
     loop {
         match socket.read(buffer) {
             Ok(0) => return Input::End,

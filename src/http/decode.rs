@@ -46,6 +46,7 @@ fn rewrite(message: &Message<'_, '_>, bytes: &[u8]) -> Vec<u8> {
     let body = match &message.body {
         Body::Plain(range) => bytes[range.clone()].to_vec(),
         Body::Chunked(range) => dechunk(&bytes[range.clone()]),
+        Body::Awaited => Vec::new(),
     };
     let host = if message.host.is_empty() { "localhost" } else { message.host };
     // `OPTIONS *` is about the server; async-h1 knows no such target.

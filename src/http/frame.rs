@@ -5,17 +5,18 @@
 //! could be read in two ways is refused.
 //!
 //! ```text
-//!  bytes ──> head ends within the limit? ──no──> Partial(Head) | Reject 400, 414, 431
+//!  bytes ──> head ends within the limit? ──no──> Head | Reject 400, 414, 431
 //!                     │ yes
 //!            request line and fields valid? ──no──> Reject 400, 405, 414, 417, 431, 505
 //!                     │ yes
 //!            body: none ──────────────────────────> Complete
-//!                  Content-Length ── all there? ──> Complete | Partial(Body) | Reject 413
-//!                  chunked ──────── last chunk? ──> Complete | Partial(Body) | Reject 400, 413
+//!                  Content-Length ── all there? ──> Complete | Body | Reject 413
+//!                  chunked ──────── last chunk? ──> Complete | Body | Reject 400, 413
 //! ```
 //!
 //! The outcome does not depend on how the bytes were cut into packets: a longer prefix of the
-//! same stream only ever turns `Partial` into one of the others.
+//! same stream only ever turns `Head` into one of the others, and `Body` into `Complete` or
+//! `Reject`.
 
 mod chunked;
 mod target;
@@ -46,24 +47,18 @@ pub const fn header_room<'b>() -> HeaderRoom<'b> {
 #[derive(Debug)]
 pub enum Framed<'h, 'b> {
     /// A prefix of something that may yet be a message.
-    Partial(Progress),
+    Head,
+    /// A message whose head is good and whose body is under way.
+    Body {
+        /// The message as far as its head tells; `consumed` ends the head.
+        message: Message<'h, 'b>,
+        /// Looking again is useless before so many bytes are there.
+        bytes_min: usize,
+    },
     /// One whole message, at the front of the bytes.
     Complete(Message<'h, 'b>),
     /// Not a message, and no further byte can make it one.
     Reject(Status),
-}
-
-/// How far a partial message has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// The head has not ended.
-    Head,
-    /// The head is good and the body is under way.
-    Body {
-        /// The client waits for `100 Continue` before it sends the body (RFC 9110 section
-        /// 10.1.1).
-        expects_continue: bool,
-    },
 }
 
 /// The methods that are told apart.
@@ -104,10 +99,28 @@ pub struct Message<'h, 'b> {
     pub headers: &'h [Header<'b>],
     /// `If-None-Match`, as sent.
     pub if_none_match: Option<&'b [u8]>,
+    /// The client waits for `100 Continue` before it sends the body (RFC 9110 section 10.1.1).
+    pub expects_continue: bool,
     /// Where the body lies in the bytes and how it is written there.
     pub body: Body,
     /// How many bytes the message takes.
     pub consumed: usize,
+}
+
+impl Message<'_, '_> {
+    /// True when `Accept-Encoding` takes gzip (RFC 9110 section 12.5.3).
+    pub fn accepts_gzip(&self) -> bool {
+        let fields = self.headers.iter();
+        let fields = fields.filter(|field| field.name.eq_ignore_ascii_case("accept-encoding"));
+        fields.flat_map(|field| field.value.split(|byte| *byte == b',')).any(|coding| {
+            let mut parts = coding.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+            let name = parts.next().unwrap_or_default();
+            let is_refused = parts.any(|weight| {
+                weight.strip_prefix(b"q=").is_some_and(|q| q.iter().all(|b| b"0.".contains(b)))
+            });
+            name.eq_ignore_ascii_case(b"gzip") && !is_refused
+        })
+    }
 }
 
 /// A message's body, as a range of the bytes that were framed.
@@ -117,6 +130,8 @@ pub enum Body {
     Plain(Range<usize>),
     /// In chunks; [`dechunk`] joins them.
     Chunked(Range<usize>),
+    /// Not here yet.
+    Awaited,
 }
 
 /// Looks at `bytes` and says what they amount to.
@@ -138,7 +153,7 @@ fn frame_or_reject<'h, 'b>(
 ) -> Result<Framed<'h, 'b>, Status> {
     let start = leading_empty_lines(&bytes[..bytes.len().min(limits.head_bytes_max)]);
     let Some(head_end) = head_end(bytes, start, limits)? else {
-        return Ok(Framed::Partial(Progress::Head));
+        return Ok(Framed::Head);
     };
     let head = &bytes[start..head_end];
     let room = &mut room[..limits.headers_max.min(HEADERS_ROOM)];
@@ -161,26 +176,7 @@ fn frame_or_reject<'h, 'b>(
     let Target { authority, path, query } = Target::parse(method, target)?;
     let host = authority.or(fields.host).unwrap_or_default();
 
-    let expects_continue = fields.expects_continue;
-    let partial = Ok(Framed::Partial(Progress::Body { expects_continue }));
-    let (body, consumed) = match fields.length {
-        Length::None => (Body::Plain(head_end..head_end), head_end),
-        Length::Fixed(length) if length > limits.body_bytes_max as u64 => {
-            return Err(Status::CONTENT_TOO_LARGE);
-        }
-        Length::Fixed(length) => {
-            let end = head_end + length as usize;
-            if bytes.len() < end {
-                return partial;
-            }
-            (Body::Plain(head_end..end), end)
-        }
-        Length::Chunked => match chunked_end(&bytes[head_end..], limits)? {
-            None => return partial,
-            Some(length) => (Body::Chunked(head_end..head_end + length), head_end + length),
-        },
-    };
-    Ok(Framed::Complete(Message {
+    let message = |body, consumed| Message {
         method,
         method_name,
         path,
@@ -190,9 +186,44 @@ fn frame_or_reject<'h, 'b>(
         is_1_0,
         headers: request.headers,
         if_none_match: fields.if_none_match,
+        expects_continue: fields.expects_continue,
         body,
         consumed,
-    }))
+    };
+    let end = match fields.length {
+        Length::None => BodyEnd::At(0),
+        Length::Fixed(length) if length > limits.body_bytes_max as u64 => {
+            return Err(Status::CONTENT_TOO_LARGE);
+        }
+        Length::Fixed(length) if head_end + length as usize > bytes.len() => {
+            BodyEnd::NotBefore(length as usize)
+        }
+        Length::Fixed(length) => BodyEnd::At(length as usize),
+        Length::Chunked => chunked_end(&bytes[head_end..], limits)?,
+    };
+    Ok(match end {
+        BodyEnd::NotBefore(length) => {
+            Framed::Body { message: message(Body::Awaited, head_end), bytes_min: head_end + length }
+        }
+        BodyEnd::At(length) => {
+            let range = head_end..head_end + length;
+            let consumed = range.end;
+            let body = match fields.length {
+                Length::Chunked => Body::Chunked(range),
+                Length::None | Length::Fixed(_) => Body::Plain(range),
+            };
+            Framed::Complete(message(body, consumed))
+        }
+    })
+}
+
+/// What is known of the end of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BodyEnd {
+    /// It is here, so many bytes after the head.
+    At(usize),
+    /// It has not come, and no fewer bytes than these can bring it.
+    NotBefore(usize),
 }
 
 /// RFC 9112 section 2.2: empty lines before a request line are ignored. They count as part of

@@ -4,6 +4,7 @@
 //! keep-alive, HEAD, 304) is chosen when it is sent. [`Outgoing`] is an answer on its way, held
 //! by reference: nothing is copied for a connection, and one `writev` sends it.
 
+use std::borrow::Cow;
 use std::io::{self, IoSlice, Write};
 use std::rc::Rc;
 
@@ -37,14 +38,17 @@ statuses! {
     ACCEPTED 202 "Accepted"
     NO_CONTENT 204 "No Content"
     NOT_MODIFIED 304 "Not Modified"
+    PERMANENT_REDIRECT 308 "Permanent Redirect"
     BAD_REQUEST 400 "Bad Request"
     FORBIDDEN 403 "Forbidden"
     NOT_FOUND 404 "Not Found"
     METHOD_NOT_ALLOWED 405 "Method Not Allowed"
     CONTENT_TOO_LARGE 413 "Content Too Large"
     TARGET_TOO_LONG 414 "URI Too Long"
+    UNSUPPORTED_MEDIA 415 "Unsupported Media Type"
     EXPECTATION_FAILED 417 "Expectation Failed"
     MISDIRECTED 421 "Misdirected Request"
+    TOO_MANY 429 "Too Many Requests"
     FIELDS_TOO_LARGE 431 "Request Header Fields Too Large"
     INTERNAL 500 "Internal Server Error"
     NOT_IMPLEMENTED 501 "Not Implemented"
@@ -89,17 +93,28 @@ pub struct Answer {
     fields_unchanged: Box<str>,
     /// Quoted, empty when the answer has none.
     entity_tag: Box<str>,
-    body: Box<[u8]>,
+    body: Cow<'static, [u8]>,
 }
 
 impl Answer {
     /// An answer that may be shared and revalidated: 200 with an entity tag made from the body.
-    pub fn ok(media_type: &str, body: impl Into<Box<[u8]>>) -> Self {
-        let body = body.into();
+    pub fn ok(media_type: &str, body: impl Into<Cow<'static, [u8]>>) -> Self {
+        Self::revalidated(media_type, "", body.into())
+    }
+
+    /// One of the forms that a file is kept in (RFC 9110 section 12.1).
+    pub fn encoded(media_type: &str, coding: Option<&str>, body: &'static [u8]) -> Self {
+        let coding = coding.map(|name| format!("Content-Encoding: {name}\r\n"));
+        let further = coding.unwrap_or_default() + "Vary: Accept-Encoding\r\n";
+        Self::revalidated(media_type, &further, body.into())
+    }
+
+    fn revalidated(media_type: &str, further: &str, body: Cow<'static, [u8]>) -> Self {
         let entity_tag = format!("\"{:016x}\"", fnv1a(&body));
         let policy = if media_type == media::HTML { PAGE_POLICY } else { "" };
         let fields_unchanged =
-            format!("ETag: {entity_tag}\r\nCache-Control: no-cache\r\n{SAFETY}").into_boxed_str();
+            format!("ETag: {entity_tag}\r\nCache-Control: no-cache\r\n{further}{SAFETY}")
+                .into_boxed_str();
         let fields = format!(
             "Content-Type: {media_type}\r\nContent-Length: {}\r\n{policy}{fields_unchanged}",
             body.len(),
@@ -118,7 +133,7 @@ impl Answer {
         status: Status,
         media_type: &str,
         further: &str,
-        body: impl Into<Box<[u8]>>,
+        body: impl Into<Cow<'static, [u8]>>,
     ) -> Self {
         let body = body.into();
         let content = if status == Status::NO_CONTENT {
@@ -196,6 +211,12 @@ pub struct Manner {
     pub keep_alive: bool,
     /// HTTP/1.0 must be told so.
     pub is_1_0: bool,
+}
+
+impl Manner {
+    /// The last answer of a connection.
+    pub const CLOSE: Self =
+        Self { head_only: false, unchanged: false, keep_alive: false, is_1_0: false };
 }
 
 /// An answer on its way to one client.
@@ -300,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_full_answer_has_date_length_tag_and_body() {
-        let text = sent(Answer::ok(media::JSON, *b"{}"), MANNER);
+        let text = sent(Answer::ok(media::JSON, b"{}"), MANNER);
         assert!(text.starts_with("HTTP/1.1 200 OK\r\nDate: Mon, 23 Nov 2026 20:01:02 GMT\r\n"));
         assert!(text.contains("\r\nContent-Length: 2\r\n"));
         assert!(text.contains("\r\nETag: \""));
@@ -309,13 +330,13 @@ mod tests {
 
     #[test]
     fn head_has_the_length_and_no_body() {
-        let text = sent(Answer::ok(media::JSON, *b"{}"), Manner { head_only: true, ..MANNER });
+        let text = sent(Answer::ok(media::JSON, b"{}"), Manner { head_only: true, ..MANNER });
         assert!(text.contains("\r\nContent-Length: 2\r\n") && text.ends_with("\r\n\r\n"));
     }
 
     #[test]
     fn unchanged_is_a_304_without_content() {
-        let text = sent(Answer::ok(media::JSON, *b"{}"), Manner { unchanged: true, ..MANNER });
+        let text = sent(Answer::ok(media::JSON, b"{}"), Manner { unchanged: true, ..MANNER });
         assert!(text.starts_with("HTTP/1.1 304 Not Modified\r\n"));
         assert!(text.contains("ETag: \"") && !text.contains("Content-Length"));
     }
@@ -328,7 +349,7 @@ mod tests {
             (true, true, Some("Connection: keep-alive")),
             (false, true, Some("Connection: close")),
         ] {
-            let answer = Answer::ok(media::TEXT, *b"x");
+            let answer = Answer::ok(media::TEXT, b"x");
             let text = sent(answer, Manner { keep_alive, is_1_0, ..MANNER });
             let found = text.lines().find(|line| line.starts_with("Connection:"));
             assert_eq!(found, expected);
@@ -337,7 +358,7 @@ mod tests {
 
     #[test]
     fn entity_tags_are_compared_weakly_and_in_lists() {
-        let answer = Answer::ok(media::TEXT, *b"x");
+        let answer = Answer::ok(media::TEXT, b"x");
         let tag = answer.entity_tag.to_string();
         for (sent, known) in [
             (tag.clone(), true),
@@ -369,7 +390,7 @@ mod tests {
             }
         }
         let date = DateField::at(Timestamp::UNIX_EPOCH);
-        let mut outgoing = Outgoing::new(Rc::new(Answer::ok(media::TEXT, *b"body")), date, MANNER);
+        let mut outgoing = Outgoing::new(Rc::new(Answer::ok(media::TEXT, b"body")), date, MANNER);
         let mut socket = Drip(Vec::new(), false);
         let total = outgoing.total_bytes();
         let turns =

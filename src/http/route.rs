@@ -4,7 +4,7 @@ use form_urlencoded::parse as parse_query;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::frame::{Message, Method};
+use super::frame::Method;
 use super::response::Status;
 use crate::pipeline::key::{Bound, View, ViewKey};
 
@@ -15,6 +15,19 @@ pub enum Endpoint {
     View(ViewKey),
     /// A file that is part of the program.
     Asset(&'static str),
+    /// The program about itself.
+    Figures(Figures),
+    /// Something is to be done.
+    Change(Change),
+    /// `OPTIONS`: which methods there are.
+    Options(Allow),
+    /// Everything is at this path.
+    Moved(String),
+}
+
+/// What the program tells about itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Figures {
     /// `GET /stats`.
     Stats,
     /// `GET /api/health`, for watchdogs of calendarbot_lite.
@@ -23,10 +36,13 @@ pub enum Endpoint {
     Alive,
     /// `GET /readyz`.
     Ready,
+}
+
+/// What may be asked to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
     /// `POST /api/v1/refresh`.
     Refresh,
-    /// `OPTIONS`: which methods there are.
-    Options(Allow),
 }
 
 /// The methods of a route, as `Allow` lists them.
@@ -58,23 +74,23 @@ const NEXT_DEFAULT: u16 = 5;
 /// four bytes; no zone or time is longer.
 const VALUE_BYTES_MAX: usize = 64 * 4;
 
-/// Says what a message asks for.
+/// Says what a request asks for; `path` as framing has passed it, without the base path.
 ///
 /// # Errors
 /// The refusal to answer with.
-pub fn route(message: &Message<'_, '_>) -> Result<Endpoint, Refusal> {
-    if message.method == Method::Unknown {
+pub fn route(method: Method, path: &str, query: &str) -> Result<Endpoint, Refusal> {
+    if method == Method::Unknown {
         return Err(refusal(Status::NOT_IMPLEMENTED, "this method is not known here"));
     }
-    if message.path == "*" {
+    if path == "*" {
         return Ok(Endpoint::Options(ANY));
     }
-    let allow = match message.path {
+    let allow = match path {
         "/api/v1/refresh" => CHANGE,
         _ => READ,
     };
-    let found = find(message.path, message.query)?;
-    match (message.method, allow) {
+    let found = find(path, query)?;
+    match (method, allow) {
         (Method::Options, _) => Ok(Endpoint::Options(allow)),
         (Method::Get | Method::Head, READ) | (Method::Post, CHANGE) => Ok(found),
         _ => Err(Refusal {
@@ -102,11 +118,11 @@ fn find(path: &str, query: &str) -> Result<Endpoint, Refusal> {
         }
         "/api/v1/calendars" => view(View::Calendars),
         "/api/whats-next" => view(View::LiteNext),
-        "/api/v1/refresh" => Ok(Endpoint::Refresh),
-        "/api/health" => Ok(Endpoint::LiteHealth),
-        "/stats" | "/api/stats" => Ok(Endpoint::Stats),
-        "/healthz" => Ok(Endpoint::Alive),
-        "/readyz" => Ok(Endpoint::Ready),
+        "/api/v1/refresh" => Ok(Endpoint::Change(Change::Refresh)),
+        "/api/health" => Ok(Endpoint::Figures(Figures::LiteHealth)),
+        "/stats" | "/api/stats" => Ok(Endpoint::Figures(Figures::Stats)),
+        "/healthz" => Ok(Endpoint::Figures(Figures::Alive)),
+        "/readyz" => Ok(Endpoint::Figures(Figures::Ready)),
         _ => match crate::display::asset(path) {
             Some(asset) => Ok(Endpoint::Asset(asset.path)),
             None => Err(refusal(Status::NOT_FOUND, "there is nothing at this path")),

@@ -1,18 +1,24 @@
-//! One whole request -> its answer, at once or by the pipeline.
+//! One request -> its answer, at once or by the pipeline. What its head alone tells is judged
+//! first, so that a body is read only for a request that may be answered.
 
+use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::connection::Asked;
 use super::decode;
-use super::frame::{Message, Method, Progress};
+use super::frame::{Message, Method};
+use super::guard;
 use super::hosts::Hosts;
+use super::peer::{Peer, TrustedProxies};
+use super::rate::RateLimit;
 use super::response::{Answer, DateField, Manner, Outgoing, Status};
-use super::route::{Endpoint, route};
+use super::route::{Change, Endpoint, Refusal, route};
 use super::slab::Token;
-use crate::api::Api;
+use crate::api::{Api, json};
 use crate::budget::HttpLimits;
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::metrics::Metrics;
 use crate::pipeline::{Asking, Pipeline};
 
@@ -22,8 +28,8 @@ pub struct Service {
     pub clock: Clock,
     /// The limits of this room.
     pub limits: HttpLimits,
-    /// The names that are ours.
-    pub hosts: Hosts,
+    /// Who may ask what.
+    pub edge: Edge,
     /// Where it counts.
     pub metrics: Rc<Metrics>,
     /// Views of the calendar.
@@ -32,26 +38,69 @@ pub struct Service {
     pub api: Rc<Api>,
 }
 
-/// What became of the bytes in a buffer, once nothing borrows them any more.
-pub(super) enum Verdict {
-    /// More are needed.
-    Partial(Progress),
-    /// The answer is here.
-    Answer(Outgoing, usize),
+/// What is known about clients and names before anything is answered.
+pub struct Edge {
+    /// The names that are ours.
+    pub hosts: Hosts,
+    /// What stands in front of every path; empty, or `/` and a name without a slash at its end.
+    pub base_path: String,
+    /// Whose word about their clients is taken.
+    pub proxies: TrustedProxies,
+    /// How often one client may ask.
+    pub rate: RefCell<RateLimit>,
+    /// Every answer gets a line in the log.
+    pub access_log: bool,
+}
+
+/// When something is asked.
+#[derive(Clone, Copy)]
+pub(super) struct Turn {
+    /// The monotonic clock.
+    pub(super) now: Moment,
+    /// The wall clock, in seconds since 1970.
+    pub(super) wall_second: i64,
+    /// The same for `Date`.
+    pub(super) date: DateField,
+}
+
+/// Who asks, and whether it was judged already.
+#[derive(Clone, Copy)]
+pub(super) struct Asker {
+    pub(super) token: Token,
+    pub(super) peer: Peer,
+    /// Its head has passed before; only the body is new.
+    pub(super) is_admitted: bool,
+}
+
+/// What became of a whole request.
+pub(super) enum Answered {
+    /// Here is its answer.
+    Now(Outgoing),
     /// The pipeline makes it.
-    Wait(Asked),
+    Later(Asked),
+}
+
+/// A request that its head does not rule out.
+struct Admitted {
+    endpoint: Endpoint,
+    client: Peer,
 }
 
 impl Service {
     /// Answers a whole request, or has the pipeline do it.
     pub(super) fn answer(
         &self,
-        token: Token,
+        asker: Asker,
         message: &Message<'_, '_>,
         bytes: &[u8],
-        date: DateField,
-        now: i64,
-    ) -> Verdict {
+        turn: &Turn,
+    ) -> Answered {
+        let (client, found) = match self.admit(asker, message, turn.now) {
+            Ok(Admitted { endpoint, client }) => {
+                (client, self.find(asker.token, endpoint, message, bytes, turn.wall_second))
+            }
+            Err(refused) => (asker.peer, Some(refused)),
+        };
         let asked = Asked {
             manner: Manner {
                 head_only: message.method == Method::Head,
@@ -61,47 +110,144 @@ impl Service {
             },
             if_none_match: message.if_none_match.map(|value| range_in(bytes, value)),
             consumed: message.consumed,
+            client,
         };
-        match self.find(token, message, bytes, now) {
-            Some(answer) => {
-                let consumed = asked.consumed;
-                Verdict::Answer(asked.outgoing(answer, bytes, date), consumed)
-            }
-            None => Verdict::Wait(asked),
+        match found {
+            Some(answer) => Answered::Now(self.outgoing(&asked, answer, bytes, turn.date)),
+            None => Answered::Later(asked),
         }
     }
 
-    /// The answer to a message; `None` when the pipeline will bring it.
+    /// What a client gets whose head alone rules its request out; `None` when the body is to be
+    /// read.
+    pub(super) fn refuse(
+        &self,
+        asker: Asker,
+        message: &Message<'_, '_>,
+        bytes: &[u8],
+        turn: &Turn,
+    ) -> Option<Outgoing> {
+        let answer = self.admit(asker, message, turn.now).err()?;
+        let manner = Manner { head_only: message.method == Method::Head, ..Manner::CLOSE };
+        let outgoing = Outgoing::new(answer, turn.date, manner);
+        self.note(asker.peer, bytes, &outgoing);
+        Some(outgoing)
+    }
+
+    /// An answer on its way to the client that asked. `bytes` still begin with the request.
+    pub(super) fn outgoing(
+        &self,
+        asked: &Asked,
+        answer: Rc<Answer>,
+        bytes: &[u8],
+        date: DateField,
+    ) -> Outgoing {
+        let known = asked.if_none_match.clone().and_then(|range| bytes.get(range));
+        let unchanged = known.is_some_and(|tags| answer.is_known_by(tags));
+        let outgoing = Outgoing::new(answer, date, Manner { unchanged, ..asked.manner });
+        self.note(asked.client, bytes, &outgoing);
+        outgoing
+    }
+
+    /// An error after which the connection closes.
+    pub(super) fn last_words(&self, status: Status, detail: &str, turn: &Turn) -> Outgoing {
+        Outgoing::new(self.api.failure(status, detail), turn.date, Manner::CLOSE)
+    }
+
+    /// A line in the access log: who, the request line, status, bytes.
+    pub(super) fn note(&self, client: Peer, bytes: &[u8], outgoing: &Outgoing) {
+        if self.edge.access_log {
+            let lines = bytes.split(|byte| *byte == b'\r' || *byte == b'\n');
+            let line = lines.into_iter().find(|line| !line.is_empty()).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line[..line.len().min(ACCESS_LINE_BYTES_MAX)]);
+            let (code, length) = (outgoing.status().code, outgoing.total_bytes());
+            log::info!(target: "calendarbot::access", "{client} \"{line}\" {code} {length}");
+        }
+    }
+
+    /// Judges a message by its head.
+    fn admit(
+        &self,
+        asker: Asker,
+        message: &Message<'_, '_>,
+        now: Moment,
+    ) -> Result<Admitted, Rc<Answer>> {
+        let edge = &self.edge;
+        let way = edge.proxies.resolve(asker.peer, message.headers);
+        if !asker.is_admitted
+            && let Err(wait) = self.charge(way.client, now)
+        {
+            self.metrics.http_limited.count();
+            return Err(self.api.too_often(wait));
+        }
+        if !edge.hosts.are_ours(message.host) {
+            let detail = "this server has another name; see server_names in the configuration";
+            return Err(self.api.failure(Status::MISDIRECTED, detail));
+        }
+        let endpoint = match message.path.strip_prefix(&*edge.base_path) {
+            Some("") => Endpoint::Moved(format!("{}{}/", way.prefix, edge.base_path)),
+            Some(path) if path.starts_with('/') => {
+                let routed = route(message.method, path, message.query);
+                routed.map_err(|refusal| self.api.refusal(&refusal))?
+            }
+            _ => {
+                let asterisk = message.path == "*";
+                let path = if asterisk { "*" } else { "" };
+                let routed = route(message.method, path, "");
+                routed.map_err(|refusal: Refusal| self.api.refusal(&refusal))?
+            }
+        };
+        guard::check_change(message, way.scheme)
+            .map_err(|(status, detail)| self.api.failure(status, detail))?;
+        Ok(Admitted { endpoint, client: way.client })
+    }
+
+    fn charge(&self, client: Peer, now: Moment) -> Result<(), Duration> {
+        match client {
+            Peer::Address(address) if !client.is_near() => {
+                self.edge.rate.borrow_mut().take(address, now)
+            }
+            Peer::Address(_) | Peer::Local => Ok(()),
+        }
+    }
+
+    /// The answer to an admitted message; `None` when the pipeline will bring it.
     fn find(
         &self,
         token: Token,
+        endpoint: Endpoint,
         message: &Message<'_, '_>,
         bytes: &[u8],
-        now: i64,
+        wall_second: i64,
     ) -> Option<Rc<Answer>> {
-        if !self.hosts.are_ours(message.host) {
-            let detail = "this server has another name; see server_names in the configuration";
-            return Some(self.api.failure(Status::MISDIRECTED, detail));
-        }
-        let endpoint = match route(message) {
-            Ok(endpoint) => endpoint,
-            Err(refusal) => return Some(self.api.refusal(&refusal)),
-        };
         Some(match endpoint {
             Endpoint::View(_) if !self.api.has_data() => self.api.no_data(),
-            Endpoint::View(key) => match self.pipeline.ask(&key, token, now) {
+            Endpoint::View(key) => match self.pipeline.ask(&key, token, wall_second) {
                 Asking::Answer(answer) => answer,
                 Asking::Pending => return None,
                 Asking::Full => self.api.failure(Status::UNAVAILABLE, "too much is being asked"),
             },
-            Endpoint::Asset(path) => self.api.asset(path),
-            other => match decode::decode(message, bytes) {
-                Ok(decoded) => self.api.act(&other, &decoded),
-                Err(status) => self.api.failure(status, "this request cannot be decoded"),
-            },
+            Endpoint::Asset(path) => self.api.asset(path, message.accepts_gzip()),
+            Endpoint::Change(change) => self.change(change, message, bytes),
+            Endpoint::Figures(figures) => self.api.figures(figures),
+            Endpoint::Options(allow) => self.api.options(allow),
+            Endpoint::Moved(path) => self.api.moved(&path),
         })
     }
+
+    fn change(&self, change: Change, message: &Message<'_, '_>, bytes: &[u8]) -> Rc<Answer> {
+        match decode::decode(message, bytes) {
+            Ok(decoded) if !decoded.body.is_empty() && !json::is_sound(&decoded.body) => {
+                self.api.failure(Status::BAD_REQUEST, "the body is not valid JSON")
+            }
+            Ok(_) => self.api.change(change),
+            Err(status) => self.api.failure(status, "this request cannot be decoded"),
+        }
+    }
 }
+
+/// A longer request line is cut off in the log.
+const ACCESS_LINE_BYTES_MAX: usize = 256;
 
 /// Where `part`, a slice of `whole`, lies in it.
 fn range_in(whole: &[u8], part: &[u8]) -> Range<usize> {

@@ -81,10 +81,12 @@ fn pipelined_requests_are_answered_in_order_wherever_they_are_cut() {
         let (rig, _folder) = demo(&executor);
         rig.refreshed(1).await;
         let requests = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n\
-            POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}\
+            POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\n\
+             Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}\
             GET /api/v1/next HTTP/1.1\r\nHost: localhost\r\n\r\n\
             GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n\
-            POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n\
+            POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\n\
+             Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n\
             2\r\n{}\r\n0\r\n\r\n";
         for cut in [0, 1, 20, 43, 44, 60, 111, 112, 113, 150, requests.len() - 1] {
             let (first, second) = requests.as_bytes().split_at(cut);
@@ -199,7 +201,8 @@ fn a_body_is_asked_for_when_the_client_waits_for_that() {
     run(|executor| async move {
         let (rig, _folder) = demo(&executor);
         let mut client = rig.connect().await;
-        let head = "POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n\
+        let head = "POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\n\
+             Content-Type: application/json\r\nExpect: 100-continue\r\n\
                     Content-Length: 2\r\n\r\n";
         client.send(head.as_bytes()).await;
         assert_eq!(client.response().await.expect("asked").status, 100);
@@ -212,9 +215,10 @@ fn a_body_is_asked_for_when_the_client_waits_for_that() {
 fn a_body_at_the_limit_needs_a_large_buffer_and_gives_it_back() {
     run(|executor| async move {
         let (rig, _folder) = demo(&executor);
-        let body = "x".repeat(64 << 10);
+        let body = format!("\"{}\"", "x".repeat((64 << 10) - 2));
         let request = format!(
-            "POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
         let mut client = rig.connect().await;
@@ -231,7 +235,8 @@ fn when_no_large_buffer_is_free_that_is_said() {
     run(|executor| async move {
         let (rig, _folder) = demo(&executor);
         let half = format!(
-            "POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n{}",
+            "POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\n\
+             Content-Type: application/json\r\nContent-Length: 60000\r\n\r\n{}",
             "x".repeat(4000)
         );
         let mut holders = Vec::new();
@@ -277,7 +282,11 @@ fn who_dawdles_is_closed_in_time() {
         for (sent, seconds) in [
             ("", 15),
             ("GET / HTTP/1.1\r\n", 10),
-            ("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf", 20),
+            (
+                "POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+              Content-Length: 9\r\n\r\nhalf",
+                20,
+            ),
         ] {
             let mut client = rig.connect().await;
             client.send(sent.as_bytes()).await;

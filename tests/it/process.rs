@@ -310,7 +310,8 @@ fn there_are_never_more_than_four_threads() {
             crowd.push(socket);
         }
         let expecting = "POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
-                         Expect: 100-continue\r\nContent-Length: 2\r\n\r\n{}";
+                         Expect: 100-continue\r\nContent-Type: application/json\r\n\
+                         Content-Length: 2\r\n\r\n{}";
         let answer = process.ask(expecting);
         assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
         assert!(answer.contains("HTTP/1.1 202 Accepted"), "{answer}");

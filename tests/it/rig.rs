@@ -9,6 +9,7 @@ use calendarbot::app::{App, Ended, Order};
 use calendarbot::clock::Clock;
 use calendarbot::config::{self, Config, Inputs};
 use calendarbot::feed::Feeds;
+use calendarbot::http::listener::Address;
 use calendarbot::metrics::{Metric, Metrics};
 use http_types::Url;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
@@ -28,6 +29,13 @@ pub(crate) struct Rig {
     orders: async_channel::Sender<Order>,
     running: Task<Ended>,
     executor: Rc<LocalExecutor<'static>>,
+}
+
+fn tcp(addresses: &[Address]) -> SocketAddr {
+    match addresses {
+        [Address::Tcp(address), ..] => *address,
+        other => panic!("no TCP port first: {other:?}"),
+    }
 }
 
 /// A folder for one test's data.
@@ -76,7 +84,7 @@ impl Rig {
         let clock = Clock::manual(now.parse().expect("a time"));
         let app = App::open(config, clock.clone()).expect("the program opens");
         let (orders, taken) = async_channel::bounded(4);
-        let (metrics, feeds, address) = (app.metrics(), app.feeds(), app.address());
+        let (metrics, feeds, address) = (app.metrics(), app.feeds(), tcp(app.addresses()));
         let running = executor.spawn({
             let executor = Rc::clone(executor);
             async move { app.run(&executor, taken).await }

@@ -227,8 +227,12 @@ fn a_refresh_can_be_asked_for_but_not_by_a_foreign_page() {
         let accepted = rig.ask(&post("Origin: http://localhost:1\r\n")).await;
         assert_eq!(accepted.status, 202);
         server.seen(2).await;
-        let accepted =
-            rig.ask(&post("Content-Length: 2\r\n").replace("\r\n\r\n", "\r\n\r\n{}")).await;
+        let accepted = rig
+            .ask(
+                &post("Content-Type: application/json\r\nContent-Length: 2\r\n")
+                    .replace("\r\n\r\n", "\r\n\r\n{}"),
+            )
+            .await;
         assert_eq!(accepted.status, 202);
     });
 }

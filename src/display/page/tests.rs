@@ -6,7 +6,7 @@ use crate::calendar::fixture::{Desk, at, calendar, entry, titled, with};
 use crate::ical::Status;
 
 const OPTIONS: PageOptions<'_> =
-    PageOptions { build_id: "b1", base: "", hour12: false, theme: Theme::Auto, demo: false };
+    PageOptions { build_id: "b1", hour12: false, theme: Theme::Auto, demo: false };
 
 fn monday() -> Vec<Entry> {
     vec![
@@ -90,15 +90,15 @@ fn a_day_without_more_meetings_is_said_so() {
 }
 
 #[test]
-fn twelve_hours_themes_and_a_base_path() {
+fn twelve_hours_themes_and_relative_links() {
     let desk = desk("2025-11-24T13:20:00Z", monday());
-    let options = PageOptions { hour12: true, theme: Theme::Eink, base: "/cal", ..OPTIONS };
+    let options = PageOptions { hour12: true, theme: Theme::Eink, ..OPTIONS };
     let expected = [
         "<html lang=\"en\" data-theme=\"eink\">",
         "<title>2:00 pm Review",
-        "href=\"/cal/favicon.svg?v=b1\"",
-        "href=\"/cal/static/page.css?v=b1\"",
-        "src=\"/cal/static/page.js?v=b1\" defer",
+        "href=\"favicon.svg?v=b1\"",
+        "href=\"static/page.css?v=b1\"",
+        "src=\"static/page.js?v=b1\" defer",
         "data-hour12=\"1\"",
         ">2:20 pm</time>",
     ];

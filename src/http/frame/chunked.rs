@@ -1,18 +1,19 @@
 //! Bodies in chunks (RFC 9112 section 7.1): where they end, and what they hold.
 
+use super::BodyEnd;
 use crate::budget::HttpLimits;
 use crate::http::response::Status;
 
-/// Where a chunked body ends, trailer section included; `None` while it has not (RFC 9112
-/// section 7.1).
-pub(super) fn chunked_end(bytes: &[u8], limits: &HttpLimits) -> Result<Option<usize>, Status> {
+/// Where a chunked body ends, trailer section included (RFC 9112 section 7.1).
+pub(super) fn chunked_end(bytes: &[u8], limits: &HttpLimits) -> Result<BodyEnd, Status> {
+    let more = Ok(BodyEnd::NotBefore(bytes.len() + 1));
     let (mut at, mut decoded) = (0, 0);
     loop {
         if at - decoded > limits.chunk_overhead_bytes_max {
             return Err(Status::CONTENT_TOO_LARGE);
         }
         let overhead_left = limits.chunk_overhead_bytes_max + decoded - at;
-        let Some(line) = crlf_line(&bytes[at..], overhead_left)? else { return Ok(None) };
+        let Some(line) = crlf_line(&bytes[at..], overhead_left)? else { return more };
         let size = chunk_size(line)?;
         at += line.len() + 2;
         if size == 0 {
@@ -24,20 +25,22 @@ pub(super) fn chunked_end(bytes: &[u8], limits: &HttpLimits) -> Result<Option<us
         }
         match bytes.get(at + size..) {
             Some([b'\r', b'\n', ..]) => at += size + 2,
-            None | Some([] | [b'\r']) => return Ok(None),
+            None | Some([] | [b'\r']) => return Ok(BodyEnd::NotBefore(at + size + 2)),
             Some(_) => return Err(Status::BAD_REQUEST),
         }
     }
 }
 
 /// The trailer section: lines until an empty one, all dropped.
-fn trailers_end(bytes: &[u8], mut at: usize, at_max: usize) -> Result<Option<usize>, Status> {
+fn trailers_end(bytes: &[u8], mut at: usize, at_max: usize) -> Result<BodyEnd, Status> {
     loop {
         let left = at_max.checked_sub(at).ok_or(Status::CONTENT_TOO_LARGE)?;
-        let Some(line) = crlf_line(&bytes[at..], left)? else { return Ok(None) };
+        let Some(line) = crlf_line(&bytes[at..], left)? else {
+            return Ok(BodyEnd::NotBefore(bytes.len() + 1));
+        };
         at += line.len() + 2;
         if line.is_empty() {
-            return Ok(Some(at));
+            return Ok(BodyEnd::At(at));
         }
         let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
         let is_field = name.len() < line.len() && !name.is_empty();

@@ -1,5 +1,5 @@
 //! Tables of raw bytes -> outcome. Every row is also tried at every cut: what a prefix amounts
-//! to must be `Partial` or already the row's outcome.
+//! to must be unfinished or already the row's outcome.
 
 use super::*;
 use crate::budget::{FeedLimits, Plan};
@@ -12,14 +12,18 @@ fn limits() -> HttpLimits {
 fn outcome(bytes: &[u8]) -> String {
     let mut room = header_room();
     match frame(bytes, &mut room, &limits()) {
-        Framed::Partial(Progress::Head) => "head".into(),
-        Framed::Partial(Progress::Body { .. }) => "body".into(),
+        Framed::Head => "head".into(),
+        Framed::Body { bytes_min, .. } => {
+            assert!(bytes_min > bytes.len());
+            "body".into()
+        }
         Framed::Reject(status) => status.code.to_string(),
         Framed::Complete(message) => {
             assert!(message.consumed <= bytes.len());
             let body = match &message.body {
                 Body::Plain(range) => bytes[range.clone()].to_vec(),
                 Body::Chunked(range) => dechunk(&bytes[range.clone()]),
+                Body::Awaited => unreachable!("it is complete"),
             };
             let query = if message.query.is_empty() { "" } else { "?" };
             let open = if message.keep_alive { "open" } else { "close" };
@@ -263,7 +267,9 @@ fn expectations() {
     let raw = with("Expect: 100-Continue\r\nContent-Length: 1\r\n");
     let mut room = header_room();
     let framed = frame(raw.as_bytes(), &mut room, &limits());
-    assert!(matches!(framed, Framed::Partial(Progress::Body { expects_continue: true })));
+    let Framed::Body { message, bytes_min } = framed else { panic!("{framed:?}") };
+    assert!(message.expects_continue);
+    assert_eq!(bytes_min, raw.len() + 1);
 }
 
 #[test]

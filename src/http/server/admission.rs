@@ -1,12 +1,11 @@
 //! Who gets a slot, and who must leave it.
 
-use std::net::{IpAddr, TcpStream};
-
 use rustix::event::epoll;
 
-use super::{LISTENER, Server};
+use super::Server;
 use crate::http::connection::{Connection, State};
-use crate::http::listener::Accepted;
+use crate::http::listener::{Accepted, Socket};
+use crate::http::peer::Peer;
 use crate::http::response::Status;
 use crate::http::slab::Token;
 
@@ -14,9 +13,9 @@ use crate::http::slab::Token;
 const ACCEPTS_A_TURN: usize = 32;
 
 impl Server {
-    pub(super) fn accept(&mut self) {
+    pub(super) fn accept(&mut self, listener: usize) {
         for _ in 0..ACCEPTS_A_TURN {
-            let Some(listener) = &self.listener else { return };
+            let Some(listener) = self.listeners.get(listener) else { return };
             match listener.accept() {
                 Accepted::Client(socket, peer) => self.admit(socket, peer),
                 Accepted::Retry => {}
@@ -34,20 +33,21 @@ impl Server {
     }
 
     /// Gives a client a slot, taking one from somebody less deserving when all are let.
-    fn admit(&mut self, socket: TcpStream, peer: IpAddr) {
+    fn admit(&mut self, socket: Socket, peer: Peer) {
         let limits = &self.service.limits;
-        let is_crowding = !peer.is_loopback()
+        let is_crowding = !peer.is_near()
             && self.slab.iter().filter(|(_, tenant)| tenant.peer == peer).count()
                 >= limits.slots_per_address_max;
         let has_room = self.slab.len() < self.slab.capacity();
         if is_crowding || !(has_room || self.evict_one()) {
             self.service.metrics.slab_refused.count();
             // One attempt: a client that cannot even take this is not waited for.
-            let mut busy = self.last_words(Status::UNAVAILABLE, "no connection is free");
+            let mut busy =
+                self.service.last_words(Status::UNAVAILABLE, "no connection is free", &self.turn);
             let _ = busy.send(&mut &socket);
             return;
         }
-        let (epoll, now) = (self.epoll.get_ref(), self.now);
+        let (epoll, now) = (self.epoll.get_ref(), self.turn.now);
         let let_to = self.slab.insert_with(|token| {
             let data = epoll::EventData::new_u64(token.to_u64());
             epoll::add(epoll, &socket, data, epoll::EventFlags::IN)?;
@@ -82,7 +82,7 @@ impl Server {
             .slab
             .iter()
             .filter(|(_, tenant)| {
-                self.now.since(tenant.since) >= tenant.patience(&self.service.limits, pressed)
+                self.turn.now.since(tenant.since) >= tenant.patience(&self.service.limits, pressed)
             })
             .map(|(token, tenant)| (token, !matches!(tenant.state, State::Lingering { .. })))
             .collect();
@@ -95,8 +95,8 @@ impl Server {
     }
 
     pub(super) fn stop_accepting(&mut self) {
-        if let Some(listener) = self.listener.take() {
-            let _ = epoll::delete(self.epoll.get_ref(), listener.socket());
+        for listener in self.listeners.drain(..) {
+            let _ = epoll::delete(self.epoll.get_ref(), &listener);
         }
         let idle: Vec<Token> = self
             .slab
@@ -108,10 +108,9 @@ impl Server {
     }
 
     fn listen_for(&self, flags: epoll::EventFlags) {
-        if let Some(listener) = &self.listener {
-            let data = epoll::EventData::new_u64(LISTENER);
-            if let Err(error) = epoll::modify(self.epoll.get_ref(), listener.socket(), data, flags)
-            {
+        for (listener, number) in self.listeners.iter().zip(self.slab.capacity()..) {
+            let data = epoll::EventData::new_u64(number as u64);
+            if let Err(error) = epoll::modify(self.epoll.get_ref(), listener, data, flags) {
                 log::error!("cannot watch the listening socket: {error}");
             }
         }

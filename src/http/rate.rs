@@ -1,0 +1,136 @@
+//! How often one address may ask: a token bucket each, for so many addresses. Pure.
+//!
+//! The table is a fixed number of buckets, least recently used first out: an address that is
+//! forgotten begins anew with a full bucket, and to be forgotten it must stand back behind all
+//! others.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+use hashlink::LinkedHashMap;
+
+use crate::budget::HttpLimits;
+use crate::clock::Moment;
+
+/// The buckets.
+pub struct RateLimit {
+    buckets: LinkedHashMap<IpAddr, Bucket>,
+    addresses_max: usize,
+    /// One token comes back in this time.
+    token_time: Duration,
+    /// What a full bucket takes to fill.
+    full_time: Duration,
+}
+
+/// A bucket is told by when it will be full again.
+struct Bucket {
+    full_at: Moment,
+}
+
+impl RateLimit {
+    /// So many requests a second from one address on average, and those of a few seconds at once.
+    pub fn new(per_second: u32, limits: &HttpLimits) -> Self {
+        let (burst, addresses) = (limits.rate_burst_seconds, limits.rate_addresses_max);
+        Self::with(per_second, per_second.saturating_mul(burst), addresses)
+    }
+
+    fn with(per_second: u32, burst: u32, addresses_max: usize) -> Self {
+        let token_time = Duration::from_secs(1) / per_second.max(1);
+        let full_time = token_time * burst;
+        Self { buckets: LinkedHashMap::new(), addresses_max, token_time, full_time }
+    }
+
+    /// Takes a token for `address`.
+    ///
+    /// # Errors
+    /// How long to wait for one when there is none.
+    pub fn take(&mut self, address: IpAddr, now: Moment) -> Result<(), Duration> {
+        let address = subscriber(address);
+        if self.buckets.to_back(&address).is_none() {
+            if self.buckets.len() >= self.addresses_max {
+                self.buckets.pop_front();
+            }
+            self.buckets.insert(address, Bucket { full_at: now });
+        }
+        let Some(bucket) = self.buckets.get_mut(&address) else { return Ok(()) };
+        let full_at = bucket.full_at.max(now) + self.token_time;
+        let missing = full_at.since(now);
+        if missing > self.full_time {
+            return Err(missing - self.full_time);
+        }
+        bucket.full_at = full_at;
+        Ok(())
+    }
+}
+
+/// One subscriber has a whole /64 of IPv6 addresses and may use each of them once.
+fn subscriber(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
+    fn at(millis: u64) -> Moment {
+        Moment::default() + Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn a_burst_passes_and_then_the_rate() {
+        let mut limit = RateLimit::with(10, 3, 8);
+        for (millis, passes) in [
+            (0, true),
+            (0, true),
+            (0, true),
+            (0, false),
+            (99, false),
+            (100, true),
+            (100, false),
+            (200, true),
+            (10_000, true),
+            (10_000, true),
+            (10_000, true),
+            (10_000, false),
+        ] {
+            assert_eq!(limit.take(address(1), at(millis)).is_ok(), passes, "at {millis}");
+        }
+    }
+
+    #[test]
+    fn who_waits_as_long_as_told_passes() {
+        let mut limit = RateLimit::with(10, 1, 8);
+        assert!(limit.take(address(1), at(0)).is_ok());
+        let wait = limit.take(address(1), at(30)).unwrap_err();
+        assert_eq!(wait, Duration::from_millis(70));
+        assert!(limit.take(address(1), at(30) + wait).is_ok());
+    }
+
+    #[test]
+    fn addresses_do_not_share_but_a_subscriber_s_do() {
+        let mut limit = RateLimit::with(1, 1, 8);
+        assert!(limit.take(address(1), at(0)).is_ok());
+        assert!(limit.take(address(2), at(0)).is_ok());
+        assert!(limit.take("2001:db8::1".parse().unwrap(), at(0)).is_ok());
+        assert!(limit.take("2001:db8::2".parse().unwrap(), at(0)).is_err());
+        assert!(limit.take("2001:db8:0:1::1".parse().unwrap(), at(0)).is_ok());
+    }
+
+    #[test]
+    fn the_table_holds_its_number_and_forgets_the_oldest() {
+        let mut limit = RateLimit::with(1, 1, 2);
+        for last in [1, 2, 3] {
+            assert!(limit.take(address(last), at(0)).is_ok());
+        }
+        assert_eq!(limit.buckets.len(), 2);
+        assert!(limit.take(address(2), at(0)).is_err());
+        assert!(limit.take(address(1), at(0)).is_ok(), "forgotten");
+    }
+}

@@ -1,0 +1,285 @@
+//! One connection's part of a turn: what is read is judged, what is judged is answered, what is
+//! answered is sent, as far as the socket goes along.
+
+use rustix::event::epoll;
+
+use super::Server;
+use crate::http::connection::Asked;
+use crate::http::connection::{Input, Interest, State, read_once};
+use crate::http::frame::{Framed, Message, frame, header_room};
+use crate::http::response::{Outgoing, Sent, Status};
+use crate::http::service::{Answered, Asker};
+use crate::http::slab::Token;
+use crate::pipeline::Completion;
+
+/// What the bytes of a connection amount to, once nothing borrows them any more.
+enum Verdict {
+    /// Part of a head.
+    Head,
+    /// A head that may be answered once its body is here.
+    Body { bytes_min: usize, expects_continue: bool },
+    /// So many bytes are answered by this.
+    Answer(Outgoing, usize),
+    /// The pipeline makes the answer.
+    Wait(Asked),
+}
+
+impl Server {
+    pub(super) fn on_event(&mut self, token: Token, flags: epoll::EventFlags) {
+        let Some(connection) = self.slab.get_mut(token) else { return };
+        let gone = flags.intersects(epoll::EventFlags::ERR | epoll::EventFlags::HUP);
+        match &mut connection.state {
+            State::Writing(_) if !gone => self.write(token),
+            State::Answering(_) | State::Writing(_) => {
+                if gone {
+                    self.close(token);
+                }
+            }
+            State::Lingering { .. } => self.read_to_end(token),
+            State::Idle | State::Head | State::Body { .. } => self.read(token),
+        }
+        self.set_interest(token);
+    }
+
+    fn read(&mut self, token: Token) {
+        let Some(connection) = self.slab.get_mut(token) else { return };
+        match connection.read(self.buffers.slot(token)) {
+            Input::Bytes(count) => {
+                self.service.metrics.http_bytes_in.add(count as u64);
+                self.advance(token);
+            }
+            Input::Nothing => {}
+            Input::End => self.close(token),
+        }
+    }
+
+    /// Answers every whole request in the buffer, as far as the socket takes the answers.
+    fn advance(&mut self, token: Token) {
+        loop {
+            let Some(verdict) = self.judge(token) else { return };
+            let Some(connection) = self.slab.get_mut(token) else { return };
+            match verdict {
+                Verdict::Head => return self.await_head(token),
+                Verdict::Body { bytes_min, expects_continue } => {
+                    return self.await_body(token, bytes_min, expects_continue);
+                }
+                Verdict::Wait(asked) => {
+                    return connection.enter(State::Answering(asked), self.turn.now);
+                }
+                Verdict::Answer(outgoing, consumed) => {
+                    connection.consume(consumed, self.buffers.slot(token));
+                    if !self.answer(token, outgoing) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Looks at the bytes of a connection that has none or part of a request under way; `None`
+    /// while they cannot be a whole one.
+    fn judge(&mut self, token: Token) -> Option<Verdict> {
+        let buffer = self.buffers.slot(token);
+        let connection = self.slab.get_mut(token)?;
+        let is_admitted = match connection.state {
+            State::Body { bytes_min } if connection.filled < bytes_min => return None,
+            State::Body { .. } => true,
+            _ => false,
+        };
+        let bytes = connection.bytes(buffer);
+        let (service, turn) = (&self.service, &self.turn);
+        let asker = Asker { token, peer: connection.peer, is_admitted };
+        let mut room = header_room();
+        Some(match frame(bytes, &mut room, &service.limits) {
+            Framed::Head => Verdict::Head,
+            Framed::Body { message: Message { expects_continue, .. }, bytes_min }
+                if is_admitted =>
+            {
+                Verdict::Body { bytes_min, expects_continue }
+            }
+            Framed::Body { message, bytes_min } => {
+                match service.refuse(asker, &message, bytes, turn) {
+                    Some(outgoing) => {
+                        service.metrics.http_requests.count();
+                        Verdict::Answer(outgoing, bytes.len())
+                    }
+                    None => {
+                        let expects_continue = message.expects_continue;
+                        Verdict::Body { bytes_min, expects_continue }
+                    }
+                }
+            }
+            Framed::Complete(message) => {
+                service.metrics.http_requests.count();
+                match service.answer(asker, &message, bytes, turn) {
+                    Answered::Now(outgoing) => Verdict::Answer(outgoing, message.consumed),
+                    Answered::Later(asked) => Verdict::Wait(asked),
+                }
+            }
+            Framed::Reject(status) => {
+                service.metrics.http_rejected.count();
+                let outgoing = service.last_words(status, "this is not a valid request", turn);
+                service.note(connection.peer, bytes, &outgoing);
+                Verdict::Answer(outgoing, bytes.len())
+            }
+        })
+    }
+
+    /// Waits for the rest of a head, or for the next one. The deadline counts from the first
+    /// byte, whatever trickles in.
+    fn await_head(&mut self, token: Token) {
+        let Some(connection) = self.slab.get_mut(token) else { return };
+        if connection.filled == 0 {
+            return self.give_back_large(token);
+        }
+        if !matches!(connection.state, State::Head) {
+            connection.enter(State::Head, self.turn.now);
+        }
+        let bytes_min = connection.filled + 1;
+        self.make_room(token, bytes_min);
+    }
+
+    /// Waits for a body, and asks for it when the client waits to be asked.
+    fn await_body(&mut self, token: Token, bytes_min: usize, expects_continue: bool) {
+        let Some(connection) = self.slab.get_mut(token) else { return };
+        if let State::Body { bytes_min: least } = &mut connection.state {
+            *least = bytes_min;
+        } else {
+            connection.enter(State::Body { bytes_min }, self.turn.now);
+            if expects_continue && !connection.ask_for_body() {
+                return self.close(token);
+            }
+        }
+        self.make_room(token, bytes_min);
+    }
+
+    /// Lends a large buffer to a request that outgrows its slot's own; without one it is told to
+    /// come again.
+    fn make_room(&mut self, token: Token, bytes_min: usize) {
+        let Some(connection) = self.slab.get_mut(token) else { return };
+        if connection.large.is_some() || bytes_min <= self.service.limits.slot_buffer_bytes {
+            return;
+        }
+        connection.large = self.buffers.lend(token);
+        if connection.large.is_none() {
+            let detail = "no large buffer is free";
+            let outgoing = self.service.last_words(Status::UNAVAILABLE, detail, &self.turn);
+            self.answer(token, outgoing);
+        }
+    }
+
+    pub(super) fn on_completion(&mut self, (token, answer): Completion) {
+        let buffer = self.buffers.slot(token);
+        let Some(connection) = self.slab.get_mut(token) else { return };
+        let State::Answering(asked) = &connection.state else { return };
+        let (consumed, bytes) = (asked.consumed, connection.bytes(buffer));
+        let outgoing = self.service.outgoing(asked, answer, bytes, self.turn.date);
+        connection.consume(consumed, buffer);
+        if self.answer(token, outgoing) {
+            self.advance(token);
+        }
+        self.set_interest(token);
+    }
+
+    /// Begins to send an answer. True when it is out and the next request may be looked at.
+    fn answer(&mut self, token: Token, outgoing: Outgoing) -> bool {
+        let Some(connection) = self.slab.get_mut(token) else { return false };
+        connection.enter(State::Writing(outgoing), self.turn.now);
+        self.send(token)
+    }
+
+    fn write(&mut self, token: Token) {
+        if self.send(token) {
+            self.advance(token);
+        }
+    }
+
+    /// Sends what the socket takes. True when the answer is out and the next request may be
+    /// looked at.
+    fn send(&mut self, token: Token) -> bool {
+        let draining = self.listeners.is_empty();
+        let Some(connection) = self.slab.get_mut(token) else { return false };
+        let State::Writing(outgoing) = &mut connection.state else { return false };
+        match outgoing.send(&mut &connection.socket) {
+            Ok(Sent::Done) => {
+                let metrics = &self.service.metrics;
+                metrics.http_bytes_out.add(outgoing.total_bytes() as u64);
+                if outgoing.status().code >= 500 {
+                    metrics.http_5xx.count();
+                }
+                if outgoing.keeps_alive() && !(draining && connection.filled == 0) {
+                    connection.enter(State::Idle, self.turn.now);
+                    return true;
+                }
+                let lingers = connection.linger(self.turn.now);
+                self.give_back_large(token);
+                if !lingers {
+                    self.close(token);
+                }
+                false
+            }
+            Ok(Sent::Blocked(0)) => false,
+            Ok(Sent::Blocked(_)) => {
+                connection.since = self.turn.now;
+                false
+            }
+            Err(_) => {
+                self.close(token);
+                false
+            }
+        }
+    }
+
+    fn read_to_end(&mut self, token: Token) {
+        let Some(connection) = self.slab.get_mut(token) else { return };
+        let State::Lingering { dropped_bytes } = &mut connection.state else { return };
+        let mut scratch = [0; 4096];
+        match read_once(&connection.socket, &mut scratch) {
+            Input::Bytes(count) => *dropped_bytes += count,
+            Input::Nothing => return,
+            Input::End => return self.close(token),
+        }
+        if *dropped_bytes > self.service.limits.linger_bytes_max {
+            self.close(token);
+        }
+    }
+
+    /// Makes the epoll set wait for what the connection's state needs; usually it does already.
+    fn set_interest(&mut self, token: Token) {
+        let Some(connection) = self.slab.get_mut(token) else { return };
+        let interest = match connection.state {
+            State::Idle | State::Head | State::Body { .. } | State::Lingering { .. } => {
+                Interest::Read
+            }
+            State::Answering(_) => Interest::Nothing,
+            State::Writing(_) => Interest::Write,
+        };
+        if interest == connection.interest {
+            return;
+        }
+        let flags = match interest {
+            Interest::Read => epoll::EventFlags::IN,
+            Interest::Write => epoll::EventFlags::OUT,
+            Interest::Nothing => epoll::EventFlags::empty(),
+        };
+        connection.interest = interest;
+        let data = epoll::EventData::new_u64(token.to_u64());
+        if epoll::modify(self.epoll.get_ref(), &connection.socket, data, flags).is_err() {
+            self.close(token);
+        }
+    }
+
+    /// Ends a tenancy. Dropping the socket takes it out of the epoll set.
+    pub(super) fn close(&mut self, token: Token) {
+        self.give_back_large(token);
+        self.slab.remove(token);
+        self.count_slots();
+    }
+
+    fn give_back_large(&mut self, token: Token) {
+        let Some(connection) = self.slab.get_mut(token) else { return };
+        if let Some(large) = connection.large.take() {
+            self.buffers.take_back(large);
+        }
+    }
+}
