@@ -108,6 +108,11 @@ pub struct Message<'h, 'b> {
 }
 
 impl Message<'_, '_> {
+    /// True when there is a body, here or under way.
+    pub fn has_body(&self) -> bool {
+        !matches!(&self.body, Body::Plain(range) if range.is_empty())
+    }
+
     /// True when `Accept-Encoding` takes gzip (RFC 9110 section 12.5.3).
     pub fn accepts_gzip(&self) -> bool {
         let fields = self.headers.iter();

@@ -4,7 +4,7 @@
 //! hide where it comes from. A browser says so in `Origin` and `Sec-Fetch-Site`; scripts and
 //! devices send neither and pass.
 
-use super::frame::{Body, Message, Method};
+use super::frame::{Message, Method};
 use super::response::Status;
 
 /// Checks a message that wants to change something by its head. `scheme` is what the client spoke,
@@ -30,8 +30,7 @@ pub fn check_change(
     if is_foreign {
         return Err((Status::FORBIDDEN, "a page of another site may not change anything here"));
     }
-    let is_empty = matches!(&message.body, Body::Plain(range) if range.is_empty());
-    if !is_empty && !is_json(message) {
+    if message.has_body() && !is_json(message) {
         let detail = "a body must be application/json";
         return Err((Status::UNSUPPORTED_MEDIA, detail));
     }

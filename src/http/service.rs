@@ -95,17 +95,22 @@ impl Service {
         bytes: &[u8],
         turn: &Turn,
     ) -> Answered {
+        let mut keep_alive = message.keep_alive;
         let (client, found) = match self.admit(asker, message, turn.now) {
             Ok(Admitted { endpoint, client }) => {
                 (client, self.find(asker.token, endpoint, message, bytes, turn.wall_second))
             }
-            Err(refused) => (asker.peer, Some(refused)),
+            Err(refused) => {
+                // As if the body had not come yet: what was cut where decides nothing.
+                keep_alive &= !message.has_body();
+                (asker.peer, Some(refused))
+            }
         };
         let asked = Asked {
             manner: Manner {
                 head_only: message.method == Method::Head,
                 unchanged: false,
-                keep_alive: message.keep_alive,
+                keep_alive,
                 is_1_0: message.is_1_0,
             },
             if_none_match: message.if_none_match.map(|value| range_in(bytes, value)),

@@ -3,6 +3,7 @@
 
 mod bench;
 mod documents;
+mod edge;
 mod feed_server;
 mod fetch;
 mod generate;

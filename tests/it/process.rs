@@ -54,7 +54,13 @@ impl Process {
     /// Starts the program on a free port and reads from its log where that is.
     fn start(folder: &Path, arguments: &[&str]) -> Self {
         let mut command = command(folder, &["--port", "0"]);
-        let mut child = command.args(arguments).stderr(Stdio::piped()).spawn().expect("it starts");
+        command.args(arguments).stderr(Stdio::piped());
+        Self::of(command)
+    }
+
+    /// Runs a command and reads from its log where it serves.
+    fn of(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("it starts");
         let log = BufReader::new(child.stderr.take().expect("its log"));
         let mut process = Self { child, address: ([0, 0, 0, 0], 0).into(), log };
         let mut line = String::new();
@@ -362,4 +368,42 @@ fn feeds_of_500_and_of_20_000_events_fit_into_16_mebibytes() {
             assert!(heap_peak < BUDGET / 2, "{events} events: {heap_peak} bytes of heap");
         }
     });
+}
+
+#[test]
+fn the_access_log_has_a_line_for_every_answer_when_it_is_asked_for() {
+    for (arguments, lines) in [(&["--access-log"][..], 3), (&[], 0)] {
+        let folder = folder();
+        let mut process = Process::start(folder.path(), arguments);
+        process.get("/healthz?a=%1b");
+        process.ask("nonsense\n\n");
+        process.ask("POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n");
+        process.signal("-TERM");
+        assert_eq!(process.wait(), Some(0));
+        let log = process.rest_of_log();
+        let found: Vec<_> = log.lines().filter(|line| line.contains("127.0.0.1 \"")).collect();
+        assert_eq!(found.len(), lines, "{log}");
+        if let [first, second, third] = found[..] {
+            assert!(first.starts_with("127.0.0.1 \"GET /healthz?a=%1b HTTP/1.1\" 200 "), "{first}");
+            assert!(second.starts_with("127.0.0.1 \"nonsense\" 400 "), "{second}");
+            assert!(third.starts_with("127.0.0.1 \"POST /nothing HTTP/1.1\" 404 "), "{third}");
+        }
+    }
+}
+
+/// The supervisor's way: a bound socket as file 3, LISTEN_FDS and LISTEN_PID.
+#[test]
+fn a_socket_that_is_handed_over_takes_the_place_of_the_port() {
+    let folder = folder();
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = socket.local_addr().expect("bound");
+    let script = "exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" \"$@\"";
+    let mut command = Command::new("/bin/sh");
+    command.env_clear().env("HOME", folder.path()).args(["-c", script, BINARY, "--port", "1"]);
+    command.stdin(std::os::fd::OwnedFd::from(socket)).stderr(Stdio::piped());
+    let mut process = Process::of(command);
+    assert_eq!(process.address, address);
+    assert!(process.get("/healthz").starts_with("HTTP/1.1 200 OK"));
+    process.signal("-TERM");
+    assert_eq!(process.wait(), Some(0));
 }
