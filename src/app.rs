@@ -23,6 +23,7 @@ use crate::config::{Config, Flags, Source};
 use crate::connections::database::{Database, Opened};
 use crate::connections::outbound::Outbound;
 use crate::error::Result;
+use crate::event_loop::EventLoop;
 use crate::feed::refresh::Refresher;
 use crate::feed::store;
 use crate::feed::{Feed, Feeds, Origin};
@@ -91,11 +92,11 @@ pub fn display_zone(config: &Config) -> TimeZone {
 }
 
 impl App {
-    /// Opens the data folder and binds the socket.
+    /// Opens the data folder and binds the sockets, which `event_loop` will watch.
     ///
     /// # Errors
     /// When either is not possible, in words that say what to change.
-    pub fn open(config: Config, clock: Clock) -> Result<Self> {
+    pub fn open(config: Config, clock: Clock, event_loop: Rc<EventLoop>) -> Result<Self> {
         let plan = plan(&config)?;
         let limits = plan.limits.clone();
         let metrics = Rc::new(Metrics::default());
@@ -148,7 +149,7 @@ impl App {
             pipeline: Rc::clone(&pipeline),
             api: Rc::new(api),
         };
-        let server = Server::new(service, listeners, completions)?;
+        let server = Server::new(service, listeners, completions, event_loop)?;
         let refresher = Rc::new(refresher);
         set_flags(config.flags, &pipeline, &database, &refresher);
         Ok(Self {

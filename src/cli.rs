@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use jiff::Timestamp;
 use smol::LocalExecutor;
@@ -18,6 +19,7 @@ use crate::config::{self, Arguments, Command, Config, Inputs};
 use crate::connections::database;
 use crate::daemon::{Wish, Wishes, log_to_stderr};
 use crate::error::{Error, Result};
+use crate::event_loop::EventLoop;
 use crate::feed::store::{WindowQuery, read_window};
 use crate::health::sample;
 use crate::http::listener::Address;
@@ -57,25 +59,34 @@ fn serve(arguments: &Arguments, inputs: &Inputs) -> Result<()> {
     let mut config = config::load(arguments, inputs)?;
     log_to_stderr(config.log_level);
     config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
-    let executor = LocalExecutor::new();
-    smol::block_on(executor.run(async {
-        let (orders, taken) = async_channel::bounded(4);
-        let wishes = Wishes::listen()?;
-        let (arguments, inputs) = (arguments.clone(), inputs.clone());
-        let _signals = executor.spawn(pass_on(wishes, orders, arguments, inputs));
-        loop {
-            let app = App::open(config.clone(), Clock::system(config.test_time))?;
-            announce(app.addresses(), &config);
-            match app.run(&executor, taken.clone()).await {
-                Ended::Stopped => break log::info!("stopped"),
-                Ended::Damaged(current) => {
-                    log::error!("starting anew to rebuild the damaged database");
-                    config = *current;
+    let event_loop = Rc::new(EventLoop::new()?);
+    let executor = Rc::new(LocalExecutor::new());
+    let (arguments, inputs) = (arguments.clone(), inputs.clone());
+    let main = {
+        let (event_loop, executor) = (Rc::clone(&event_loop), Rc::clone(&executor));
+        async move {
+            let (orders, taken) = async_channel::bounded(4);
+            let wishes = Wishes::listen()?;
+            let _signals = executor.spawn(pass_on(wishes, orders, arguments, inputs));
+            loop {
+                let app = App::open(
+                    config.clone(),
+                    Clock::system(config.test_time),
+                    Rc::clone(&event_loop),
+                )?;
+                announce(app.addresses(), &config);
+                match app.run(&executor, taken.clone()).await {
+                    Ended::Stopped => break log::info!("stopped"),
+                    Ended::Damaged(current) => {
+                        log::error!("starting anew to rebuild the damaged database");
+                        config = *current;
+                    }
                 }
             }
+            Ok(())
         }
-        Ok(())
-    }))
+    };
+    event_loop.run(&executor, main)
 }
 
 /// Turns signals into orders. The second wish to stop is not discussed.

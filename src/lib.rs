@@ -19,6 +19,7 @@ pub mod daemon;
 pub mod demo;
 pub mod display;
 pub mod error;
+pub mod event_loop;
 pub mod feed;
 pub mod hash;
 pub mod health;

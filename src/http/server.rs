@@ -1,26 +1,22 @@
-//! The HTTP/1 loop: one task that drains one epoll set.
+//! The HTTP/1 loop: one task that handles the events of one epoll set, which is the one that the
+//! main thread sleeps in.
 //!
-//! The set is level-triggered and stands inside a single [`Async`], so that the reactor knows
-//! one file descriptor however many clients there are. A turn reads the clock once, then reads,
-//! frames, answers and writes for every client that is ready; a cached answer costs one `read`
-//! and one `writev`. Nothing here waits for anything but the set, an answer from the pipeline,
-//! the sweep of the deadlines and the order to stop; waiting allocates nothing.
+//! A turn reads the clock once, then reads, frames, answers and writes for every client that is
+//! ready; a cached answer costs one read and one write. Nothing here waits for anything but the
+//! set, an answer from the pipeline, the sweep of the deadlines and the order to stop; waiting
+//! allocates nothing. The set is level-triggered: what a turn leaves is there at the next.
 
 mod admission;
 mod exchange;
 
 use std::future::{Future, poll_fn};
-use std::io;
-use std::os::fd::OwnedFd;
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_channel::Receiver;
-use async_io::Async;
-use rustix::buffer::spare_capacity;
-use rustix::event::{Timespec, epoll};
-use smol::future;
+use rustix::event::epoll;
 use smol::stream::Stream;
 
 use super::buffers::Buffers;
@@ -31,19 +27,16 @@ use super::service::{Service, Turn};
 use super::slab::{Slab, Token};
 use crate::clock::Sleep;
 use crate::error::{Error, Result};
+use crate::event_loop::EventLoop;
 use crate::pipeline::Completion;
 
-/// Events taken from the epoll set at once.
-const EVENTS_AT_ONCE: usize = 64;
-/// Rounds of events in one turn before other tasks get theirs.
-const ROUNDS_A_TURN: usize = 4;
 /// How often the deadlines are looked at while anybody is connected.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The server.
 pub struct Server {
     service: Service,
-    epoll: Async<OwnedFd>,
+    event_loop: Rc<EventLoop>,
     events: Vec<epoll::Event>,
     /// In the epoll set their numbers follow those of the slots. None is left once the program is
     /// about to end.
@@ -68,23 +61,22 @@ impl Server {
     /// A server on bound listeners. `completions` brings what the pipeline has made.
     ///
     /// # Errors
-    /// When the kernel gives no epoll set.
+    /// When the kernel does not watch the listeners.
     pub fn new(
         service: Service,
         listeners: Vec<Listener>,
         completions: Receiver<Completion>,
+        event_loop: Rc<EventLoop>,
     ) -> Result<Self> {
-        let refused = |error: io::Error| Error::system("cannot make an epoll set").because(error);
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(|e| refused(e.into()))?;
         let limits = &service.limits;
         for (listener, number) in listeners.iter().zip(limits.slots..) {
             let data = epoll::EventData::new_u64(number as u64);
-            epoll::add(&epoll, listener, data, epoll::EventFlags::IN)
-                .map_err(|error| refused(error.into()))?;
+            epoll::add(event_loop.set(), listener, data, epoll::EventFlags::IN)
+                .map_err(|error| Error::system("cannot watch a socket").because(error))?;
         }
         Ok(Self {
-            epoll: Async::new_nonblocking(epoll).map_err(refused)?,
-            events: Vec::with_capacity(EVENTS_AT_ONCE),
+            event_loop,
+            events: Vec::new(),
             listeners,
             accept_paused: false,
             slab: Slab::new(limits.slots),
@@ -118,7 +110,7 @@ impl Server {
                 poll_fn(|cx| self.poll_woken(cx, stop.as_mut(), &mut sweep, &mut drain)).await;
             self.read_clock();
             match woken {
-                Woken::Ready => self.drain_events(),
+                Woken::Ready => self.handle_events(),
                 Woken::Completed(completion) => self.on_completion(completion),
                 Woken::Sweep => {
                     sweep = None;
@@ -133,7 +125,6 @@ impl Server {
             while let Ok(completion) = self.completions.try_recv() {
                 self.on_completion(completion);
             }
-            future::yield_now().await;
         }
     }
 
@@ -149,8 +140,7 @@ impl Server {
         let is_over = |sleep: &mut Option<Sleep>, cx: &mut Context<'_>| {
             sleep.as_mut().is_some_and(|sleep| Pin::new(sleep).poll(cx).is_ready())
         };
-        // An epoll set is readable when it holds events; an error would be a closed set.
-        if self.epoll.poll_readable(cx).is_ready() {
+        if self.event_loop.poll_events(cx, &mut self.events).is_ready() {
             return Poll::Ready(Woken::Ready);
         }
         if let Poll::Ready(Some(completion)) = self.completions.as_mut().poll_next(cx) {
@@ -173,25 +163,13 @@ impl Server {
         self.turn.date.refresh(clock.http_date());
     }
 
-    fn drain_events(&mut self) {
-        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    fn handle_events(&mut self) {
         let mut events = std::mem::take(&mut self.events);
-        for _ in 0..ROUNDS_A_TURN {
-            let taken =
-                epoll::wait(self.epoll.get_ref(), spare_capacity(&mut events), Some(&at_once));
-            if taken.is_err() {
-                break;
-            }
-            let taken = events.len();
-            for event in events.drain(..) {
-                let token = Token::from_u64(event.data.u64());
-                match token.slot().checked_sub(self.slab.capacity()) {
-                    Some(listener) => self.accept(listener),
-                    None => self.on_event(token, event.flags),
-                }
-            }
-            if taken < EVENTS_AT_ONCE {
-                break;
+        for event in events.drain(..) {
+            let token = Token::from_u64(event.data.u64());
+            match token.slot().checked_sub(self.slab.capacity()) {
+                Some(listener) => self.accept(listener),
+                None => self.on_event(token, event.flags),
             }
         }
         self.events = events;

@@ -216,7 +216,8 @@ fn a_unix_socket_in_use_is_left_alone() {
     let settings = format!("unix_socket = '{}'\n", path.display());
     let config = configure(place.path(), &settings);
     let clock = calendarbot::clock::Clock::system(None);
-    let error = calendarbot::app::App::open(config, clock).err().expect("refused");
+    let event_loop = std::rc::Rc::new(calendarbot::event_loop::EventLoop::new().expect("a loop"));
+    let error = calendarbot::app::App::open(config, clock, event_loop).err().expect("refused");
     assert!(error.to_string().contains("in use"), "{error}");
     let mut client = UnixStream::connect(&path).expect("still theirs");
     client.write_all(b"x").expect("sent");

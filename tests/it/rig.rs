@@ -8,6 +8,7 @@ use std::time::Duration;
 use calendarbot::app::{App, Ended, Order};
 use calendarbot::clock::Clock;
 use calendarbot::config::{self, Config, Inputs};
+use calendarbot::event_loop::EventLoop;
 use calendarbot::feed::Feeds;
 use calendarbot::http::listener::Address;
 use calendarbot::metrics::{Metric, Metrics};
@@ -29,6 +30,17 @@ pub(crate) struct Rig {
     orders: async_channel::Sender<Order>,
     running: Task<Ended>,
     executor: Rc<LocalExecutor<'static>>,
+}
+
+/// Passes the events of a program's sockets on, in a test that smol's loop runs.
+async fn collect(event_loop: Rc<EventLoop>) {
+    let set = event_loop.set().try_clone_to_owned().expect("a copy");
+    let set = Async::new(set).expect("watched");
+    loop {
+        set.readable().await.expect("a set");
+        event_loop.collect();
+        future::yield_now().await;
+    }
 }
 
 fn tcp(addresses: &[Address]) -> SocketAddr {
@@ -82,12 +94,18 @@ impl Rig {
         now: &str,
     ) -> Self {
         let clock = Clock::manual(now.parse().expect("a time"));
-        let app = App::open(config, clock.clone()).expect("the program opens");
+        let event_loop = Rc::new(EventLoop::new().expect("an event loop"));
+        let app =
+            App::open(config, clock.clone(), Rc::clone(&event_loop)).expect("the program opens");
+        let collecting = executor.spawn(collect(event_loop));
         let (orders, taken) = async_channel::bounded(4);
         let (metrics, feeds, address) = (app.metrics(), app.feeds(), tcp(app.addresses()));
         let running = executor.spawn({
             let executor = Rc::clone(executor);
-            async move { app.run(&executor, taken).await }
+            async move {
+                let _collecting = collecting;
+                app.run(&executor, taken).await
+            }
         });
         Self { clock, metrics, feeds, address, orders, running, executor: Rc::clone(executor) }
     }

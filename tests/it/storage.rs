@@ -9,6 +9,7 @@ use calendarbot::app::{App, Ended};
 use calendarbot::budget::{FeedLimits, Plan};
 use calendarbot::clock::Clock;
 use calendarbot::connections::database::{Database, Opened};
+use calendarbot::event_loop::EventLoop;
 use calendarbot::feed::store;
 use calendarbot::ical::Window;
 use calendarbot::metrics::Metrics;
@@ -82,7 +83,8 @@ fn a_feed_that_is_no_longer_configured_is_forgotten() {
         rig.stop().await;
         let (database, opened) = {
             let config = configure(folder.path(), "");
-            drop(App::open(config, Clock::manual("2026-01-05T08:00:00Z".parse().expect("a time"))));
+            let clock = Clock::manual("2026-01-05T08:00:00Z".parse().expect("a time"));
+            drop(App::open(config, clock, Rc::new(EventLoop::new().expect("a loop"))));
             open(folder.path()).expect("it opens")
         };
         assert_eq!(opened, Opened::Existing);

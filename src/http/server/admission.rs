@@ -47,7 +47,7 @@ impl Server {
             let _ = busy.send(&mut &socket);
             return;
         }
-        let (epoll, now) = (self.epoll.get_ref(), self.turn.now);
+        let (epoll, now) = (self.event_loop.set(), self.turn.now);
         let let_to = self.slab.insert_with(|token| {
             let data = epoll::EventData::new_u64(token.to_u64());
             epoll::add(epoll, &socket, data, epoll::EventFlags::IN)?;
@@ -96,7 +96,7 @@ impl Server {
 
     pub(super) fn stop_accepting(&mut self) {
         for listener in self.listeners.drain(..) {
-            let _ = epoll::delete(self.epoll.get_ref(), &listener);
+            let _ = epoll::delete(self.event_loop.set(), &listener);
         }
         let idle: Vec<Token> = self
             .slab
@@ -110,7 +110,7 @@ impl Server {
     fn listen_for(&self, flags: epoll::EventFlags) {
         for (listener, number) in self.listeners.iter().zip(self.slab.capacity()..) {
             let data = epoll::EventData::new_u64(number as u64);
-            if let Err(error) = epoll::modify(self.epoll.get_ref(), listener, data, flags) {
+            if let Err(error) = epoll::modify(self.event_loop.set(), listener, data, flags) {
                 log::error!("cannot watch the listening socket: {error}");
             }
         }

@@ -264,7 +264,7 @@ impl Server {
         };
         connection.interest = interest;
         let data = epoll::EventData::new_u64(token.to_u64());
-        if epoll::modify(self.epoll.get_ref(), &connection.socket, data, flags).is_err() {
+        if epoll::modify(self.event_loop.set(), &connection.socket, data, flags).is_err() {
             self.close(token);
         }
     }
