@@ -121,6 +121,7 @@ metrics! {
     memory_rss_peak: Gauge "memory.rss_peak" "bytes" "Largest resident set so far";
     heap_used: Gauge "memory.heap" "bytes" "Bytes the program's own allocator has handed out";
     heap_peak: Gauge "memory.heap_peak" "bytes" "Most it has handed out at once";
+    heap_allocations: Counter "memory.allocations" "allocations" "Allocations made since the start; a reallocation is one";
     threads: Gauge "threads.now" "threads" "Threads of the process";
 }
 

@@ -5,11 +5,12 @@ use std::fs;
 use crate::alloc;
 use crate::metrics::Metrics;
 
-/// Reads the figures of this moment into their gauges. What the system does not tell is left as
+/// Reads the figures of this moment into their metrics. What the system does not tell is left as
 /// it was.
 pub fn process(metrics: &Metrics) {
     metrics.heap_used.set(alloc::used_bytes() as u64);
     metrics.heap_peak.set(alloc::peak_bytes() as u64);
+    metrics.heap_allocations.set(alloc::allocations() as u64);
     let Ok(status) = fs::read_to_string("/proc/self/status") else { return };
     for line in status.lines() {
         let Some((name, value)) = line.split_once(':') else { continue };
