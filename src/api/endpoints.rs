@@ -137,7 +137,7 @@ impl Api {
         let uptime_seconds = self.clock.now().since(self.started).as_secs();
         let feeds: Vec<_> = self.feeds.list().iter().map(|feed| feed.status(now)).collect();
         let body = stats::stats(&self.metrics, &self.plan, uptime_seconds, &feeds);
-        Rc::new(Answer::plain(Status::OK, media::JSON, "", body.into_bytes()))
+        Rc::new(Answer::plain(Status::OK, media::JSON, "", body.as_bytes()))
     }
 
     fn lite_health(&self) -> Rc<Answer> {
@@ -158,7 +158,7 @@ impl Api {
             version: env!("CARGO_PKG_VERSION"),
         });
         let status = if code == Status::OK.code { Status::OK } else { Status::UNAVAILABLE };
-        Rc::new(Answer::plain(status, media::JSON, "", body.into_bytes()))
+        Rc::new(Answer::plain(status, media::JSON, "", body.as_bytes()))
     }
 }
 
@@ -168,5 +168,5 @@ fn word(text: &'static [u8]) -> Rc<Answer> {
 
 fn failure(status: Status, detail: &str, further: &str) -> Answer {
     let body = native::problem(status.code, status.reason(), detail);
-    Answer::plain(status, media::PROBLEM, further, body.into_bytes())
+    Answer::plain(status, media::PROBLEM, further, body.as_bytes())
 }

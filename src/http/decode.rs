@@ -48,15 +48,15 @@ fn rewrite(message: &Message<'_, '_>, bytes: &[u8]) -> Vec<u8> {
         Body::Chunked(range) => dechunk(&bytes[range.clone()]),
         Body::Awaited => Vec::new(),
     };
-    let host = if message.host.is_empty() { "localhost" } else { message.host };
+    let host = if message.host.is_empty() { b"localhost" } else { message.host };
     // `OPTIONS *` is about the server; async-h1 knows no such target.
     let path = if message.path == "*" { "/" } else { message.path };
     let query = if message.query.is_empty() { "" } else { "?" };
-    let mut text = format!(
-        "{} {path}{query}{} HTTP/1.1\r\nHost: {host}\r\n",
-        message.method_name, message.query,
-    )
-    .into_bytes();
+    let mut text =
+        format!("{} {path}{query}{} HTTP/1.1\r\nHost: ", message.method_name, message.query,)
+            .into_bytes();
+    text.extend_from_slice(host);
+    text.extend_from_slice(b"\r\n");
     for field in message.headers {
         if !is_ours(field.name) && field.value.is_ascii() {
             text.extend_from_slice(field.name.as_bytes());

@@ -25,10 +25,11 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use httparse::Header;
+use memchr::memchr_iter;
 
 use chunked::chunked_end;
 pub use chunked::dechunk;
-use target::{Target, valid_authority};
+use target::{Target, is_authority};
 
 use super::response::Status;
 use crate::budget::HttpLimits;
@@ -90,7 +91,7 @@ pub struct Message<'h, 'b> {
     /// What follows `?`, still percent-encoded; empty when there is none.
     pub query: &'b str,
     /// The authority that the client meant, `host[:port]`; empty in HTTP/1.0 without Host.
-    pub host: &'b str,
+    pub host: &'b [u8],
     /// The connection may stay open after the answer (RFC 9112 section 9.3).
     pub keep_alive: bool,
     /// HTTP/1.0, which wants to be told that the connection stays open.
@@ -238,19 +239,23 @@ fn leading_empty_lines(bytes: &[u8]) -> usize {
     pairs * 2
 }
 
-/// Finds the end of the head and refuses control bytes on the way: lines end with CRLF and
-/// nothing else, so a bare CR, a bare LF and a NUL are all 400.
+/// Finds the end of the head. Lines end with CRLF and nothing else: a bare LF is 400 here, a bare
+/// CR or another control byte when the head is read. What cannot be a request line is refused at
+/// its first byte, so that who speaks TLS here need not wait for a deadline.
 fn head_end(bytes: &[u8], start: usize, limits: &HttpLimits) -> Result<Option<usize>, Status> {
     let within = &bytes[..bytes.len().min(limits.head_bytes_max)];
-    let mut at = start;
-    while let Some(found) = within[at..].iter().position(|byte| *byte < b' ' || *byte == 0x7f) {
-        at += found;
-        match &within[at..] {
-            [b'\r', b'\n', b'\r', b'\n', ..] => return Ok(Some(at + 4)),
-            [b'\r', b'\n', ..] => at += 2,
-            [b'\t', ..] => at += 1,
-            [b'\r'] => break,
-            _ => return Err(Status::BAD_REQUEST),
+    match within.get(start) {
+        Some(byte) if byte.is_ascii_graphic() => {}
+        Some(b'\r') if within.len() == start + 1 => {}
+        Some(_) => return Err(Status::BAD_REQUEST),
+        None => {}
+    }
+    for at in memchr_iter(b'\n', &within[start..]).map(|at| start + at) {
+        if !within[..at].ends_with(b"\r") {
+            return Err(Status::BAD_REQUEST);
+        }
+        if let [b'\r', b'\n', ..] = within[at + 1..] {
+            return Ok(Some(at + 3));
         }
     }
     if bytes.len() < limits.head_bytes_max {
@@ -302,7 +307,7 @@ enum Length {
 
 /// The header fields that decide about framing.
 struct Fields<'b> {
-    host: Option<&'b str>,
+    host: Option<&'b [u8]>,
     length: Length,
     keep_alive: bool,
     expects_continue: bool,
@@ -321,7 +326,8 @@ impl<'b> Fields<'b> {
             // The length tells most fields apart without looking at a letter.
             match name.len() {
                 4 if name.eq_ignore_ascii_case("host") => {
-                    let authority = valid_authority(value).ok_or(Status::BAD_REQUEST)?;
+                    let authority = is_authority(value).then_some(*value);
+                    let authority = authority.ok_or(Status::BAD_REQUEST)?;
                     if host.replace(authority).is_some() {
                         return Err(Status::BAD_REQUEST);
                     }

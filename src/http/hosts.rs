@@ -1,10 +1,8 @@
 //! Which names this server answers to.
 //!
 //! A page of a stranger can give its own name our address (DNS rebinding) and then read the
-//! calendars as if it were ours; its requests carry that name in Host. Addresses are safe: no
-//! name leads to them but themselves.
-
-use std::net::{IpAddr, Ipv6Addr};
+//! calendars as if it were ours; its requests carry that name in Host. Addresses are safe, ours or
+//! those that a router or a container has for us: no name leads to them but themselves.
 
 /// The names that are ours.
 pub struct Hosts {
@@ -20,18 +18,23 @@ impl Hosts {
         Self { names }
     }
 
-    /// True when a request with this Host, `name[:port]`, is meant for us. HTTP/1.0 may leave it
-    /// out; no browser does.
-    pub fn are_ours(&self, authority: &str) -> bool {
-        if let Some(literal) = authority.strip_prefix('[') {
-            return literal.split(']').next().is_some_and(|at| at.parse::<Ipv6Addr>().is_ok());
+    /// True when a request with this Host, `name[:port]` as framing has passed it, is meant for
+    /// us. HTTP/1.0 may leave it out; no browser does.
+    pub fn are_ours(&self, authority: &[u8]) -> bool {
+        if authority.is_empty() || authority.starts_with(b"[") {
+            return true;
         }
-        let name = authority.split(':').next().unwrap_or_default();
-        let name = name.strip_suffix('.').unwrap_or(name);
-        authority.is_empty()
-            || name.parse::<IpAddr>().is_ok()
-            || self.names.iter().any(|ours| ours.eq_ignore_ascii_case(name))
+        let name = authority.split(|byte| *byte == b':').next().unwrap_or_default();
+        let name = name.strip_suffix(b".").unwrap_or(name);
+        is_address(name) || self.names.iter().any(|ours| name.eq_ignore_ascii_case(ours.as_bytes()))
     }
+}
+
+/// A host whose last label is a number is an IPv4 address to every browser, or nothing at all
+/// (URL Standard, "ends in a number"); there is no such top-level domain.
+fn is_address(name: &[u8]) -> bool {
+    let label = name.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
+    !label.is_empty() && label.iter().all(u8::is_ascii_digit)
 }
 
 #[cfg(test)]
@@ -59,7 +62,7 @@ mod tests {
             ("wall.example.evil:80", false),
             (":80", false),
         ] {
-            assert_eq!(hosts.are_ours(authority), ours, "{authority}");
+            assert_eq!(hosts.are_ours(authority.as_bytes()), ours, "{authority}");
         }
     }
 }

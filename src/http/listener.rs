@@ -10,7 +10,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use listenfd::ListenFd;
-use rustix::net::{Shutdown, SocketFlags, acceptfrom_with, shutdown, sockopt};
+use rustix::net::{
+    RecvFlags, SendFlags, Shutdown, SocketFlags, acceptfrom_with, recv, send, shutdown, sockopt,
+};
 
 use super::peer::Peer;
 use crate::budget::HttpLimits;
@@ -24,9 +26,9 @@ impl Socket {
     /// Reads once.
     ///
     /// # Errors
-    /// Those of `read(2)`.
+    /// Those of `recv(2)`.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(rustix::io::read(&self.0, buffer)?)
+        Ok(recv(&self.0, buffer, RecvFlags::empty())?.0)
     }
 
     /// Tells the client that nothing more will come.
@@ -46,7 +48,7 @@ impl AsFd for Socket {
 
 impl Write for &Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(rustix::io::write(&self.0, bytes)?)
+        Ok(send(&self.0, bytes, SendFlags::NOSIGNAL)?)
     }
 
     fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {

@@ -1,10 +1,10 @@
 //! Answers: prepared once, sent many times.
 //!
-//! An [`Answer`] is immutable and shared; what differs from one client to the next (the date,
-//! keep-alive, HEAD, 304) is chosen when it is sent. [`Outgoing`] is an answer on its way, held
-//! by reference: nothing is copied for a connection, and one `writev` sends it.
+//! An [`Answer`] is shared, and but for its date it never changes; what differs from one client to
+//! the next (keep-alive, HEAD, 304) is chosen when it is sent. [`Outgoing`] is an answer on its
+//! way, held by reference: nothing is copied for a connection, and one system call sends it.
 
-use std::borrow::Cow;
+use std::cell::RefCell;
 use std::io::{self, IoSlice, Write};
 use std::rc::Rc;
 
@@ -83,81 +83,84 @@ const PAGE_POLICY: &str = "Content-Security-Policy: default-src 'none'; script-s
     style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
     form-action 'self'; frame-ancestors 'self'\r\n";
 
+/// The empty line.
+const END_OF_HEAD: &[u8] = b"\r\n";
+
 /// A prepared answer, shared by everybody who asks the same.
 #[derive(Debug)]
 pub struct Answer {
     status: Status,
-    /// Header fields after the date, for a full answer.
-    fields: Box<str>,
+    /// The answer as most clients get it, over an HTTP/1.1 connection that stays open: status
+    /// line, date, fields, body. The date is that of the last client.
+    whole: RefCell<Box<[u8]>>,
+    /// Where the header fields after the date end in `whole`.
+    fields_end: usize,
     /// Header fields for a 304 (RFC 9110 section 15.4.5); they include the entity tag.
     fields_unchanged: Box<str>,
     /// Quoted, empty when the answer has none.
     entity_tag: Box<str>,
-    body: Cow<'static, [u8]>,
 }
 
 impl Answer {
     /// An answer that may be shared and revalidated: 200 with an entity tag made from the body.
-    pub fn ok(media_type: &str, body: impl Into<Cow<'static, [u8]>>) -> Self {
-        Self::revalidated(media_type, "", body.into())
+    pub fn ok(media_type: &str, body: &[u8]) -> Self {
+        Self::revalidated(media_type, "", body)
     }
 
     /// One of the forms that a file is kept in (RFC 9110 section 12.1).
-    pub fn encoded(media_type: &str, coding: Option<&str>, body: &'static [u8]) -> Self {
+    pub fn encoded(media_type: &str, coding: Option<&str>, body: &[u8]) -> Self {
         let coding = coding.map(|name| format!("Content-Encoding: {name}\r\n"));
         let further = coding.unwrap_or_default() + "Vary: Accept-Encoding\r\n";
-        Self::revalidated(media_type, &further, body.into())
+        Self::revalidated(media_type, &further, body)
     }
 
-    fn revalidated(media_type: &str, further: &str, body: Cow<'static, [u8]>) -> Self {
-        let entity_tag = format!("\"{:016x}\"", fnv1a(&body));
+    fn revalidated(media_type: &str, further: &str, body: &[u8]) -> Self {
+        let entity_tag = format!("\"{:016x}\"", fnv1a(body));
         let policy = if media_type == media::HTML { PAGE_POLICY } else { "" };
         let fields_unchanged =
-            format!("ETag: {entity_tag}\r\nCache-Control: no-cache\r\n{further}{SAFETY}")
-                .into_boxed_str();
+            format!("ETag: {entity_tag}\r\nCache-Control: no-cache\r\n{further}{SAFETY}");
         let fields = format!(
             "Content-Type: {media_type}\r\nContent-Length: {}\r\n{policy}{fields_unchanged}",
             body.len(),
         );
         Self {
-            status: Status::OK,
-            fields: fields.into(),
-            fields_unchanged,
+            fields_unchanged: fields_unchanged.into(),
             entity_tag: entity_tag.into(),
-            body,
+            ..Self::assemble(Status::OK, &fields, body)
         }
     }
 
     /// Any other answer: never cached, with further header fields (each ending in CRLF).
-    pub fn plain(
-        status: Status,
-        media_type: &str,
-        further: &str,
-        body: impl Into<Cow<'static, [u8]>>,
-    ) -> Self {
-        let body = body.into();
+    pub fn plain(status: Status, media_type: &str, further: &str, body: &[u8]) -> Self {
         let content = if status == Status::NO_CONTENT {
             String::new()
         } else {
             format!("Content-Type: {media_type}\r\nContent-Length: {}\r\n", body.len())
         };
         let fields = format!("{content}Cache-Control: no-store\r\n{SAFETY}{further}");
+        Self::assemble(status, &fields, body)
+    }
+
+    fn assemble(status: Status, fields: &str, body: &[u8]) -> Self {
+        let date = DateField::at(Timestamp::UNIX_EPOCH);
+        let parts = [status.line.as_bytes(), &date.bytes, fields.as_bytes()];
+        let fields_end = parts.iter().map(|part| part.len()).sum();
+        let whole = [&parts.concat(), END_OF_HEAD, body].concat();
         Self {
             status,
-            fields: fields.into(),
+            whole: RefCell::new(whole.into()),
+            fields_end,
             fields_unchanged: "".into(),
             entity_tag: "".into(),
-            body,
         }
     }
 
     /// What it weighs in a cache: every byte that it holds.
     pub fn weight_bytes(&self) -> usize {
         size_of::<Self>()
-            + self.fields.len()
+            + self.whole.borrow().len()
             + self.fields_unchanged.len()
             + self.entity_tag.len()
-            + self.body.len()
     }
 
     /// True when `If-None-Match` names this answer's tag, or any (RFC 9110 section 13.1.2).
@@ -170,11 +173,14 @@ impl Answer {
     }
 }
 
+/// The date's field, its name and CRLF included.
+const DATE_BYTES: usize = 37;
+
 /// `Date: Mon, 23 Nov 2026 20:00:00 GMT` and its CRLF, made once a second (RFC 9110 section
 /// 5.6.7).
 #[derive(Clone, Copy)]
 pub struct DateField {
-    bytes: [u8; 37],
+    bytes: [u8; DATE_BYTES],
     second: i64,
 }
 
@@ -214,6 +220,10 @@ pub struct Manner {
 }
 
 impl Manner {
+    /// Everything, to HTTP/1.1, over a connection that stays open.
+    const USUAL: Self =
+        Self { head_only: false, unchanged: false, keep_alive: true, is_1_0: false };
+
     /// The last answer of a connection.
     pub const CLOSE: Self =
         Self { head_only: false, unchanged: false, keep_alive: false, is_1_0: false };
@@ -254,25 +264,34 @@ impl Outgoing {
 
     /// All bytes of the answer as it is sent to this client.
     pub fn total_bytes(&self) -> usize {
-        self.parts().iter().map(|part| part.len()).sum()
+        let whole = self.answer.whole.borrow();
+        match self.manner {
+            Manner::USUAL => whole.len(),
+            _ => self.parts(&whole).iter().map(|part| part.len()).sum(),
+        }
     }
 
-    /// Sends as much as the socket takes: one `writev` when it takes all.
+    /// Sends as much as the socket takes: one system call when it takes all.
     ///
     /// # Errors
     /// When the client has gone.
     pub fn send(&mut self, socket: &mut impl Write) -> io::Result<Sent> {
+        let mut whole = self.answer.whole.borrow_mut();
         let before = self.sent_bytes;
         loop {
-            let parts = self.parts();
-            let mut slices = parts.map(IoSlice::new);
-            let mut rest = &mut slices[..];
-            IoSlice::advance_slices(&mut rest, self.sent_bytes);
-            if rest.iter().all(|slice| slice.is_empty()) {
-                return Ok(Sent::Done);
-            }
-            let asked: usize = rest.iter().map(|slice| slice.len()).sum();
-            match socket.write_vectored(rest) {
+            let (asked, written) = if self.manner == Manner::USUAL && self.sent_bytes == 0 {
+                let date = self.answer.status.line.len();
+                whole[date..date + DATE_BYTES].copy_from_slice(&self.date.bytes);
+                (whole.len(), socket.write(&whole))
+            } else {
+                // In parts, with this client's own date: others may have been sent since.
+                let mut slices = self.parts(&whole).map(IoSlice::new);
+                let mut rest = &mut slices[..];
+                IoSlice::advance_slices(&mut rest, self.sent_bytes);
+                let asked = rest.iter().map(|slice| slice.len()).sum();
+                (asked, socket.write_vectored(rest))
+            };
+            match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
                     self.sent_bytes += written;
@@ -289,17 +308,23 @@ impl Outgoing {
         }
     }
 
-    fn parts(&self) -> [&[u8]; 5] {
-        let Answer { fields, fields_unchanged, body, .. } = &*self.answer;
+    fn parts<'w>(&'w self, whole: &'w [u8]) -> [&'w [u8]; 5] {
+        let Answer { status, fields_end, fields_unchanged, .. } = &*self.answer;
         let Manner { head_only, unchanged, keep_alive, is_1_0 } = self.manner;
-        let fields = if unchanged { fields_unchanged } else { fields };
-        let body = if head_only || unchanged { &[] } else { &**body };
-        let end = match (keep_alive, is_1_0) {
-            (true, false) => "\r\n",
-            (true, true) => "Connection: keep-alive\r\n\r\n",
-            (false, _) => "Connection: close\r\n\r\n",
+        let fields = match unchanged {
+            true => fields_unchanged.as_bytes(),
+            false => &whole[status.line.len() + DATE_BYTES..*fields_end],
         };
-        [self.status().line.as_bytes(), &self.date.bytes, fields.as_bytes(), end.as_bytes(), body]
+        let body = match head_only || unchanged {
+            true => &[],
+            false => &whole[fields_end + END_OF_HEAD.len()..],
+        };
+        let end: &[u8] = match (keep_alive, is_1_0) {
+            (true, false) => END_OF_HEAD,
+            (true, true) => b"Connection: keep-alive\r\n\r\n",
+            (false, _) => b"Connection: close\r\n\r\n",
+        };
+        [self.status().line.as_bytes(), &self.date.bytes, fields, end, body]
     }
 }
 

@@ -127,7 +127,7 @@ mod tests {
     }
 
     fn answer(bytes: usize) -> Rc<Answer> {
-        Rc::new(Answer::ok(media::JSON, vec![b'x'; bytes]))
+        Rc::new(Answer::ok(media::JSON, &vec![b'x'; bytes]))
     }
 
     const VALID: Validity = Validity { from: 100, until: 160, generation: 1 };

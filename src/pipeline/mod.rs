@@ -207,8 +207,8 @@ impl Pipeline {
         log::error!("cannot make an answer: {error}");
         let status = Status::UNAVAILABLE;
         let detail = "the calendar's data cannot be read just now";
-        let body = native::problem(status.code, status.reason(), detail).into_bytes();
-        Rc::new(Answer::plain(status, media::PROBLEM, "Retry-After: 10\r\n", body))
+        let body = native::problem(status.code, status.reason(), detail);
+        Rc::new(Answer::plain(status, media::PROBLEM, "Retry-After: 10\r\n", body.as_bytes()))
     }
 
     /// Makes one answer, and says how long it holds.
@@ -245,7 +245,7 @@ impl Pipeline {
             View::Calendars => (media::JSON, native::calendars(&agenda)),
             View::LiteNext => (media::JSON, lite::whats_next(&agenda, &|_| false)),
         };
-        let answer = Rc::new(Answer::ok(media_type, body.into_bytes()));
+        let answer = Rc::new(Answer::ok(media_type, body.as_bytes()));
         Ok((answer, self.validity(&key.view, &agenda)))
     }
 

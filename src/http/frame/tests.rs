@@ -29,6 +29,7 @@ fn outcome(bytes: &[u8]) -> String {
             let open = if message.keep_alive { "open" } else { "close" };
             let body = String::from_utf8_lossy(&body).into_owned();
             let Message { path, query: q, host, consumed, .. } = message;
+            let host = String::from_utf8_lossy(host);
             let left = bytes.len() - consumed;
             format!("{path}{query}{q} {host} {open} [{body}] +{left}")
         }
