@@ -135,20 +135,16 @@ impl App {
         let api = Api::new(clock.clone(), Rc::clone(&metrics), Rc::clone(&feeds), plan);
         let machine = rustix::system::uname();
         let machine = machine.nodename().to_string_lossy();
-        let service = Service {
-            clock,
-            edge: Edge {
-                hosts: Hosts::new(&machine, &config.server_names),
-                base_path: config.base_path.clone(),
-                proxies: TrustedProxies(config.trusted_proxies.clone()),
-                rate: RefCell::new(RateLimit::new(config.rate_limit, &limits.http)),
-                access_log: config.access_log,
-            },
-            limits: limits.http.clone(),
-            metrics: Rc::clone(&metrics),
-            pipeline: Rc::clone(&pipeline),
-            api: Rc::new(api),
+        let edge = Edge {
+            hosts: Hosts::new(&machine, &config.server_names),
+            base_path: config.base_path.clone(),
+            proxies: TrustedProxies(config.trusted_proxies.clone()),
+            rate: RefCell::new(RateLimit::new(config.rate_limit, &limits.http)),
+            access_log: config.access_log,
         };
+        let (http_limits, counters) = (limits.http.clone(), Rc::clone(&metrics));
+        let answers = Rc::clone(&pipeline);
+        let service = Service::new(clock, http_limits, edge, counters, answers, Rc::new(api));
         let server = Server::new(service, listeners, completions, event_loop)?;
         let refresher = Rc::new(refresher);
         set_flags(config.flags, &pipeline, &database, &refresher);

@@ -111,6 +111,8 @@ fn http_limits(budget_bytes: usize) -> HttpLimits {
     let chunk_overhead_bytes_max = 4 * KIB;
     HttpLimits {
         slots,
+        recent_heads: 16,
+        recent_head_bytes_max: KIB,
         listeners_max: 4,
         rate_addresses_max: 2 * slots,
         rate_burst_seconds: 4,
@@ -219,10 +221,15 @@ fn terms(limits: &Limits, feeds: usize) -> Vec<Term> {
         term(
             "connections",
             http.slots * (http.slot_buffer_bytes + SLOT_OVERHEAD_BYTES)
-                + http.rate_addresses_max * RATE_BYTES,
+                + http.rate_addresses_max * RATE_BYTES
+                + http.recent_heads * (http.recent_head_bytes_max + SLOT_OVERHEAD_BYTES),
             format!(
-                "{} slots of {} + {} bytes, the rates of {} clients",
-                http.slots, http.slot_buffer_bytes, SLOT_OVERHEAD_BYTES, http.rate_addresses_max
+                "{} slots of {} + {} bytes, the rates of {} clients, {} heads",
+                http.slots,
+                http.slot_buffer_bytes,
+                SLOT_OVERHEAD_BYTES,
+                http.rate_addresses_max,
+                http.recent_heads
             ),
         ),
         term(

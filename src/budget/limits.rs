@@ -28,6 +28,10 @@ pub struct Limits {
 pub struct HttpLimits {
     /// Connections open at once; each has a slot that is allocated at start.
     pub slots: usize,
+    /// Requests for views that are known by their bytes.
+    pub recent_heads: usize,
+    /// A longer one is looked at anew each time.
+    pub recent_head_bytes_max: usize,
     /// Sockets listened on at once.
     pub listeners_max: usize,
     /// Clients whose rate of requests is known; the one that was seen longest ago makes room.

@@ -17,6 +17,7 @@
 //! `Lingering` reads and drops what the client still sends, so that closing does not reset the
 //! connection before the client has read its answer (RFC 9112 section 9.6).
 
+use std::cell::Cell;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::time::Duration;
@@ -51,6 +52,7 @@ pub enum State {
 
 /// What must be remembered of a request while its answer is being made. The request itself
 /// stays at the front of the buffer.
+#[derive(Clone)]
 pub struct Asked {
     /// How the client wants its answer; `unchanged` is decided once there is one.
     pub manner: Manner,
@@ -78,6 +80,8 @@ pub struct Connection {
     pub filled: usize,
     /// What the epoll set waits for.
     pub interest: Interest,
+    /// The place of its last request among the recent ones, where another's may stand by now.
+    pub recent: Cell<usize>,
 }
 
 /// What a connection wants to be woken for.
@@ -113,6 +117,7 @@ impl Connection {
             large: None,
             filled: 0,
             interest: Interest::Read,
+            recent: Cell::new(0),
         }
     }
 

@@ -13,6 +13,7 @@ pub mod hosts;
 pub mod listener;
 pub mod peer;
 pub mod rate;
+mod recent;
 pub mod response;
 pub mod route;
 pub mod server;

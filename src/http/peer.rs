@@ -123,7 +123,8 @@ impl TrustedProxies {
         client
     }
 
-    fn trust(&self, peer: Peer) -> bool {
+    /// True when the peer is believed what it says of its client.
+    pub fn trust(&self, peer: Peer) -> bool {
         match peer {
             Peer::Local => true,
             Peer::Address(address) => self.0.iter().any(|network| network.contains(address)),

@@ -1,7 +1,7 @@
 //! One request -> its answer, at once or by the pipeline. What its head alone tells is judged
 //! first, so that a body is read only for a request that may be answered.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use super::guard;
 use super::hosts::Hosts;
 use super::peer::{Peer, TrustedProxies};
 use super::rate::RateLimit;
+use super::recent::Recent;
 use super::response::{Answer, DateField, Manner, Outgoing, Status};
 use super::route::{Change, Endpoint, Refusal, route};
 use super::slab::Token;
@@ -20,6 +21,7 @@ use crate::api::{Api, json};
 use crate::budget::HttpLimits;
 use crate::clock::{Clock, Moment};
 use crate::metrics::Metrics;
+use crate::pipeline::key::ViewKey;
 use crate::pipeline::{Asking, Pipeline};
 
 /// What the loop needs from the rest of the program.
@@ -30,6 +32,8 @@ pub struct Service {
     pub limits: HttpLimits,
     /// Who may ask what.
     pub edge: Edge,
+    /// Requests that were judged a moment ago.
+    pub(super) recent: RefCell<Recent>,
     /// Where it counts.
     pub metrics: Rc<Metrics>,
     /// Views of the calendar.
@@ -64,12 +68,13 @@ pub(super) struct Turn {
 }
 
 /// Who asks, and whether it was judged already.
-#[derive(Clone, Copy)]
-pub(super) struct Asker {
+pub(super) struct Asker<'c> {
     pub(super) token: Token,
     pub(super) peer: Peer,
     /// Its head has passed before; only the body is new.
     pub(super) is_admitted: bool,
+    /// The place of its last request among the recent ones.
+    pub(super) recent: &'c Cell<usize>,
 }
 
 /// What became of a whole request.
@@ -87,36 +92,80 @@ struct Admitted {
 }
 
 impl Service {
+    /// Puts the parts together.
+    pub fn new(
+        clock: Clock,
+        limits: HttpLimits,
+        edge: Edge,
+        metrics: Rc<Metrics>,
+        pipeline: Rc<Pipeline>,
+        api: Rc<Api>,
+    ) -> Self {
+        let recent = Recent::new(limits.recent_heads, limits.recent_head_bytes_max);
+        Self { clock, limits, edge, recent: RefCell::new(recent), metrics, pipeline, api }
+    }
+
+    /// Answers the request that a client sends again and again, if `bytes` begin with it and
+    /// nothing about the client has to be looked up.
+    pub(super) fn answer_again(
+        &self,
+        asker: &Asker<'_>,
+        bytes: &[u8],
+        turn: &Turn,
+    ) -> Option<(Answered, usize)> {
+        let recent = self.recent.borrow();
+        let known = recent.at(asker.recent.get(), bytes)?;
+        let is_plain = !asker.is_admitted && !self.edge.proxies.trust(asker.peer);
+        if !is_plain || self.charge(asker.peer, turn.now).is_err() {
+            return None;
+        }
+        let asked = Asked { client: asker.peer, ..known.asked.clone() };
+        let consumed = asked.consumed;
+        let found = self.view(&known.key, asker.token, turn.wall_second);
+        Some((self.answered(asked, found, bytes, turn), consumed))
+    }
+
     /// Answers a whole request, or has the pipeline do it.
     pub(super) fn answer(
         &self,
-        asker: Asker,
+        asker: &Asker<'_>,
         message: &Message<'_, '_>,
         bytes: &[u8],
         turn: &Turn,
     ) -> Answered {
-        let mut keep_alive = message.keep_alive;
-        let (client, found) = match self.admit(asker, message, turn.now) {
-            Ok(Admitted { endpoint, client }) => {
-                (client, self.find(asker.token, endpoint, message, bytes, turn.wall_second))
-            }
-            Err(refused) => {
-                // As if the body had not come yet: what was cut where decides nothing.
-                keep_alive &= !message.has_body();
-                (asker.peer, Some(refused))
-            }
-        };
+        let admitted = self.admit(asker, message, turn.now);
+        let is_refused = admitted.is_err();
         let asked = Asked {
             manner: Manner {
                 head_only: message.method == Method::Head,
                 unchanged: false,
-                keep_alive,
+                // A refusal is one as if the body had not come yet: what was cut where decides
+                // nothing.
+                keep_alive: message.keep_alive && !(is_refused && message.has_body()),
                 is_1_0: message.is_1_0,
             },
             if_none_match: message.if_none_match.map(|value| range_in(bytes, value)),
             consumed: message.consumed,
-            client,
+            client: admitted.as_ref().map_or(asker.peer, |admitted| admitted.client),
         };
+        let found = match admitted {
+            Ok(Admitted { endpoint: Endpoint::View(key), .. }) => {
+                asker.recent.set(self.recent.borrow_mut().keep(bytes, &asked, &key));
+                self.view(&key, asker.token, turn.wall_second)
+            }
+            Ok(Admitted { endpoint, .. }) => Some(self.act(endpoint, message, bytes)),
+            Err(refused) => Some(refused),
+        };
+        self.answered(asked, found, bytes, turn)
+    }
+
+    fn answered(
+        &self,
+        asked: Asked,
+        found: Option<Rc<Answer>>,
+        bytes: &[u8],
+        turn: &Turn,
+    ) -> Answered {
         match found {
             Some(answer) => Answered::Now(self.outgoing(&asked, answer, bytes, turn.date)),
             None => Answered::Later(asked),
@@ -127,7 +176,7 @@ impl Service {
     /// read.
     pub(super) fn refuse(
         &self,
-        asker: Asker,
+        asker: &Asker<'_>,
         message: &Message<'_, '_>,
         bytes: &[u8],
         turn: &Turn,
@@ -173,7 +222,7 @@ impl Service {
     /// Judges a message by its head.
     fn admit(
         &self,
-        asker: Asker,
+        asker: &Asker<'_>,
         message: &Message<'_, '_>,
         now: Moment,
     ) -> Result<Admitted, Rc<Answer>> {
@@ -216,28 +265,28 @@ impl Service {
         }
     }
 
-    /// The answer to an admitted message; `None` when the pipeline will bring it.
-    fn find(
-        &self,
-        token: Token,
-        endpoint: Endpoint,
-        message: &Message<'_, '_>,
-        bytes: &[u8],
-        wall_second: i64,
-    ) -> Option<Rc<Answer>> {
-        Some(match endpoint {
-            Endpoint::View(_) if !self.api.has_data() => self.api.no_data(),
-            Endpoint::View(key) => match self.pipeline.ask(&key, token, wall_second) {
-                Asking::Answer(answer) => answer,
-                Asking::Pending => return None,
-                Asking::Full => self.api.failure(Status::UNAVAILABLE, "too much is being asked"),
-            },
+    /// A view of the calendar; `None` when the pipeline will bring it.
+    fn view(&self, key: &ViewKey, token: Token, wall_second: i64) -> Option<Rc<Answer>> {
+        if !self.api.has_data() {
+            return Some(self.api.no_data());
+        }
+        match self.pipeline.ask(key, token, wall_second) {
+            Asking::Answer(answer) => Some(answer),
+            Asking::Pending => None,
+            Asking::Full => Some(self.api.failure(Status::UNAVAILABLE, "too much is being asked")),
+        }
+    }
+
+    /// The answer to an admitted message that is not about a view.
+    fn act(&self, endpoint: Endpoint, message: &Message<'_, '_>, bytes: &[u8]) -> Rc<Answer> {
+        match endpoint {
+            Endpoint::View(_) => self.api.no_data(),
             Endpoint::Asset(path) => self.api.asset(path, message.accepts_gzip()),
             Endpoint::Change(change) => self.change(change, message, bytes),
             Endpoint::Figures(figures) => self.api.figures(figures),
             Endpoint::Options(allow) => self.api.options(allow),
             Endpoint::Moved(path) => self.api.moved(&path),
-        })
+        }
     }
 
     fn change(&self, change: Change, message: &Message<'_, '_>, bytes: &[u8]) -> Rc<Answer> {

@@ -24,6 +24,15 @@ enum Verdict {
     Wait(Asked),
 }
 
+impl Verdict {
+    fn of(answered: Answered, consumed: usize) -> Self {
+        match answered {
+            Answered::Now(outgoing) => Self::Answer(outgoing, consumed),
+            Answered::Later(asked) => Self::Wait(asked),
+        }
+    }
+}
+
 impl Server {
     pub(super) fn on_event(&mut self, token: Token, flags: epoll::EventFlags) {
         let Some(connection) = self.slab.get_mut(token) else { return };
@@ -88,7 +97,11 @@ impl Server {
         };
         let bytes = connection.bytes(buffer);
         let (service, turn) = (&self.service, &self.turn);
-        let asker = Asker { token, peer: connection.peer, is_admitted };
+        let asker = Asker { token, peer: connection.peer, is_admitted, recent: &connection.recent };
+        if let Some((answered, consumed)) = service.answer_again(&asker, bytes, turn) {
+            service.metrics.http_requests.count();
+            return Some(Verdict::of(answered, consumed));
+        }
         let mut room = header_room();
         Some(match frame(bytes, &mut room, &service.limits) {
             Framed::Head => Verdict::Head,
@@ -98,7 +111,7 @@ impl Server {
                 Verdict::Body { bytes_min, expects_continue }
             }
             Framed::Body { message, bytes_min } => {
-                match service.refuse(asker, &message, bytes, turn) {
+                match service.refuse(&asker, &message, bytes, turn) {
                     Some(outgoing) => {
                         service.metrics.http_requests.count();
                         Verdict::Answer(outgoing, bytes.len())
@@ -111,10 +124,8 @@ impl Server {
             }
             Framed::Complete(message) => {
                 service.metrics.http_requests.count();
-                match service.answer(asker, &message, bytes, turn) {
-                    Answered::Now(outgoing) => Verdict::Answer(outgoing, message.consumed),
-                    Answered::Later(asked) => Verdict::Wait(asked),
-                }
+                let answered = service.answer(&asker, &message, bytes, turn);
+                Verdict::of(answered, message.consumed)
             }
             Framed::Reject(status) => {
                 service.metrics.http_rejected.count();
