@@ -3,22 +3,28 @@
 
 CARGO ?= cargo
 NEXTEST_VERSION := 0.9
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# What measures the product is a package of its own, with its own dependencies.
+BENCH := --locked --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET)/bench/build
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bless bench size tools
+.PHONY: help run test check bless bench bench-http bench-setup gate size tools
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 run: tools ## build and start the server with the demo calendar (RUN_ARGS="-c my.toml")
 	@$(CARGO) run --release --locked --quiet -- serve $(RUN_ARGS)
 
 test: tools ## run every test
 	$(CARGO) nextest run --locked
+	$(CARGO) nextest run $(BENCH)
 
 check: tools ## formatting, lints, house rules
 	$(CARGO) fmt --check
+	$(CARGO) fmt --check --manifest-path tests/bench/Cargo.toml
 	$(CARGO) clippy --locked --all-targets --quiet -- -D warnings
+	$(CARGO) clippy $(BENCH) --all-targets --quiet -- -D warnings
 	$(CARGO) nextest run --locked --test tidy
 
 bless: tools ## write golden files and generated documents anew; read the diff
@@ -26,6 +32,33 @@ bless: tools ## write golden files and generated documents anew; read the diff
 
 bench: tools ## counts and times of the main paths
 	$(CARGO) nextest run --locked --release --run-ignored only --no-capture -E 'test(/^bench::/)'
+
+bench-http: bench-programs ## HTTP beside its peers, into target/bench/http.md (DOCS=1: into docs/BENCHMARKS.md)
+	$(TARGET)/bench/build/release/bench --product $(TARGET)/release/calendarbot --out $(TARGET)/bench
+	@[ -z "$(DOCS)" ] || cp $(TARGET)/bench/http.md docs/BENCHMARKS.md
+
+gate: bench-programs ## instructions, syscalls and allocations of a cached GET, against their bars
+	$(call need,valgrind strace)
+	$(TARGET)/bench/build/release/bench gate --product $(TARGET)/release/calendarbot
+
+bench-setup: ## install the peers and the tools that bench-http and gate use
+	$(call need,nginx lighttpd valgrind strace)
+
+.PHONY: bench-programs
+bench-programs: tools
+	$(CARGO) build --release --locked --quiet
+	$(CARGO) build --release --quiet $(BENCH)
+
+# Installs the programs of the list that are missing, as Debian packages of the same names, or
+# names them. What has just been installed to be measured shall not serve port 80 as well.
+define need
+@missing=; for program in $(1); do \
+  PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+[ -z "$$missing" ] || { echo "missing:$$missing; trying to install"; \
+  { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq $$missing && \
+    for program in $$missing; do systemctl disable --quiet --now $$program 2>/dev/null || :; done; } \
+  || { echo "install them, such as: sudo apt install$$missing"; exit 1; }; }
+endef
 
 size: ## the release binary, section by section, and its dependencies
 	$(CARGO) build --release --locked --quiet

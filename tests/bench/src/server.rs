@@ -1,0 +1,222 @@
+//! One server under measurement: started on its core with a folder of its own, asked, stopped.
+
+mod peers;
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use tempfile::TempDir;
+
+use crate::Result;
+pub use peers::Kind;
+
+/// From the start of a server to its first good answer, under valgrind too.
+const START_TIME: Duration = Duration::from_secs(60);
+/// From the order to stop to the end.
+const STOP_TIME: Duration = Duration::from_secs(20);
+/// Between two looks at a server that is starting.
+const LOOK_INTERVAL: Duration = Duration::from_millis(10);
+/// For one answer.
+const ANSWER_TIME: Duration = Duration::from_secs(10);
+
+/// What all servers of a run have in common.
+pub struct Setting {
+    /// The product's release binary.
+    pub product: PathBuf,
+    /// Where the peers of this package are.
+    pub own_binaries: PathBuf,
+    /// The view that is asked for.
+    pub path: String,
+    /// How many bytes the peers' bodies have.
+    pub body_bytes: usize,
+    /// The product's memory budget.
+    pub budget: &'static str,
+}
+
+/// A running server; it stops when dropped.
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    child: Child,
+    folder: TempDir,
+}
+
+impl Server {
+    /// Starts a server, below `wrapper` (a tool and its arguments) if there is one, and waits
+    /// until it answers what is asked for with 200.
+    ///
+    /// # Errors
+    /// When it cannot be started or ends before it answers, with the end of what it said.
+    pub fn start(kind: Kind, setting: &Setting, wrapper: &[String]) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        // Nobody else takes a port that the kernel has just given out, though they could.
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let words = kind.command(setting, address, folder.path())?;
+        let words = [wrapper, &words].concat();
+        let (program, arguments) = words.split_first().ok_or("no program")?;
+        let log = File::create(folder.path().join("log"))?;
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        // Nobody's settings but those above; a group of its own, so that a tool and what it runs
+        // are stopped together.
+        command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+        command.current_dir(folder.path()).process_group(0);
+        let child = on_server_core(|| command.spawn())?;
+        let mut server = Self { address, child, folder };
+        server.await_answer(&setting.path).map_err(|error| {
+            let log = fs::read_to_string(server.folder.path().join("log")).unwrap_or_default();
+            format!("{} does not start: {error}\n{log}", kind.name())
+        })?;
+        Ok(server)
+    }
+
+    fn await_answer(&mut self, path: &str) -> Result<()> {
+        let began = Instant::now();
+        while began.elapsed() < START_TIME {
+            match get(self.address, path) {
+                Ok(answer) if answer.starts_with("HTTP/1.1 200") => return Ok(()),
+                Ok(_) | Err(_) => {}
+            }
+            if self.ends_within(LOOK_INTERVAL)? {
+                return Err(format!("{}", self.child.wait()?).into());
+            }
+        }
+        Err("no good answer in time".into())
+    }
+
+    /// The process that serves; below a wrapper, the wrapper.
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// The body of an answer.
+    ///
+    /// # Errors
+    /// When there is none, or it is not good.
+    pub fn body(&self, path: &str) -> Result<String> {
+        let answer = get(self.address, path)?;
+        let (head, body) = answer.split_once("\r\n\r\n").ok_or("half an answer")?;
+        if !head.starts_with("HTTP/1.1 200") {
+            return Err(format!("{path}: {head}").into());
+        }
+        Ok(body.to_owned())
+    }
+
+    /// Processor time of all threads so far: what utime and stime of `/proc/PID/stat` are the
+    /// sum of, in nanoseconds instead of ticks.
+    ///
+    /// # Errors
+    /// When the kernel does not tell.
+    pub fn cpu_time(&self) -> Result<Duration> {
+        let mut nanoseconds = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.pid()))? {
+            // A thread may have ended since.
+            let Ok(text) = fs::read_to_string(task?.path().join("schedstat")) else { continue };
+            nanoseconds += text.split(' ').next().ok_or("no figure")?.parse::<u64>()?;
+        }
+        Ok(Duration::from_nanos(nanoseconds))
+    }
+
+    /// The resident set, counted page by page.
+    ///
+    /// # Errors
+    /// When the kernel does not tell.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid()))?;
+        let line = rollup.lines().find(|line| line.starts_with("Rss:")).ok_or("no Rss")?;
+        let kib: u64 = line.split_whitespace().nth(1).ok_or("no figure")?.parse()?;
+        Ok(kib * 1024)
+    }
+
+    /// Stops it in good order, so that its wrapper can write down what it has counted.
+    ///
+    /// # Errors
+    /// When it does not end in time.
+    pub fn stop(mut self) -> Result<()> {
+        kill_process_group(self.pid(), Signal::TERM)?;
+        if !self.ends_within(STOP_TIME)? {
+            return Err("a server does not stop".into());
+        }
+        self.child.wait()?;
+        Ok(())
+    }
+
+    fn ends_within(&self, time: Duration) -> Result<bool> {
+        let process = pidfd_open(self.pid(), PidfdFlags::empty())?;
+        let timeout = Timespec::try_from(time)?;
+        Ok(poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&timeout))? > 0)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            let _ = kill_process_group(self.pid(), Signal::KILL);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// One answer, on a connection of its own.
+fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
+    let mut socket = TcpStream::connect(address)?;
+    socket.set_read_timeout(Some(ANSWER_TIME))?;
+    write!(socket, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    match socket.read_to_string(&mut answer) {
+        // Whoever closes with a reset has answered first.
+        Err(error) if error.kind() != ErrorKind::ConnectionReset => Err(error),
+        _ => Ok(answer),
+    }
+}
+
+/// A program of the system, if it is installed.
+pub fn installed(name: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let further = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
+    let mut places = std::env::split_paths(&folders).chain(further);
+    places.find_map(|folder| Some(folder.join(name)).filter(|path| path.is_file()))
+}
+
+/// The cores of server and load: the first two that this process may use at its start.
+fn cores() -> Option<(usize, usize)> {
+    static CORES: OnceLock<Option<(usize, usize)>> = OnceLock::new();
+    *CORES.get_or_init(|| {
+        let allowed = sched_getaffinity(None).ok()?;
+        let mut cores = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core));
+        Some((cores.next()?, cores.next()?))
+    })
+}
+
+/// How server and load are kept apart, in words.
+pub fn pinning() -> String {
+    match cores() {
+        Some((server, load)) => format!("servers on core {server}, load on core {load}"),
+        None => "one core for all: times mean little here".to_owned(),
+    }
+}
+
+/// Starts something on the server's core, which it inherits; this thread, which is the load,
+/// stays on the other one.
+fn on_server_core<T>(start: impl FnOnce() -> std::io::Result<T>) -> Result<T> {
+    let Some((server_core, load_core)) = cores() else { return Ok(start()?) };
+    pin(server_core)?;
+    let started = start();
+    pin(load_core)?;
+    Ok(started?)
+}
+
+fn pin(core: usize) -> Result<()> {
+    let mut set = CpuSet::new();
+    set.set(core);
+    Ok(sched_setaffinity(None, &set)?)
+}
