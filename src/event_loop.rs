@@ -141,6 +141,8 @@ impl EventLoop {
                 log::error!("cannot wait for events: {}", io::Error::from(error));
             }
         }
+        // Awake: telling the reader must not ring for those who are up.
+        self.bell.muffle();
         events.retain(|event| event.data.u64() != BELL);
         match reader {
             Some(reader) if !events.is_empty() => reader.wake(),
