@@ -2,6 +2,7 @@
 //! that the test moves; and the program as a process of its own, for what only a process has.
 
 mod bench;
+mod corpus;
 mod documents;
 mod edge;
 mod feed_server;

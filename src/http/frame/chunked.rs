@@ -69,8 +69,8 @@ fn crlf_line(bytes: &[u8], bytes_max: usize) -> Result<Option<&[u8]>, Status> {
 /// there is no overflow.
 fn chunk_size(line: &[u8]) -> Result<usize, Status> {
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-    let after = line[digits..].trim_ascii_start();
-    if digits == 0 || !(after.is_empty() || after[0] == b';') {
+    let after = &line[digits..];
+    if digits == 0 || !(after.is_empty() || after.trim_ascii_start().starts_with(b";")) {
         return Err(Status::BAD_REQUEST);
     }
     if digits > 8 {

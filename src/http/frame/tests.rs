@@ -240,6 +240,7 @@ fn chunks() {
         ("A\r\n0123456789\r\n0\r\n\r\n", "/ a open [0123456789] +0"),
         ("5;x=y\r\nhello\r\n0;z\r\n\r\n", "/ a open [hello] +0"),
         ("5 ;x\r\nhello\r\n0\r\n\r\n", "/ a open [hello] +0"),
+        ("5 \r\nhello\r\n0\r\n\r\n", "400"),
         ("5\r\nhello\r\n0\r\nX: y\r\n\r\nrest", "/ a open [hello] +4"),
         ("5\r\nhello\r\n0\r\nX y\r\n\r\n", "400"),
         ("5\r\nhello\r\n0\r\n: y\r\n\r\n", "400"),

@@ -1,0 +1,262 @@
+//! The raw cases of `tests/data/http`, over real sockets: each in one write, byte by byte and cut
+//! at random, with the same acceptable answers each time and a fresh client served after each.
+//! `tests/data/http/README.md` has the format.
+
+use std::fs;
+use std::net::{Shutdown, TcpStream};
+use std::path::Path;
+
+use smol::io::{AsyncReadExt, AsyncWriteExt};
+use smol::{Async, future};
+
+use crate::feed_server::run;
+use crate::rig::{Rig, configure, folder};
+
+/// One case.
+struct Case {
+    name: String,
+    bytes: Vec<u8>,
+    answers: Vec<Accepted>,
+    closes: bool,
+}
+
+/// What one answer may be.
+#[derive(Clone)]
+struct Accepted {
+    statuses: Vec<u16>,
+    has_body: bool,
+}
+
+/// What came back.
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    statuses: Vec<u16>,
+    closes: bool,
+}
+
+fn cases(name: &str) -> Vec<Case> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/http").join(name);
+    let text = fs::read_to_string(path).expect("a file of cases");
+    let blocks = text.split("\n= ").skip(1);
+    blocks.map(|block| case(block).unwrap_or_else(|| panic!("{name}: {block}"))).collect()
+}
+
+fn case(block: &str) -> Option<Case> {
+    let (name, rest) = block.split_once('\n')?;
+    let (lines, after) = rest.split_once("-> ")?;
+    let mut bytes = Vec::new();
+    for line in lines.lines() {
+        match line.strip_suffix('\\').filter(|line| !line.ends_with('\\')) {
+            Some(open) => unescape(open, &mut bytes)?,
+            None => unescape(&format!("{line}\\r\\n"), &mut bytes)?,
+        }
+    }
+    let mut answers = Vec::new();
+    let mut closes = false;
+    for word in after.lines().next()?.split(' ') {
+        let (word, times) = word.split_once('*').unwrap_or((word, "1"));
+        match word {
+            "close" => closes = true,
+            "nothing" => {}
+            _ => {
+                let bare = word.strip_prefix('H').unwrap_or(word);
+                let statuses: Option<Vec<u16>> =
+                    bare.split('|').map(|status| status.parse().ok()).collect();
+                let accepted = Accepted { statuses: statuses?, has_body: bare == word };
+                answers.extend(vec![accepted; times.parse().ok()?]);
+            }
+        }
+    }
+    Some(Case { name: name.to_owned(), bytes, answers, closes })
+}
+
+fn unescape(text: &str, bytes: &mut Vec<u8>) -> Option<()> {
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        rest = &rest[c.len_utf8()..];
+        match c {
+            '{' if rest.contains('}') && repetition(rest).is_some() => {
+                let (times, after) = repetition(rest)?;
+                for _ in 0..times {
+                    unescape(&rest[..rest.find('*')?], bytes)?;
+                }
+                rest = after;
+            }
+            '\\' => {
+                let escaped = rest.chars().next()?;
+                rest = &rest[escaped.len_utf8()..];
+                match escaped {
+                    'r' => bytes.push(b'\r'),
+                    'n' => bytes.push(b'\n'),
+                    't' => bytes.push(b'\t'),
+                    '0' => bytes.push(0),
+                    '\\' => bytes.push(b'\\'),
+                    'x' => {
+                        bytes.push(u8::from_str_radix(rest.get(..2)?, 16).ok()?);
+                        rest = &rest[2..];
+                    }
+                    _ => return None,
+                }
+            }
+            c => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    Some(())
+}
+
+/// The number of `text*number}` and what follows it.
+fn repetition(rest: &str) -> Option<(usize, &str)> {
+    let (inner, after) = rest.split_once('}')?;
+    let (_, times) = inner.split_once('*')?;
+    Some((times.parse().ok()?, after))
+}
+
+/// Sends a case in pieces that end at these places, and reads until the connection ends.
+async fn ask(rig: &Rig, case: &Case, cuts: &[usize]) -> Outcome {
+    let socket = Async::<TcpStream>::connect(rig.address).await.expect("connected");
+    socket.get_ref().set_nodelay(true).expect("set");
+    let sending = async {
+        let mut writer = &socket;
+        let mut from = 0;
+        for &to in cuts.iter().chain([&case.bytes.len()]) {
+            // A server that has heard enough may hang up.
+            let _ = writer.write_all(&case.bytes[from..to]).await;
+            from = to;
+            future::yield_now().await;
+            future::yield_now().await;
+        }
+        let _ = socket.get_ref().shutdown(Shutdown::Write);
+    };
+    let reading = async {
+        let (mut reader, mut answers) = (&socket, Vec::new());
+        let mut piece = [0; 16 * 1024];
+        while let Ok(count) = reader.read(&mut piece).await
+            && count > 0
+        {
+            answers.extend_from_slice(&piece[..count]);
+        }
+        answers
+    };
+    let ((), answers) = future::zip(sending, reading).await;
+    outcome(case, &answers)
+}
+
+/// Takes the answers apart; every byte must belong to one.
+fn outcome(case: &Case, mut bytes: &[u8]) -> Outcome {
+    let mut outcome = Outcome { statuses: Vec::new(), closes: false };
+    while !bytes.is_empty() {
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
+        let end = end.unwrap_or_else(|| panic!("{}: half an answer", case.name)) + 4;
+        let head = std::str::from_utf8(&bytes[..end]).expect("a head in ASCII");
+        bytes = &bytes[end..];
+        let status: u16 = head[9..12].parse().expect("a status");
+        if status == 100 {
+            continue;
+        }
+        let field = |name| crate::feed_server::field(head, name);
+        assert!(field("date").is_some(), "{}: no date", case.name);
+        let expected = case.answers.get(outcome.statuses.len());
+        let has_body = expected.is_none_or(|expected| expected.has_body);
+        if has_body && !matches!(status, 204 | 304) {
+            let length = field("content-length").expect("a length").parse::<usize>();
+            bytes = &bytes[length.expect("a number")..];
+        }
+        outcome.statuses.push(status);
+        outcome.closes = field("connection") == Some("close");
+    }
+    outcome
+}
+
+fn is_accepted(case: &Case, outcome: &Outcome) -> bool {
+    let mut pairs = case.answers.iter().zip(&outcome.statuses);
+    case.answers.len() == outcome.statuses.len()
+        && pairs.all(|(accepted, status)| accepted.statuses.contains(status))
+        && (case.closes == outcome.closes || outcome.statuses.is_empty())
+}
+
+/// Places to cut at: none, all (in larger steps where there are thousands), and some by chance.
+fn ways(length: usize) -> Vec<Vec<usize>> {
+    let step = length.div_ceil(400).max(1);
+    let mut ways = vec![Vec::new(), (step..length.max(1)).step_by(step).collect()];
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64 ^ length as u64;
+    for _ in 0..3 {
+        let mut cuts: Vec<usize> = (0..length.min(4))
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (state >> 33) as usize % length
+            })
+            .collect();
+        cuts.sort_unstable();
+        ways.push(cuts);
+    }
+    ways
+}
+
+fn entries(folder: &str) -> usize {
+    fs::read_dir(folder).expect("a folder of /proc").count()
+}
+
+/// Runs the cases of one file; all failures are told at once.
+fn check(file: &'static str) {
+    run(|executor| async move {
+        let folder = folder();
+        let rig = Rig::start(&executor, configure(folder.path(), ""));
+        // Whatever is opened once is open before anything is counted.
+        rig.refreshed(1).await;
+        let refresh = "POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        assert_eq!(rig.ask(refresh).await.status, 202);
+        rig.refreshed(2).await;
+        assert_eq!(rig.get("/api/v1/next").await.status, 200);
+        rig.until(|rig| rig.metrics.slab_used.get() == 0).await;
+        let before = (entries("/proc/self/fd"), entries("/proc/self/task"));
+        let mut failures = Vec::new();
+        for case in cases(file) {
+            let mut first = None;
+            for cuts in ways(case.bytes.len()) {
+                let outcome = ask(&rig, &case, &cuts).await;
+                let same = first.as_ref().is_none_or(|first| *first == outcome);
+                if !same || !is_accepted(&case, &outcome) {
+                    failures.push(format!("{}, {} cuts: {outcome:?}", case.name, cuts.len()));
+                    break;
+                }
+                first = Some(outcome);
+            }
+            assert_eq!(rig.get("/healthz").await.status, 200, "after {}", case.name);
+        }
+        assert!(failures.is_empty(), "{file}:\n{}", failures.join("\n"));
+        rig.until(|rig| rig.metrics.slab_used.get() == 0).await;
+        assert_eq!((entries("/proc/self/fd"), entries("/proc/self/task")), before);
+    });
+}
+
+#[test]
+fn there_are_hundreds_of_cases() {
+    let files = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/http"));
+    let names = files.expect("the folder").map(|file| file.expect("a file").file_name());
+    let names = names.map(|name| name.into_string().expect("a name in UTF-8"));
+    let all: usize = names.filter(|name| name.ends_with(".http")).map(|n| cases(&n).len()).sum();
+    assert!(all >= 250, "{all}");
+}
+
+macro_rules! files {
+    ($($name:ident $file:literal)*) => {
+        $(#[test]
+        fn $name() {
+            check($file);
+        })*
+    };
+}
+
+files! {
+    request_lines "request-line.http"
+    targets "target.http"
+    fields "fields.http"
+    hosts "host.http"
+    lengths "length.http"
+    transfer_encodings "transfer-encoding.http"
+    chunks "chunks.http"
+    connections "connection.http"
+    pipelining "pipelining.http"
+    smuggling "smuggling.http"
+    the_edge "edge.http"
+}
