@@ -1,9 +1,10 @@
 //! A framed message -> a request, by async-h1 on memory.
 //!
 //! Only this file knows async-h1's server half. It gets exactly one message that [`frame`] has
-//! judged, written anew: the body joined into one with a Content-Length, `Expect` and the
-//! hop-by-hop fields left out, header values that are not ASCII left out (async-h1 aborts on
-//! them; nothing that we read has any).
+//! judged, written anew: the body joined into one with a Content-Length, the Host our own (a URL
+//! is made of it, and the client's need not fit into one), `Expect` and the hop-by-hop fields
+//! left out, header values that are not ASCII left out (async-h1 aborts on them; nothing that we
+//! read has any).
 //!
 //! [`frame`]: super::frame
 
@@ -48,15 +49,12 @@ fn rewrite(message: &Message<'_, '_>, bytes: &[u8]) -> Vec<u8> {
         Body::Chunked(range) => dechunk(&bytes[range.clone()]),
         Body::Awaited => Vec::new(),
     };
-    let host = if message.host.is_empty() { b"localhost" } else { message.host };
     // `OPTIONS *` is about the server; async-h1 knows no such target.
     let path = if message.path == "*" { "/" } else { message.path };
     let query = if message.query.is_empty() { "" } else { "?" };
-    let mut text =
-        format!("{} {path}{query}{} HTTP/1.1\r\nHost: ", message.method_name, message.query,)
-            .into_bytes();
-    text.extend_from_slice(host);
-    text.extend_from_slice(b"\r\n");
+    let Message { method_name, query: after, .. } = message;
+    let request_line = format!("{method_name} {path}{query}{after} HTTP/1.1\r\n");
+    let mut text = (request_line + "Host: localhost\r\n").into_bytes();
     for field in message.headers {
         if !is_ours(field.name) && field.value.is_ascii() {
             text.extend_from_slice(field.name.as_bytes());

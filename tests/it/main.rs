@@ -7,6 +7,7 @@ mod documents;
 mod edge;
 mod feed_server;
 mod fetch;
+mod framing;
 mod generate;
 mod http;
 mod process;
