@@ -82,6 +82,7 @@ macro_rules! metrics {
 }
 
 metrics! {
+    slab_slots: Gauge "slab.slots" "connections" "Connections that there is room for";
     slab_used: Gauge "slab.used" "connections" "Connections open now";
     slab_peak: Gauge "slab.peak" "connections" "Most connections open at once";
     slab_evicted: Counter "slab.evicted" "connections" "Connections closed to make room for a new client";

@@ -69,6 +69,7 @@ impl Server {
         event_loop: Rc<EventLoop>,
     ) -> Result<Self> {
         let limits = &service.limits;
+        service.metrics.slab_slots.set(limits.slots as u64);
         for (listener, number) in listeners.iter().zip(limits.slots..) {
             let data = epoll::EventData::new_u64(number as u64);
             epoll::add(event_loop.set(), listener, data, epoll::EventFlags::IN)

@@ -3,7 +3,7 @@
 //! `tests/data/http/README.md` has the format.
 
 use std::fs;
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 
 use smol::io::{AsyncReadExt, AsyncWriteExt};
@@ -112,8 +112,8 @@ fn repetition(rest: &str) -> Option<(usize, &str)> {
 }
 
 /// Sends a case in pieces that end at these places, and reads until the connection ends.
-async fn ask(rig: &Rig, case: &Case, cuts: &[usize]) -> Outcome {
-    let socket = Async::<TcpStream>::connect(rig.address).await.expect("connected");
+async fn ask(address: SocketAddr, case: &Case, cuts: &[usize]) -> Outcome {
+    let socket = Async::<TcpStream>::connect(address).await.expect("connected");
     socket.get_ref().set_nodelay(true).expect("set");
     let sending = async {
         let mut writer = &socket;
@@ -196,6 +196,27 @@ fn entries(folder: &str) -> usize {
     fs::read_dir(folder).expect("a folder of /proc").count()
 }
 
+/// Asks every case of a file in every way; what failed, in words.
+async fn failures(address: SocketAddr, file: &str) -> Vec<String> {
+    let mut failures = Vec::new();
+    let fresh = case("fresh\nGET /healthz HTTP/1.1\nHost: localhost\n\n-> 200").expect("a case");
+    for case in cases(file) {
+        let mut first = None;
+        for cuts in ways(case.bytes.len()) {
+            let outcome = ask(address, &case, &cuts).await;
+            let same = first.as_ref().is_none_or(|first| *first == outcome);
+            if !same || !is_accepted(&case, &outcome) {
+                failures.push(format!("{}, {} cuts: {outcome:?}", case.name, cuts.len()));
+                break;
+            }
+            first = Some(outcome);
+        }
+        let after = ask(address, &fresh, &[]).await;
+        assert!(is_accepted(&fresh, &after), "after {}: {after:?}", case.name);
+    }
+    failures
+}
+
 /// Runs the cases of one file; all failures are told at once.
 fn check(file: &'static str) {
     run(|executor| async move {
@@ -209,37 +230,40 @@ fn check(file: &'static str) {
         assert_eq!(rig.get("/api/v1/next").await.status, 200);
         rig.until(|rig| rig.metrics.slab_used.get() == 0).await;
         let before = (entries("/proc/self/fd"), entries("/proc/self/task"));
-        let mut failures = Vec::new();
-        for case in cases(file) {
-            let mut first = None;
-            for cuts in ways(case.bytes.len()) {
-                let outcome = ask(&rig, &case, &cuts).await;
-                let same = first.as_ref().is_none_or(|first| *first == outcome);
-                if !same || !is_accepted(&case, &outcome) {
-                    failures.push(format!("{}, {} cuts: {outcome:?}", case.name, cuts.len()));
-                    break;
-                }
-                first = Some(outcome);
-            }
-            assert_eq!(rig.get("/healthz").await.status, 200, "after {}", case.name);
-        }
+        let failures = failures(rig.address, file).await;
         assert!(failures.is_empty(), "{file}:\n{}", failures.join("\n"));
         rig.until(|rig| rig.metrics.slab_used.get() == 0).await;
         assert_eq!((entries("/proc/self/fd"), entries("/proc/self/task")), before);
     });
 }
 
+/// The same against a program of its own: `tests/attack-cgroup.sh`.
 #[test]
-fn there_are_hundreds_of_cases() {
+#[ignore = "needs a running program: make attack-cgroup"]
+fn against_a_running_program() {
+    let running = std::env::var("CALENDARBOT_UNDER_ATTACK").expect("ADDRESS,PID");
+    let address = running.split(',').next().and_then(|it| it.parse().ok()).expect("an address");
+    for file in FILES {
+        let failures = smol::block_on(failures(address, file));
+        assert!(failures.is_empty(), "{file}:\n{}", failures.join("\n"));
+    }
+}
+
+#[test]
+fn there_are_hundreds_of_cases_and_all_are_run() {
     let files = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/http"));
     let names = files.expect("the folder").map(|file| file.expect("a file").file_name());
     let names = names.map(|name| name.into_string().expect("a name in UTF-8"));
-    let all: usize = names.filter(|name| name.ends_with(".http")).map(|n| cases(&n).len()).sum();
+    let names: Vec<String> = names.filter(|name| name.ends_with(".http")).collect();
+    assert!(names.iter().all(|name| FILES.contains(&&**name)) && names.len() == FILES.len());
+    let all: usize = FILES.iter().map(|file| cases(file).len()).sum();
     assert!(all >= 250, "{all}");
 }
 
 macro_rules! files {
     ($($name:ident $file:literal)*) => {
+        const FILES: &[&str] = &[$($file),*];
+
         $(#[test]
         fn $name() {
             check($file);

@@ -14,9 +14,9 @@ use crate::routes::WORK;
 const BINARY: &str = env!("CARGO_BIN_EXE_calendarbot");
 
 /// A running process; killed when it is dropped.
-struct Process {
-    child: Child,
-    address: SocketAddr,
+pub(crate) struct Process {
+    pub(crate) child: Child,
+    pub(crate) address: SocketAddr,
     log: BufReader<std::process::ChildStderr>,
 }
 
@@ -52,7 +52,7 @@ fn configure(folder: &Path, url: &str, further: &str) -> String {
 
 impl Process {
     /// Starts the program on a free port and reads from its log where that is.
-    fn start(folder: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
         let mut command = command(folder, &["--port", "0"]);
         command.args(arguments).stderr(Stdio::piped());
         Self::of(command)
@@ -139,7 +139,7 @@ impl Process {
 }
 
 /// A number of a JSON answer.
-fn number(body: &str, name: &str) -> u64 {
+pub(crate) fn number(body: &str, name: &str) -> u64 {
     let (_, rest) = body.split_once(&format!("\"{name}\":")).expect("the figure");
     let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().expect("a number")

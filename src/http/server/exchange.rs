@@ -18,7 +18,7 @@ enum Verdict {
     Head,
     /// A head that may be answered once its body is here.
     Body { bytes_min: usize, expects_continue: bool },
-    /// So many bytes are answered by this.
+    /// So many bytes are answered by this; none when the answer comes before their end.
     Answer(Outgoing, usize),
     /// The pipeline makes the answer.
     Wait(Asked),
@@ -114,7 +114,7 @@ impl Server {
                 match service.refuse(&asker, &message, bytes, turn) {
                     Some(outgoing) => {
                         service.metrics.http_requests.count();
-                        Verdict::Answer(outgoing, bytes.len())
+                        Verdict::Answer(outgoing, 0)
                     }
                     None => {
                         let expects_continue = message.expects_continue;
@@ -131,7 +131,7 @@ impl Server {
                 service.metrics.http_rejected.count();
                 let outgoing = service.last_words(status, "this is not a valid request", turn);
                 service.note(connection.peer, bytes, &outgoing);
-                Verdict::Answer(outgoing, bytes.len())
+                Verdict::Answer(outgoing, 0)
             }
         })
     }
@@ -222,7 +222,8 @@ impl Server {
                     connection.enter(State::Idle, self.turn.now);
                     return true;
                 }
-                let lingers = connection.linger(self.turn.now);
+                // Bytes that nobody took mean that more may be on their way.
+                let lingers = connection.filled > 0 && connection.linger(self.turn.now);
                 self.give_back_large(token);
                 if !lingers {
                     self.close(token);

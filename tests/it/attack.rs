@@ -1,0 +1,401 @@
+//! Sieges: more clients than there are slots, each as nasty as it can be, while a polite one asks
+//! again and again. `make attack` runs them against the release build.
+//!
+//! They take real time, and they are the one place where a time is asserted: that a polite client
+//! gets its answer within a second is what they are about. With `CALENDARBOT_UNDER_ATTACK` set to
+//! `ADDRESS,PID` they besiege a program that runs already (`tests/attack-cgroup.sh` does that).
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use calendarbot::clock::{Clock, Moment};
+use smol::io::{AsyncReadExt, AsyncWriteExt};
+use smol::{Async, LocalExecutor, Timer, future};
+use tempfile::TempDir;
+
+use crate::process::{Process, number};
+use crate::rig::folder;
+
+/// How long a siege lasts.
+const SIEGE: Duration = Duration::from_secs(5);
+/// The polite client asks so often.
+const POLL: Duration = Duration::from_millis(250);
+/// An answer that comes later is none.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How soon the program must be rid of its besiegers.
+const RECOVERY: Duration = Duration::from_secs(8);
+/// Besiegers beyond the number of slots.
+const SURPLUS: u64 = 200;
+/// Resident memory that a second siege may add to what the first left.
+const GROWTH_KIB: i64 = 128;
+
+/// The program under siege.
+struct Target {
+    address: SocketAddr,
+    pid: u32,
+    _process: Option<(Process, TempDir)>,
+}
+
+impl Target {
+    fn new() -> Self {
+        if let Ok(running) = std::env::var("CALENDARBOT_UNDER_ATTACK") {
+            let (address, pid) = running.split_once(',').expect("ADDRESS,PID");
+            let (address, pid) =
+                (address.parse().expect("an address"), pid.parse().expect("a pid"));
+            return Self { address, pid, _process: None };
+        }
+        let folder = folder();
+        let process = Process::start(folder.path(), &["--memory-budget", "16MiB"]);
+        let target = Self {
+            address: process.address,
+            pid: process.child.id(),
+            _process: Some((process, folder)),
+        };
+        let ready = (0..2_000).any(|_| target.get("/readyz").starts_with("HTTP/1.1 200"));
+        assert!(ready, "the demo is there");
+        target
+    }
+
+    fn get(&self, path: &str) -> String {
+        let mut socket = TcpStream::connect(self.address).expect("connected");
+        let _ = socket.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes());
+        let mut answer = String::new();
+        let _ = socket.read_to_string(&mut answer);
+        answer
+    }
+
+    /// A figure of `/stats`, by its section and name.
+    fn figure(&self, section: &str, name: &str) -> u64 {
+        let stats = self.get("/stats");
+        let (_, rest) = stats.split_once(&format!("\"{section}\":{{")).expect("the section");
+        number(rest, name)
+    }
+
+    /// A figure of `/proc/PID/status`.
+    fn status(&self, name: &str) -> i64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).expect("it lives");
+        let line = status.lines().find(|line| line.starts_with(name)).expect("a figure");
+        line.split_whitespace().nth(1).and_then(|word| word.parse().ok()).expect("a number")
+    }
+
+    fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid)).expect("it lives").count()
+    }
+
+    /// The number of slots, as `/stats` explains it: "128 slots of …".
+    fn slots(&self) -> u64 {
+        self.figure("slab", "slots")
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Attack {
+    SlowHead,
+    SlowBody,
+    SlowChunks,
+    NeverReading,
+    Flood,
+    IdleHoard,
+    SilentDeath,
+    ResetChurn,
+    GreedyPipeliner,
+    HalfOpen,
+}
+
+const GET: &[u8] = b"GET /api/v1/next HTTP/1.1\r\nHost: localhost\r\n\r\n";
+const STYLE: &[u8] = b"GET /static/page.css HTTP/1.1\r\nHost: localhost\r\n\r\n";
+const POST: &str = "POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\n\
+                    Content-Type: application/json\r\n";
+
+type Socket = Async<TcpStream>;
+
+/// Besieges with one client until it is dropped; a connection that is lost is made again.
+async fn besiege(attack: Attack, address: SocketAddr) {
+    loop {
+        if let Ok(socket) = Async::<TcpStream>::connect(address).await {
+            let _ = match attack {
+                Attack::SlowHead => drip(socket, b"GET / HTTP/1.1\r\nHost: a\r\nX: ", b"y").await,
+                Attack::SlowBody => {
+                    let head = format!("{POST}Content-Length: 60000\r\n\r\n\"");
+                    drip(socket, head.as_bytes(), b"y").await
+                }
+                Attack::SlowChunks => {
+                    let head = format!("{POST}Transfer-Encoding: chunked\r\n\r\n");
+                    drip(socket, head.as_bytes(), b"1\r\ny\r\n").await
+                }
+                Attack::NeverReading => shout(socket).await,
+                Attack::Flood => flood(socket).await,
+                Attack::IdleHoard => wait_for_the_end(socket, GET, false).await,
+                Attack::SilentDeath => wait_for_the_end(socket, b"", false).await,
+                Attack::ResetChurn => reset(socket).await,
+                Attack::GreedyPipeliner => pipeline(socket).await,
+                Attack::HalfOpen => {
+                    let head = format!("{POST}Content-Length: 9\r\n\r\n\"");
+                    wait_for_the_end(socket, &head.as_bytes()[..head.len() - 10], true).await
+                }
+            };
+        }
+        Timer::after(Duration::from_millis(10)).await;
+    }
+}
+
+async fn drip(mut socket: Socket, first: &[u8], drop: &[u8]) -> std::io::Result<()> {
+    socket.write_all(first).await?;
+    loop {
+        Timer::after(Duration::from_secs(1)).await;
+        socket.write_all(drop).await?;
+    }
+}
+
+/// Asks and asks, and never reads.
+async fn shout(mut socket: Socket) -> std::io::Result<()> {
+    loop {
+        socket.write_all(STYLE).await?;
+    }
+}
+
+async fn flood(mut socket: Socket) -> std::io::Result<()> {
+    let mut piece = vec![0; 16 * 1024];
+    loop {
+        socket.write_all(GET).await?;
+        if socket.read(&mut piece).await? == 0 {
+            return Ok(());
+        }
+        future::yield_now().await;
+    }
+}
+
+async fn wait_for_the_end(mut socket: Socket, first: &[u8], finish: bool) -> std::io::Result<()> {
+    socket.write_all(first).await?;
+    if finish {
+        socket.get_ref().shutdown(Shutdown::Write)?;
+    }
+    let mut piece = vec![0; 4096];
+    while socket.read(&mut piece).await? > 0 {}
+    Ok(())
+}
+
+async fn reset(mut socket: Socket) -> std::io::Result<()> {
+    socket.write_all(&GET[..20]).await?;
+    rustix::net::sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
+    Ok(())
+}
+
+/// A hundred requests in one packet, and the answers read in sips.
+async fn pipeline(socket: Socket) -> std::io::Result<()> {
+    let requests = GET.repeat(100);
+    let asking = async {
+        loop {
+            (&socket).write_all(&requests).await?;
+        }
+    };
+    let sipping = async {
+        let mut sip = [0; 512];
+        loop {
+            Timer::after(Duration::from_millis(50)).await;
+            if (&socket).read(&mut sip).await? == 0 {
+                return Ok(());
+            }
+        }
+    };
+    future::or(asking, sipping).await
+}
+
+/// What the polite client saw.
+#[derive(Default)]
+struct Polite {
+    asked: u32,
+    answered: u32,
+    slowest: Duration,
+}
+
+/// Asks on a connection of its own each time, in a thread of its own: the besiegers must not slow
+/// down the one who measures.
+fn ask_politely(address: SocketAddr, until: &AtomicBool) -> Polite {
+    let clock = Clock::system(None);
+    let mut seen = Polite::default();
+    while !until.load(Ordering::Relaxed) {
+        smol::block_on(Timer::after(POLL));
+        let began = clock.now();
+        seen.asked += 1;
+        let answer = TcpStream::connect_timeout(&address, PATIENCE).and_then(|mut socket| {
+            socket.set_read_timeout(Some(PATIENCE))?;
+            socket.write_all(GET)?;
+            let mut status = [0; 12];
+            socket.read_exact(&mut status)?;
+            Ok(status)
+        });
+        let took = clock.now().since(began);
+        seen.slowest = seen.slowest.max(took);
+        seen.answered +=
+            u32::from(answer.is_ok_and(|it| &it == b"HTTP/1.1 200") && took < PATIENCE);
+    }
+    seen
+}
+
+/// One siege; the memory that is left after it, in KiB.
+fn siege(target: &Target, attack: Attack) -> i64 {
+    let clients = target.slots() + SURPLUS;
+    let (evicted, refused) = (target.figure("slab", "evicted"), target.figure("slab", "refused"));
+    let is_over = Arc::new(AtomicBool::new(false));
+    let polite = thread::spawn({
+        let (is_over, address) = (Arc::clone(&is_over), target.address);
+        move || ask_politely(address, &is_over)
+    });
+    let executor = Rc::new(LocalExecutor::new());
+    smol::block_on(executor.run(async {
+        let besiegers: Vec<_> =
+            (0..clients).map(|_| executor.spawn(besiege(attack, target.address))).collect();
+        Timer::after(SIEGE).await;
+        assert!(target.status("Threads") <= 4, "{} threads", target.status("Threads"));
+        drop(besiegers);
+    }));
+    is_over.store(true, Ordering::Relaxed);
+    let polite = polite.join().expect("the polite client");
+    let recovered = recover(target);
+    let rss = target.status("VmRSS");
+    println!(
+        "{:<16} {:>3} of {:>3} answered, slowest {:>6.1?}, {:>6} evicted, {:>4} refused, \
+         over after {:>6.1?}, RSS {rss} KiB",
+        format!("{attack:?}"),
+        polite.answered,
+        polite.asked,
+        polite.slowest,
+        target.figure("slab", "evicted") - evicted,
+        target.figure("slab", "refused") - refused,
+        recovered,
+    );
+    assert!(polite.asked >= 8, "the polite client hardly asked");
+    assert!(polite.answered * 100 >= polite.asked * 95, "{} of {}", polite.answered, polite.asked);
+    rss
+}
+
+/// Waits until the program has nobody but us.
+fn recover(target: &Target) -> Duration {
+    let clock = Clock::system(None);
+    let began: Moment = clock.now();
+    loop {
+        let spent = clock.now().since(began);
+        if target.figure("slab", "used") <= 2 {
+            return spent;
+        }
+        assert!(spent < RECOVERY, "besieged for {spent:.1?} after the siege");
+        smol::block_on(Timer::after(Duration::from_millis(50)));
+    }
+}
+
+fn withstand(attack: Attack) {
+    let target = Target::new();
+    recover(&target);
+    let descriptors = target.descriptors();
+    let (first, second) = (siege(&target, attack), siege(&target, attack));
+    assert!(second - first <= GROWTH_KIB, "{} KiB more the second time", second - first);
+    let left = target.descriptors();
+    assert!(left <= descriptors + 2, "{descriptors} descriptors before, {left} after");
+}
+
+macro_rules! attacks {
+    ($($name:ident $attack:ident)*) => {
+        $(#[test]
+        #[ignore = "a siege, not a check: make attack"]
+        fn $name() {
+            withstand(Attack::$attack);
+        })*
+    };
+}
+
+attacks! {
+    slow_head SlowHead
+    slow_body SlowBody
+    slow_chunks SlowChunks
+    never_reading NeverReading
+    flood_of_requests Flood
+    idle_hoard IdleHoard
+    silent_death SilentDeath
+    reset_churn ResetChurn
+    greedy_pipeliner GreedyPipeliner
+    half_open HalfOpen
+}
+
+/// A long life in a minute: nothing is kept of a request.
+#[test]
+#[ignore = "a siege, not a check: make attack"]
+fn two_hundred_thousand_requests_leave_nothing_behind() {
+    const REQUESTS: usize = 200_000;
+    const WARM_UP: usize = 20_000;
+    const CLIENTS: usize = 32;
+    const GROWTH_KIB: i64 = 32;
+    let target = Target::new();
+    let kinds: Vec<(String, u16)> = [
+        ("GET / HTTP/1.1", 200),
+        ("GET /api/v1/next HTTP/1.1", 200),
+        ("GET /api/v1/events?limit=20 HTTP/1.1", 200),
+        ("GET /api/v1/calendars HTTP/1.1", 200),
+        ("GET /nothing HTTP/1.1", 404),
+        ("GET /static/page.css HTTP/1.1\r\nIf-None-Match: *", 304),
+        ("GET /static/page.css HTTP/1.1\r\nAccept-Encoding: gzip", 200),
+        ("OPTIONS /stats HTTP/1.1", 204),
+        ("POST /nothing HTTP/1.1", 404),
+        ("GET /stats HTTP/1.1", 200),
+    ]
+    .map(|(head, status)| (format!("{head}\r\nHost: localhost\r\n\r\n"), status))
+    .into();
+    let run = |requests: usize| {
+        let executor = Rc::new(LocalExecutor::new());
+        let kinds = Rc::new(kinds.clone());
+        smol::block_on(executor.run(async {
+            let clients: Vec<_> = (0..CLIENTS)
+                .map(|client| {
+                    let (kinds, address) = (Rc::clone(&kinds), target.address);
+                    executor.spawn(async move {
+                        let mut socket =
+                            Async::<TcpStream>::connect(address).await.expect("connected");
+                        for turn in 0..requests / CLIENTS {
+                            let (request, status) = &kinds[(client + turn) % kinds.len()];
+                            exchange(&mut socket, request, *status).await;
+                        }
+                    })
+                })
+                .collect();
+            for client in clients {
+                client.await;
+            }
+        }));
+        recover(&target);
+        target.status("VmRSS")
+    };
+    let before = run(WARM_UP);
+    let after = run(REQUESTS);
+    println!("{REQUESTS} requests: RSS {before} -> {after} KiB");
+    assert!(after - before <= GROWTH_KIB, "{} KiB", after - before);
+}
+
+/// One request and its whole answer.
+async fn exchange(socket: &mut Socket, request: &str, status: u16) {
+    socket.write_all(request.as_bytes()).await.expect("sent");
+    let (mut answer, mut piece) = (Vec::new(), [0; 16 * 1024]);
+    loop {
+        let count = socket.read(&mut piece).await.expect("an answer");
+        assert!(count > 0, "the connection ended");
+        answer.extend_from_slice(&piece[..count]);
+        let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") else {
+            continue;
+        };
+        let head = std::str::from_utf8(&answer[..end]).expect("ASCII");
+        assert_eq!(head[9..12].parse(), Ok(status), "{request}");
+        let length = crate::feed_server::field(head, "content-length");
+        let length = match status {
+            204 | 304 => 0,
+            _ => length.expect("a length").parse().expect("a number"),
+        };
+        if answer.len() >= end + 4 + length {
+            return;
+        }
+    }
+}
