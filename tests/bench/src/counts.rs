@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::Result;
 use crate::load::{self, End, Plan};
-use crate::server::{Kind, Server, Setting};
+use crate::server::{Kind, Server, Setting, dies_with_parent};
 
 /// Clients with a request under way at once.
 pub const CONNECTIONS: usize = 64;
@@ -102,7 +102,9 @@ fn strace(
 ) -> Result<f64> {
     let scratch = tempfile::tempdir()?;
     let out = scratch.path().join("strace");
-    let wrapper = ["strace", "-f", "-c", "-o", &out.display().to_string()].map(str::to_owned);
+    let strace = ["strace", "-f", "-c", "-o", &out.display().to_string()].map(str::to_owned);
+    // What strace has started would otherwise outlive it.
+    let wrapper = [&strace[..], &dies_with_parent()].concat();
     difference(requests, |requests| {
         let server = Server::start(kind, setting, &wrapper)?;
         ask(&server, setting, requests, connections, interval)?;

@@ -61,7 +61,7 @@ impl Server {
         // Nobody else takes a port that the kernel has just given out, though they could.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let words = kind.command(setting, address, folder.path())?;
-        let words = [wrapper, &words].concat();
+        let words = [&dies_with_parent()[..], wrapper, &words].concat();
         let (program, arguments) = words.split_first().ok_or("no program")?;
         let log = File::create(folder.path().join("log"))?;
         let mut command = Command::new(program);
@@ -185,6 +185,13 @@ pub fn installed(name: &str) -> Option<PathBuf> {
     let further = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
     let mut places = std::env::split_paths(&folders).chain(further);
     places.find_map(|folder| Some(folder.join(name)).filter(|path| path.is_file()))
+}
+
+/// What a command begins with so that it never outlives this process, however that ends.
+pub fn dies_with_parent() -> Vec<String> {
+    let setpriv = installed("setpriv").map(|program| program.display().to_string());
+    let options = ["--pdeathsig", "KILL"].map(str::to_owned);
+    setpriv.into_iter().flat_map(|program| [program].into_iter().chain(options.clone())).collect()
 }
 
 /// The cores of server and load: the first two that this process may use at its start.
