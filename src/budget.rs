@@ -111,6 +111,7 @@ fn http_limits(budget_bytes: usize) -> HttpLimits {
     let chunk_overhead_bytes_max = 4 * KIB;
     HttpLimits {
         slots,
+        backlog: 4 * slots,
         recent_heads: 16,
         recent_head_bytes_max: KIB,
         listeners_max: 4,

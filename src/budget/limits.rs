@@ -28,6 +28,9 @@ pub struct Limits {
 pub struct HttpLimits {
     /// Connections open at once; each has a slot that is allocated at start.
     pub slots: usize,
+    /// Clients that the kernel holds for each socket until they are accepted. When it is full,
+    /// clients believe to be connected that are not, and try again for seconds.
+    pub backlog: usize,
     /// Requests for views that are known by their bytes.
     pub recent_heads: usize,
     /// A longer one is looked at anew each time.

@@ -1,7 +1,8 @@
 //! One client's connection.
 //!
 //! ```text
-//!           first byte          head ends, body under way      refused by its head
+//!                    accepted
+//!           first byte  │       head ends, body under way      refused by its head
 //!   ┌─ Idle ─────────> Head ──────────────────────────> Body ─────────────────┐
 //!   │   ^               │ message whole                   │ message whole     │
 //!   │   │               └────────────────┬────────────────┘                   │
@@ -30,9 +31,10 @@ use crate::clock::Moment;
 
 /// Where a connection stands.
 pub enum State {
-    /// Between two requests, or before the first; the buffer is empty.
+    /// Between two requests; the buffer is empty.
     Idle,
-    /// Part of a head is in the buffer.
+    /// Part of a head is in the buffer, or the first has not begun: who has just come is not who
+    /// has been idle, and does not make room for the next.
     Head,
     /// A good head is in the buffer, and part of the body.
     Body {
@@ -112,7 +114,7 @@ impl Connection {
         Self {
             socket,
             peer,
-            state: State::Idle,
+            state: State::Head,
             since: now,
             large: None,
             filled: 0,

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 use listenfd::ListenFd;
 use rustix::net::{
-    RecvFlags, SendFlags, Shutdown, SocketFlags, acceptfrom_with, recv, send, shutdown, sockopt,
+    RecvFlags, SendFlags, Shutdown, SocketFlags, acceptfrom_with, listen, recv, send, shutdown,
+    sockopt,
 };
 
 use super::peer::Peer;
@@ -197,6 +198,8 @@ impl Listener {
         limits: &HttpLimits,
     ) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&socket, true)?;
+        // A second time: the library's own length of the queue is 128.
+        listen(&socket, i32::try_from(limits.backlog).unwrap_or(i32::MAX))?;
         sockopt::set_socket_recv_buffer_size(&socket, limits.socket_receive_bytes)?;
         sockopt::set_socket_send_buffer_size(&socket, limits.socket_send_bytes)?;
         Ok(Self { socket, address, is_bound_here })

@@ -280,7 +280,8 @@ fn who_dawdles_is_closed_in_time() {
     run(|executor| async move {
         let (rig, _folder) = demo(&executor);
         for (sent, seconds) in [
-            ("", 15),
+            ("", 10),
+            (GET, 15),
             ("GET / HTTP/1.1\r\n", 10),
             (
                 "POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
@@ -295,6 +296,9 @@ fn who_dawdles_is_closed_in_time() {
             rig.until(|rig| rig.metrics.slab_used.get() == 1).await;
             if !sent.is_empty() {
                 rig.until(|rig| rig.metrics.http_bytes_in.get() == want).await;
+            }
+            if sent == GET {
+                assert_eq!(client.response().await.expect("an answer").status, 200);
             }
             let closed = rig.metrics.deadline_closed.get();
             for _ in 0..seconds - 2 {

@@ -101,7 +101,8 @@ impl Server {
         let idle: Vec<Token> = self
             .slab
             .iter()
-            .filter(|(_, tenant)| matches!(tenant.state, State::Idle))
+            .filter(|(_, tenant)| tenant.filled == 0)
+            .filter(|(_, tenant)| matches!(tenant.state, State::Idle | State::Head))
             .map(|(token, _)| token)
             .collect();
         idle.into_iter().for_each(|token| self.close(token));
