@@ -128,6 +128,7 @@ fn http_limits(budget_bytes: usize) -> HttpLimits {
         chunk_overhead_bytes_max,
         socket_receive_bytes: 2 * KIB,
         socket_send_bytes: 8 * KIB,
+        grace_time: Duration::from_secs(1),
         head_time: Duration::from_secs(10),
         body_time: Duration::from_secs(20),
         write_time: Duration::from_secs(10),

@@ -64,6 +64,8 @@ pub struct HttpLimits {
     pub socket_receive_bytes: usize,
     /// `SO_SNDBUF` of each connection, as asked for; the kernel doubles it.
     pub socket_send_bytes: usize,
+    /// Who has been in a state for less than this is not slow.
+    pub grace_time: Duration,
     /// From the first byte of a request to the end of its head.
     pub head_time: Duration,
     /// From the end of the head to the end of the body.

@@ -166,16 +166,21 @@ impl Connection {
         }
     }
 
-    /// Who goes first when a new client needs a slot: the lower, the sooner. `None` is never
-    /// evicted: its answer is being made.
-    pub fn eviction_rank(&self) -> Option<u8> {
-        match &self.state {
-            State::Lingering { .. } => Some(0),
-            State::Idle => Some(1),
-            State::Head => Some(2),
-            State::Body { .. } => Some(3),
-            State::Writing(_) => Some(4),
-            State::Answering(_) => None,
+    /// Who goes first when a new client needs a slot: the lower, the sooner, and within a rank the
+    /// longest in its state. Who is slow goes before who is not; of those that are not, who has
+    /// been given most goes first. `None` is never evicted: its answer is being made.
+    pub fn eviction_rank(&self, now: Moment, limits: &HttpLimits) -> Option<u8> {
+        let is_slow = now.since(self.since) >= limits.grace_time;
+        match (&self.state, is_slow) {
+            (State::Lingering { .. }, _) => Some(0),
+            (State::Idle, _) => Some(1),
+            (State::Head, true) => Some(2),
+            (State::Body { .. }, true) => Some(3),
+            (State::Writing(_), true) => Some(4),
+            (State::Writing(_), false) => Some(5),
+            (State::Body { .. }, false) => Some(6),
+            (State::Head, false) => Some(7),
+            (State::Answering(_), _) => None,
         }
     }
 

@@ -242,6 +242,7 @@ fn errors_of_a_feed() {
     let headers = "c.toml:4: `headers` is (hidden); allowed: a table of at most 16 texts, \
                    X-Name = \"value\", that the HTTP client does not set itself";
     with("headers = { Host = 'x' }", headers);
+    with("headers = { Range = 'bytes=0-' }", headers);
     with("headers = { Authorization = 'x' }", headers);
     with("headers = { 'a b' = 'x' }", headers);
     with("headers = { A = \"x\\r\\nB: y\" }", headers);

@@ -53,17 +53,23 @@ impl Server {
             epoll::add(epoll, &socket, data, epoll::EventFlags::IN)?;
             Ok::<_, rustix::io::Errno>(Connection::new(socket, peer, now))
         });
-        if let Some(Err(error)) = let_to {
-            self.service.metrics.accept_errors.count();
-            log::warn!("cannot watch a client's socket: {error}");
-        }
         self.count_slots();
+        match let_to {
+            // Its request is most often here already.
+            Some(Ok(token)) => self.on_event(token, epoll::EventFlags::IN),
+            Some(Err(error)) => {
+                self.service.metrics.accept_errors.count();
+                log::warn!("cannot watch a client's socket: {error}");
+            }
+            None => {}
+        }
     }
 
     /// Closes whoever has the least claim to a slot, the longest in its state first.
     fn evict_one(&mut self) -> bool {
+        let (now, limits) = (self.turn.now, &self.service.limits);
         let ranked = self.slab.iter().filter_map(|(token, tenant)| {
-            tenant.eviction_rank().map(|rank| ((rank, tenant.since), token))
+            tenant.eviction_rank(now, limits).map(|rank| ((rank, tenant.since), token))
         });
         let Some((_, token)) = ranked.min_by_key(|(key, _)| *key) else { return false };
         self.service.metrics.slab_evicted.count();
