@@ -34,8 +34,9 @@ use crate::ical::Window;
 use crate::ical::component::{Component, Item, NotACalendar, Reader};
 use crate::metrics::Metrics;
 
-/// How often a feed's window is compared with today.
-const SLIDE_INTERVAL: Duration = Duration::from_secs(3600);
+/// A feed's window is compared with today at least this often. The wall clock alone tells: it
+/// jumps when the network sets it, and stands at yesterday after a pause.
+const SLIDE_INTERVAL: Duration = Duration::from_secs(300);
 /// Reasons for skipping that are kept for people to read.
 const REASONS_MAX: usize = 10;
 /// No failure is tried again sooner.
@@ -87,21 +88,23 @@ impl Refresher {
     /// Keeps one feed fresh until the task is dropped.
     pub async fn run(&self, feed: Rc<Feed>) {
         let mut due = Some(self.clock.now());
-        let mut slide_due = self.clock.now() + SLIDE_INTERVAL;
+        let mut slide_due = self.clock.now();
+        let mut slid_to = None;
         // When a connection that the last refresh left behind has waited long enough.
         let mut expiry = None;
         let mut failures = 0;
         loop {
-            let wake = [due, Some(slide_due), expiry].into_iter().flatten().min();
-            let nudged = self.wait(&feed, wake.unwrap_or(slide_due)).await;
+            let wake = [due, expiry].into_iter().flatten().fold(slide_due, Moment::min);
+            let nudged = self.wait(&feed, wake).await;
             if expiry.is_some_and(|expiry| expiry <= self.clock.now()) {
                 self.outbound.close_expired();
                 expiry = None;
             }
-            // Midnight comes for a feed whose server is down, too.
-            if slide_due <= self.clock.now() {
-                self.slide(&feed).await;
-                slide_due = self.clock.now() + SLIDE_INTERVAL;
+            // Midnight comes for a feed whose server is down or has nothing new, too.
+            slide_due = self.clock.now() + SLIDE_INTERVAL;
+            let window = self.window();
+            if slid_to != Some(window) && self.slide(&feed).await {
+                slid_to = Some(window);
             }
             if !nudged && due.is_none_or(|due| due > self.clock.now()) {
                 continue;
@@ -269,23 +272,29 @@ impl Refresher {
     }
 
     async fn publish(&self, feed: i64, fetched: Option<FetchedFacts>) -> Result<Published> {
-        let zone = self.feeds.zone();
-        let window = window_around(self.clock.wall(), &zone, &self.limits);
-        let publication = Publication { feed, fetched, default_zone: zone, window };
+        let (default_zone, window) = (self.feeds.zone(), self.window());
+        let publication = Publication { feed, fetched, default_zone, window };
         let limits = self.limits.feed.clone();
         self.database
             .write(move |connection| store::publish(connection, &publication, &limits))
             .await
     }
 
-    /// Moves the window to today; writes nothing on a day on which that was done.
-    async fn slide(&self, feed: &Feed) {
+    fn window(&self) -> Window {
+        window_around(self.clock.wall(), &self.feeds.zone(), &self.limits)
+    }
+
+    /// Moves the window to today; writes nothing on a day on which that was done. False when it
+    /// is to be tried again.
+    async fn slide(&self, feed: &Feed) -> bool {
         let id = feed.remembered.borrow().id;
-        match self.publish(id, None).await {
+        let published = self.publish(id, None).await;
+        match &published {
             Ok(published) if published.changed => self.feeds.changed(),
             Ok(_) => {}
             Err(error) => log::error!("feed `{}`: cannot move its window: {error}", feed.name),
         }
+        published.is_ok()
     }
 }
 

@@ -9,6 +9,8 @@ use crate::rig::{Rig, configure, folder, toml};
 use crate::routes::WORK;
 
 const INTERVAL: Duration = Duration::from_secs(300);
+const DAILY: &str = "BEGIN:VEVENT\r\nUID:daily\r\nDTSTART:20260101T080000Z\r\n\
+                     RRULE:FREQ=DAILY\r\nSUMMARY:Daily\r\nEND:VEVENT\r\n";
 
 fn event(uid: &str, summary: &str) -> String {
     format!(
@@ -246,9 +248,7 @@ fn a_reload_takes_over_feeds_and_zone_and_keeps_connections() {
 #[test]
 fn the_day_turns_without_a_refetch() {
     run(|executor| async move {
-        let daily = "BEGIN:VEVENT\r\nUID:daily\r\nDTSTART:20260101T080000Z\r\nRRULE:FREQ=DAILY\r\n\
-                     SUMMARY:Daily\r\nEND:VEVENT\r\n";
-        let script = Script::new().ics("/a.ics", &calendar(daily)).status("/a.ics", 503);
+        let script = Script::new().ics("/a.ics", &calendar(DAILY)).status("/a.ics", 503);
         let server = FeedServer::start(&executor, script);
         let folder = folder();
         let rig =
@@ -273,6 +273,37 @@ fn the_day_turns_without_a_refetch() {
         }
         assert!(body.contains("Daily"), "the window has moved: {body}");
         assert_eq!(rig.metrics.refreshes.get(), 1);
+    });
+}
+
+/// A program that was off for a season, and one whose clock the network sets after the start, move
+/// their windows although the server has nothing new, or nothing at all.
+#[test]
+fn the_window_follows_a_clock_that_jumps() {
+    run(|executor| async move {
+        let cases =
+            [("off, then 304", true, 304), ("off, then 503", true, 503), ("set", false, 304)];
+        for (case, is_off, status) in cases {
+            let script = Script::new().ics("/a.ics", &calendar(DAILY)).etag("\"one\"");
+            let server = FeedServer::start(&executor, script);
+            let folder = folder();
+            let config = configure(folder.path(), &toml(&[("a", server.url("/a.ics"))]));
+            let mut rig = Rig::start(&executor, config.clone());
+            rig.refreshed(1).await;
+            server.set(Script::new().status("/a.ics", status));
+            if is_off {
+                rig.stop().await;
+                rig = Rig::start_at(&executor, config, "2026-04-05T08:50:00+02:00");
+            } else {
+                rig.clock.set_wall("2026-04-05T08:45:00+02:00".parse().expect("a time"));
+                rig.advance(INTERVAL);
+            }
+            let attempts =
+                |rig: &Rig| rig.metrics.refreshes.get() + rig.metrics.refreshes_failed.get();
+            let wanted = if is_off { 1 } else { 2 };
+            rig.until(|rig| attempts(rig) == wanted).await;
+            assert_eq!(rig.get("/api/v1/next").await.json("title"), "Daily", "{case}");
+        }
     });
 }
 
