@@ -11,8 +11,10 @@
 //! read in small pieces, each parsed and handed on before the next one is read, so that one
 //! component at a time is in memory, and the loop turns between two pieces.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -192,10 +194,7 @@ impl Refresher {
                 let today = self.clock.wall().to_zoned_datetime(zone.clone()).date();
                 Body::Text(demo::calendar(today, zone.iana_name().unwrap_or("UTC")).into(), 0)
             }
-            Origin::File(path) => {
-                let unusable = |error| Failure::passing(format!("cannot open its file: {error}"));
-                Body::File(File::open(path).map_err(unusable)?)
-            }
+            Origin::File(path) => Body::File(open_file(path)?),
             Origin::Server(server) => {
                 let request = fetch::Request {
                     url: &server.url,
@@ -354,6 +353,21 @@ fn window_around(now: Timestamp, zone: &TimeZone, limits: &Limits) -> Window {
         start: midnight(today.saturating_sub(past)),
         end: midnight(today.saturating_add(future)),
     }
+}
+
+/// Opens a regular file and nothing else: a FIFO or a device could keep everybody waiting, at
+/// the opening unless that is told not to block.
+fn open_file(path: &Path) -> Result<File, Failure> {
+    let unusable = |error| Failure::passing(format!("cannot open its file: {error}"));
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)
+        .map_err(unusable)?;
+    if !file.metadata().map_err(unusable)?.is_file() {
+        return Err(Failure::passing("its file is not a regular file"));
+    }
+    Ok(file)
 }
 
 /// A body, wherever it comes from.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use smol::future;
 
 use crate::feed_server::{FeedServer, Reply, Script, Step, field, run};
@@ -340,6 +341,27 @@ fn a_connection_is_kept_for_half_a_minute_and_not_at_all_without_pooling() {
             server.closed(server.connections() - kept as usize).await;
             rig.advance(Duration::from_secs(30));
             server.closed(server.connections()).await;
+        }
+    });
+}
+
+/// Opening or reading one of these could wait for somebody who never comes, and all would wait.
+#[test]
+fn only_a_regular_file_is_read() {
+    run(|executor| async move {
+        let folder = folder();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let (fifo, directory) = (path("fifo"), path("directory"));
+        let mode = Mode::RUSR | Mode::WUSR;
+        mknodat(CWD, &fifo, FileType::Fifo, mode, 0).expect("a FIFO");
+        std::fs::create_dir(&directory).expect("a directory");
+        for file in [fifo, directory, "/dev/zero".to_owned()] {
+            let text = format!("[[feeds]]\nname = \"a\"\nfile = \"{file}\"\n");
+            let rig = Rig::start(&executor, configure(folder.path(), &text));
+            rig.failed(1).await;
+            let error = rig.feeds.list()[0].status(rig.clock.wall()).last_error;
+            assert_eq!(error.as_deref(), Some("its file is not a regular file"), "{file}");
+            rig.stop().await;
         }
     });
 }
