@@ -1,7 +1,7 @@
 //! Keeping feeds fresh: when each is due, and one refresh from end to end.
 //!
 //! ```text
-//!            due or nudged            304, or published
+//!       due, or nudged in time        304, or published
 //!   Waiting ──────────────> Refreshing ────────────────> Waiting, an interval
 //!      ^                        │
 //!      └── backing off, jitter ─┘ failed: the old data stays, stale, with its age and the reason
@@ -89,15 +89,18 @@ enum Retry {
 impl Refresher {
     /// Keeps one feed fresh until the task is dropped.
     pub async fn run(&self, feed: Rc<Feed>) {
-        let mut due = Some(self.clock.now());
+        // A start is a wish like any other, and so is a reload.
+        let mut due = Some(feed.nudge_due(self.clock.now()));
         let mut slide_due = self.clock.now();
         let mut slid_to = None;
         // When a connection that the last refresh left behind has waited long enough.
         let mut expiry = None;
-        let mut failures = 0;
         loop {
             let wake = [due, expiry].into_iter().flatten().fold(slide_due, Moment::min);
-            let nudged = self.wait(&feed, wake).await;
+            if self.wait(&feed, wake).await {
+                let nudge_due = feed.nudge_due(self.clock.now());
+                due = Some(due.map_or(nudge_due, |due| due.min(nudge_due)));
+            }
             if expiry.is_some_and(|expiry| expiry <= self.clock.now()) {
                 self.outbound.close_expired();
                 expiry = None;
@@ -108,22 +111,28 @@ impl Refresher {
             if slid_to != Some(window) && self.slide(&feed).await {
                 slid_to = Some(window);
             }
-            if !nudged && due.is_none_or(|due| due > self.clock.now()) {
+            if due.is_none_or(|due| due > self.clock.now()) {
                 continue;
             }
             let permit = self.permits.acquire().await;
+            feed.no_nudge_before.set(self.clock.now() + self.limits.refresh.nudge_interval);
             let outcome = self.refresh(&feed).await;
             drop(permit);
             expiry = Some(self.clock.now() + self.limits.refresh.outbound_idle_time);
             let wait = match outcome {
                 Ok(outcome) => {
-                    failures = 0;
+                    feed.failures.set(0);
                     self.succeed(&feed, outcome);
                     Some(feed.interval)
                 }
                 Err(failure) => {
-                    failures += 1;
-                    let wait = wait_after(failure.retry, failures, &self.limits.refresh);
+                    feed.failures.set(feed.failures.get().saturating_add(1));
+                    let limits = &self.limits.refresh;
+                    let wait = wait_after(failure.retry, feed.failures.get(), limits);
+                    if let Retry::After(wait) = failure.retry {
+                        let allowed = self.clock.now() + wait;
+                        feed.no_nudge_before.set(feed.no_nudge_before.get().max(allowed));
+                    }
                     self.fail(&feed, failure.text, wait);
                     wait
                 }
@@ -135,7 +144,7 @@ impl Refresher {
         }
     }
 
-    /// True when somebody asked for a refresh before `wake`.
+    /// True when somebody wished for a refresh before `wake`.
     async fn wait(&self, feed: &Feed, wake: Moment) -> bool {
         let nudged = async { feed.nudge.1.recv().await.is_ok() };
         let slept = async {

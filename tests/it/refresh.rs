@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use calendarbot::config::Config;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use smol::future;
 
@@ -331,11 +332,11 @@ fn a_connection_is_kept_for_half_a_minute_and_not_at_all_without_pooling() {
         for (flag, kept) in [("true", 1), ("false", 0)] {
             let server = FeedServer::start(&executor, Script::new().ics("/a.ics", WORK));
             let folder = folder();
-            let text = toml(&[("a", server.url("/a.ics"))])
-                .replace("[[feeds]]", &format!("[flags]\nconnection_pooling = {flag}\n[[feeds]]"));
+            // So small a budget refreshes one feed after the other.
+            let text = "memory_budget = \"12MiB\"\n".to_owned()
+                + &toml(&[("a", server.url("/a.ics")), ("b", server.url("/a.ics"))])
+                + &format!("[flags]\nconnection_pooling = {flag}\n");
             let rig = Rig::start(&executor, configure(folder.path(), &text));
-            rig.refreshed(1).await;
-            rig.feeds.nudge_all();
             rig.refreshed(2).await;
             assert_eq!(rig.metrics.outbound_reused.get(), kept);
             server.closed(server.connections() - kept as usize).await;
@@ -362,6 +363,47 @@ fn only_a_regular_file_is_read() {
             let error = rig.feeds.list()[0].status(rig.clock.wall()).last_error;
             assert_eq!(error.as_deref(), Some("its file is not a regular file"), "{file}");
             rig.stop().await;
+        }
+    });
+}
+
+/// What asks for a refresh: each of these can be had in any number.
+async fn wish(rig: &Rig, config: &Config, is_reload: bool) {
+    if is_reload {
+        rig.reload(config.clone()).await;
+    } else {
+        let post = "POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\n\
+                    Content-Type: application/json\r\nContent-Length: 0\r\n\r\n";
+        assert_eq!(rig.ask(post).await.status, 202);
+    }
+    for _ in 0..100 {
+        future::yield_now().await;
+    }
+}
+
+#[test]
+fn no_wish_comes_before_the_server_lets_it() {
+    run(|executor| async move {
+        let too_many = || Reply::answer(429, &[("Retry-After", "3600")], "");
+        let unavailable = || Reply::answer(503, &[], "");
+        let cases =
+            [(too_many(), false, 3600), (too_many(), true, 3600), (unavailable(), false, 30)];
+        for (reply, is_reload, wait) in cases {
+            let server = FeedServer::start(&executor, Script::new().reply("/a.ics", reply));
+            let folder = folder();
+            let config = configure(folder.path(), &toml(&[("a", server.url("/a.ics"))]));
+            let rig = Rig::start(&executor, config.clone());
+            rig.failed(1).await;
+            for _ in 0..10 {
+                wish(&rig, &config, is_reload).await;
+            }
+            assert_eq!(server.requests().len(), 1, "at once");
+            rig.advance(Duration::from_secs(wait));
+            // A reload would break off the attempt that is due now by itself.
+            rig.feeds.nudge_all();
+            rig.failed(2).await;
+            wish(&rig, &config, is_reload).await;
+            assert_eq!(server.requests().len(), 2, "after {wait} s");
         }
     });
 }
