@@ -223,13 +223,8 @@ impl Refresher {
             }
         };
         let read = self.stage(id, &mut body).await?;
-        let facts = FetchedFacts {
-            at: self.clock.wall().as_second(),
-            etag: body.etag(),
-            last_modified: body.last_modified(),
-            ..read
-        };
-        let published = self.publish(id, Some(facts.clone())).await?;
+        let facts = FetchedFacts { etag: body.etag(), last_modified: body.last_modified(), ..read };
+        let published = self.publish(id, Some(facts.clone()), Some(self.clock.wall())).await?;
         let mut remembered = feed.remembered.borrow_mut();
         remembered.etag = facts.etag;
         remembered.last_modified = facts.last_modified;
@@ -279,9 +274,14 @@ impl Refresher {
         self.database.write(move |connection| store::stage(connection, id, &components)).await
     }
 
-    async fn publish(&self, feed: i64, fetched: Option<FetchedFacts>) -> Result<Published> {
+    async fn publish(
+        &self,
+        feed: i64,
+        fetched: Option<FetchedFacts>,
+        checked_at: Option<Timestamp>,
+    ) -> Result<Published> {
         let (default_zone, window) = (self.feeds.zone(), self.window());
-        let publication = Publication { feed, fetched, default_zone, window };
+        let publication = Publication { feed, fetched, checked_at, default_zone, window };
         let limits = self.limits.feed.clone();
         self.database
             .write(move |connection| store::publish(connection, &publication, &limits))
@@ -296,7 +296,8 @@ impl Refresher {
     /// is to be tried again.
     async fn slide(&self, feed: &Feed) -> bool {
         let id = feed.remembered.borrow().id;
-        let published = self.publish(id, None).await;
+        let checked_at = feed.status.borrow().last_success;
+        let published = self.publish(id, None, checked_at).await;
         match &published {
             Ok(published) if published.changed => self.feeds.changed(),
             Ok(_) => {}

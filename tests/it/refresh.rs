@@ -5,6 +5,7 @@ use std::time::Duration;
 use calendarbot::config::Config;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use smol::future;
+use tempfile::TempDir;
 
 use crate::feed_server::{FeedServer, Reply, Script, Step, field, run};
 use crate::rig::{Rig, configure, folder, toml};
@@ -404,6 +405,41 @@ fn no_wish_comes_before_the_server_lets_it() {
             rig.failed(2).await;
             wish(&rig, &config, is_reload).await;
             assert_eq!(server.requests().len(), 2, "after {wait} s");
+        }
+    });
+}
+
+/// The age that is on disk belongs to the data beside it, whenever the power goes: it is written
+/// with every change, and with the window when nothing else changes.
+#[test]
+fn what_survives_a_power_cut_knows_its_age() {
+    run(|executor| async move {
+        let [before, after] = ["First", "Second"].map(|title| calendar(&event(title, title)));
+        let changed = Script::new().ics("/a.ics", &after);
+        let unchanged = Script::new().ics("/a.ics", &before).etag("\"one\"");
+        let day = Duration::from_secs(24 * 3600);
+        for (script, further, title) in
+            [(changed, vec![], "Second"), (unchanged, vec![day], "First")]
+        {
+            let first = Script::new().ics("/a.ics", &before).etag("\"one\"");
+            let server = FeedServer::start(&executor, first);
+            let folders = [folder(), folder()];
+            let [alive, cut] = [&folders[0], &folders[1]].map(TempDir::path);
+            let feeds = toml(&[("a", server.url("/a.ics"))]);
+            let rig = Rig::start(&executor, configure(alive, &feeds));
+            rig.refreshed(1).await;
+            server.set(script);
+            for (span, refreshes) in [INTERVAL].into_iter().chain(further).zip(2..) {
+                rig.advance(span);
+                rig.refreshed(refreshes).await;
+            }
+            for name in ["calendarbot.db", "calendarbot.db-wal"] {
+                std::fs::copy(alive.join(name), cut.join(name)).expect("what is on disk");
+            }
+            server.set(Script::new().reply("/a.ics", Reply::new([Step::Stall])));
+            let answer = Rig::start(&executor, configure(cut, &feeds)).get("/api/v1/next").await;
+            assert_eq!(answer.json("title"), title);
+            assert_eq!(answer.json("as_of"), "2026-01-05T08:50:00+01:00", "{title}");
         }
     });
 }
