@@ -187,6 +187,7 @@ fn refresh_limits(budget_bytes: usize) -> RefreshLimits {
         head_bytes_max: 16 * KIB,
         interim_max: 8,
         outbound_idle_time: Duration::from_secs(30),
+        nudge_interval: Duration::from_secs(30),
         backoff_min: Duration::from_secs(30),
         backoff_max: Duration::from_secs(3600),
         backoff_refused_max: Duration::from_secs(6 * 3600),

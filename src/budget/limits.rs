@@ -151,6 +151,9 @@ pub struct RefreshLimits {
     pub interim_max: usize,
     /// How long an idle outbound connection is kept.
     pub outbound_idle_time: Duration,
+    /// From one attempt to the next that somebody wishes for, by POST or by a reload. A server's
+    /// Retry-After may make it longer.
+    pub nudge_interval: Duration,
     /// Doubled once for each failure in a row, it is the longest wait before the next attempt;
     /// the wait itself is drawn at random below that.
     pub backoff_min: Duration,

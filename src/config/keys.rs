@@ -280,7 +280,7 @@ pub(super) static FEED_KEYS: &[Key<FeedDraft>] = &[
         option: "",
         kind: Kind::Path(|feed, path| feed.file = Some(path)),
         default: Preset::Says("none"),
-        help: "An iCalendar file on this machine instead of a URL.",
+        help: "An iCalendar file on this machine instead of a URL; a regular one, no pipe or device.",
     },
     Key {
         name: "color",

@@ -19,6 +19,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::calendar::CalendarStatus;
+use crate::clock::Moment;
 use crate::config::{Auth, FeedConfig, Source};
 use crate::connections::outbound::{self, Policy};
 use crate::secret::Secret;
@@ -91,6 +92,10 @@ pub struct Feed {
     /// The row and the validators of the last good answer.
     remembered: RefCell<Remembered>,
     nudge: (Sender<()>, Receiver<()>),
+    /// No wish is served sooner: its server has just been asked, or has said when it may be.
+    no_nudge_before: Cell<Moment>,
+    /// Failures in a row.
+    failures: Cell<u32>,
 }
 
 /// A feed is stale after this many intervals without a good refresh.
@@ -120,6 +125,8 @@ impl Feed {
             status: RefCell::new(status),
             remembered: RefCell::new(remembered),
             nudge: async_channel::bounded(1),
+            no_nudge_before: Cell::default(),
+            failures: Cell::default(),
         }
     }
 
@@ -147,10 +154,18 @@ impl Feed {
         let mut status = self.status.borrow_mut();
         status.last_success = old_status.last_success;
         status.last_error.clone_from(&old_status.last_error);
+        status.next_due = old_status.next_due;
         self.remembered.borrow_mut().checked_at = old.remembered.borrow().checked_at;
+        self.no_nudge_before.set(old.no_nudge_before.get());
+        self.failures.set(old.failures.get());
     }
 
-    /// Asks for a refresh now; several wishes are one.
+    /// When a wish of `now` is served.
+    fn nudge_due(&self, now: Moment) -> Moment {
+        self.no_nudge_before.get().max(now)
+    }
+
+    /// Asks for a refresh as soon as its server may be asked; several wishes are one.
     pub fn nudge(&self) {
         // Full means that somebody has asked already.
         let _ = self.nudge.0.try_send(());
@@ -218,7 +233,7 @@ impl Feeds {
         self.generation.set(self.generation.get() + 1);
     }
 
-    /// Asks for a refresh of every feed now.
+    /// Asks for a refresh of every feed, each as soon as its server may be asked.
     pub fn nudge_all(&self) {
         self.list().iter().for_each(|feed| feed.nudge());
     }

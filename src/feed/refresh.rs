@@ -1,7 +1,7 @@
 //! Keeping feeds fresh: when each is due, and one refresh from end to end.
 //!
 //! ```text
-//!            due or nudged            304, or published
+//!       due, or nudged in time        304, or published
 //!   Waiting ──────────────> Refreshing ────────────────> Waiting, an interval
 //!      ^                        │
 //!      └── backing off, jitter ─┘ failed: the old data stays, stale, with its age and the reason
@@ -11,8 +11,10 @@
 //! read in small pieces, each parsed and handed on before the next one is read, so that one
 //! component at a time is in memory, and the loop turns between two pieces.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -34,8 +36,9 @@ use crate::ical::Window;
 use crate::ical::component::{Component, Item, NotACalendar, Reader};
 use crate::metrics::Metrics;
 
-/// How often a feed's window is compared with today.
-const SLIDE_INTERVAL: Duration = Duration::from_secs(3600);
+/// A feed's window is compared with today at least this often. The wall clock alone tells: it
+/// jumps when the network sets it, and stands at yesterday after a pause.
+const SLIDE_INTERVAL: Duration = Duration::from_secs(300);
 /// Reasons for skipping that are kept for people to read.
 const REASONS_MAX: usize = 10;
 /// No failure is tried again sooner.
@@ -86,39 +89,50 @@ enum Retry {
 impl Refresher {
     /// Keeps one feed fresh until the task is dropped.
     pub async fn run(&self, feed: Rc<Feed>) {
-        let mut due = Some(self.clock.now());
-        let mut slide_due = self.clock.now() + SLIDE_INTERVAL;
+        // A start is a wish like any other, and so is a reload.
+        let mut due = Some(feed.nudge_due(self.clock.now()));
+        let mut slide_due = self.clock.now();
+        let mut slid_to = None;
         // When a connection that the last refresh left behind has waited long enough.
         let mut expiry = None;
-        let mut failures = 0;
         loop {
-            let wake = [due, Some(slide_due), expiry].into_iter().flatten().min();
-            let nudged = self.wait(&feed, wake.unwrap_or(slide_due)).await;
+            let wake = [due, expiry].into_iter().flatten().fold(slide_due, Moment::min);
+            if self.wait(&feed, wake).await {
+                let nudge_due = feed.nudge_due(self.clock.now());
+                due = Some(due.map_or(nudge_due, |due| due.min(nudge_due)));
+            }
             if expiry.is_some_and(|expiry| expiry <= self.clock.now()) {
                 self.outbound.close_expired();
                 expiry = None;
             }
-            // Midnight comes for a feed whose server is down, too.
-            if slide_due <= self.clock.now() {
-                self.slide(&feed).await;
-                slide_due = self.clock.now() + SLIDE_INTERVAL;
+            // Midnight comes for a feed whose server is down or has nothing new, too.
+            slide_due = self.clock.now() + SLIDE_INTERVAL;
+            let window = self.window();
+            if slid_to != Some(window) && self.slide(&feed).await {
+                slid_to = Some(window);
             }
-            if !nudged && due.is_none_or(|due| due > self.clock.now()) {
+            if due.is_none_or(|due| due > self.clock.now()) {
                 continue;
             }
             let permit = self.permits.acquire().await;
+            feed.no_nudge_before.set(self.clock.now() + self.limits.refresh.nudge_interval);
             let outcome = self.refresh(&feed).await;
             drop(permit);
             expiry = Some(self.clock.now() + self.limits.refresh.outbound_idle_time);
             let wait = match outcome {
                 Ok(outcome) => {
-                    failures = 0;
+                    feed.failures.set(0);
                     self.succeed(&feed, outcome);
                     Some(feed.interval)
                 }
                 Err(failure) => {
-                    failures += 1;
-                    let wait = wait_after(failure.retry, failures, &self.limits.refresh);
+                    feed.failures.set(feed.failures.get().saturating_add(1));
+                    let limits = &self.limits.refresh;
+                    let wait = wait_after(failure.retry, feed.failures.get(), limits);
+                    if let Retry::After(wait) = failure.retry {
+                        let allowed = self.clock.now() + wait;
+                        feed.no_nudge_before.set(feed.no_nudge_before.get().max(allowed));
+                    }
                     self.fail(&feed, failure.text, wait);
                     wait
                 }
@@ -130,7 +144,7 @@ impl Refresher {
         }
     }
 
-    /// True when somebody asked for a refresh before `wake`.
+    /// True when somebody wished for a refresh before `wake`.
     async fn wait(&self, feed: &Feed, wake: Moment) -> bool {
         let nudged = async { feed.nudge.1.recv().await.is_ok() };
         let slept = async {
@@ -189,10 +203,7 @@ impl Refresher {
                 let today = self.clock.wall().to_zoned_datetime(zone.clone()).date();
                 Body::Text(demo::calendar(today, zone.iana_name().unwrap_or("UTC")).into(), 0)
             }
-            Origin::File(path) => {
-                let unusable = |error| Failure::passing(format!("cannot open its file: {error}"));
-                Body::File(File::open(path).map_err(unusable)?)
-            }
+            Origin::File(path) => Body::File(open_file(path)?),
             Origin::Server(server) => {
                 let request = fetch::Request {
                     url: &server.url,
@@ -212,13 +223,8 @@ impl Refresher {
             }
         };
         let read = self.stage(id, &mut body).await?;
-        let facts = FetchedFacts {
-            at: self.clock.wall().as_second(),
-            etag: body.etag(),
-            last_modified: body.last_modified(),
-            ..read
-        };
-        let published = self.publish(id, Some(facts.clone())).await?;
+        let facts = FetchedFacts { etag: body.etag(), last_modified: body.last_modified(), ..read };
+        let published = self.publish(id, Some(facts.clone()), Some(self.clock.wall())).await?;
         let mut remembered = feed.remembered.borrow_mut();
         remembered.etag = facts.etag;
         remembered.last_modified = facts.last_modified;
@@ -268,24 +274,36 @@ impl Refresher {
         self.database.write(move |connection| store::stage(connection, id, &components)).await
     }
 
-    async fn publish(&self, feed: i64, fetched: Option<FetchedFacts>) -> Result<Published> {
-        let zone = self.feeds.zone();
-        let window = window_around(self.clock.wall(), &zone, &self.limits);
-        let publication = Publication { feed, fetched, default_zone: zone, window };
+    async fn publish(
+        &self,
+        feed: i64,
+        fetched: Option<FetchedFacts>,
+        checked_at: Option<Timestamp>,
+    ) -> Result<Published> {
+        let (default_zone, window) = (self.feeds.zone(), self.window());
+        let publication = Publication { feed, fetched, checked_at, default_zone, window };
         let limits = self.limits.feed.clone();
         self.database
             .write(move |connection| store::publish(connection, &publication, &limits))
             .await
     }
 
-    /// Moves the window to today; writes nothing on a day on which that was done.
-    async fn slide(&self, feed: &Feed) {
+    fn window(&self) -> Window {
+        window_around(self.clock.wall(), &self.feeds.zone(), &self.limits)
+    }
+
+    /// Moves the window to today; writes nothing on a day on which that was done. False when it
+    /// is to be tried again.
+    async fn slide(&self, feed: &Feed) -> bool {
         let id = feed.remembered.borrow().id;
-        match self.publish(id, None).await {
+        let checked_at = feed.status.borrow().last_success;
+        let published = self.publish(id, None, checked_at).await;
+        match &published {
             Ok(published) if published.changed => self.feeds.changed(),
             Ok(_) => {}
             Err(error) => log::error!("feed `{}`: cannot move its window: {error}", feed.name),
         }
+        published.is_ok()
     }
 }
 
@@ -345,6 +363,21 @@ fn window_around(now: Timestamp, zone: &TimeZone, limits: &Limits) -> Window {
         start: midnight(today.saturating_sub(past)),
         end: midnight(today.saturating_add(future)),
     }
+}
+
+/// Opens a regular file and nothing else: a FIFO or a device could keep everybody waiting, at
+/// the opening unless that is told not to block.
+fn open_file(path: &Path) -> Result<File, Failure> {
+    let unusable = |error| Failure::passing(format!("cannot open its file: {error}"));
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)
+        .map_err(unusable)?;
+    if !file.metadata().map_err(unusable)?.is_file() {
+        return Err(Failure::passing("its file is not a regular file"));
+    }
+    Ok(file)
 }
 
 /// A body, wherever it comes from.

@@ -92,7 +92,8 @@ pub fn retire(connection: &Connection, configured: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Writes down when a feed was last known to be right: at a stop, not after every refresh.
+/// Writes down when a feed was last known to be right: at a stop and with other news, not after
+/// every refresh.
 pub fn remember_check(connection: &Connection, feed: i64, at: Timestamp) -> Result<()> {
     let at = at.as_second();
     connection.execute("UPDATE feed SET checked_at = ?2 WHERE id = ?1", params![feed, at])?;
@@ -139,6 +140,8 @@ pub struct Publication {
     pub feed: i64,
     /// The refresh's results; `None` only slides the window.
     pub fetched: Option<FetchedFacts>,
+    /// When the data was last known to be right.
+    pub checked_at: Option<Timestamp>,
     /// The zone for times that name none that is known.
     pub default_zone: TimeZone,
     /// The stretch of time that is expanded.
@@ -150,8 +153,6 @@ pub struct Publication {
 pub struct FetchedFacts {
     /// The epoch of the staging place that the body was staged in.
     pub epoch: i64,
-    /// When it was complete.
-    pub at: i64,
     /// Validators for the next request.
     pub etag: Option<String>,
     /// The same.
@@ -184,7 +185,7 @@ pub fn publish(
     publication: &Publication,
     limits: &FeedLimits,
 ) -> Result<Published> {
-    let Publication { feed, fetched, default_zone, window } = publication;
+    let Publication { feed, fetched, checked_at, default_zone, window } = publication;
     let mut published = Published::default();
     connection.execute("DELETE FROM staging.changed", [])?;
     let mut zones_changed = false;
@@ -199,6 +200,10 @@ pub fn publish(
     let everything = zones_changed | remember_facts(connection, publication)?;
     let zones = read_zones(connection, *feed, default_zone.clone())?;
     expand_series(connection, *feed, everything, &zones, *window, limits, &mut published)?;
+    // By itself the age is not worth a write; along with others it costs nothing.
+    if let Some(at) = checked_at.filter(|_| everything || published.changed) {
+        remember_check(connection, *feed, at)?;
+    }
     clear_staged(connection, *feed)?;
     published.events = connection.query_row(
         "SELECT count(*) FROM component WHERE feed = ?1 AND kind = ?2",
@@ -258,7 +263,7 @@ fn apply_difference(connection: &Connection, feed: i64, published: &mut Publishe
 /// Writes the feed's row where it differs. True when every series must be expanded anew: the
 /// window or a zone that applies to all of them has changed.
 fn remember_facts(connection: &Connection, publication: &Publication) -> Result<bool> {
-    let Publication { feed, fetched, default_zone, window } = publication;
+    let Publication { feed, fetched, checked_at, default_zone, window } = publication;
     let default_zone = default_zone.iana_name().unwrap_or_default();
     let (start, end) = (window.start.as_second(), window.end.as_second());
     let moved = connection.execute(
@@ -277,7 +282,14 @@ fn remember_facts(connection: &Connection, publication: &Publication) -> Result<
                 checked_at = ?6
          WHERE id = ?1 AND (etag IS NOT ?2 OR last_modified IS NOT ?3 OR skipped <> ?4
                             OR skipped_reasons <> ?5 OR checked_at IS NULL)",
-        params![feed, facts.etag, facts.last_modified, facts.skipped, reasons, facts.at],
+        params![
+            feed,
+            facts.etag,
+            facts.last_modified,
+            facts.skipped,
+            reasons,
+            checked_at.map(Timestamp::as_second)
+        ],
     )?;
     Ok(moved + rezoned > 0)
 }

@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
+use calendarbot::config::Config;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use smol::future;
+use tempfile::TempDir;
 
 use crate::feed_server::{FeedServer, Reply, Script, Step, field, run};
 use crate::rig::{Rig, configure, folder, toml};
 use crate::routes::WORK;
 
 const INTERVAL: Duration = Duration::from_secs(300);
+const DAILY: &str = "BEGIN:VEVENT\r\nUID:daily\r\nDTSTART:20260101T080000Z\r\n\
+                     RRULE:FREQ=DAILY\r\nSUMMARY:Daily\r\nEND:VEVENT\r\n";
 
 fn event(uid: &str, summary: &str) -> String {
     format!(
@@ -246,9 +251,7 @@ fn a_reload_takes_over_feeds_and_zone_and_keeps_connections() {
 #[test]
 fn the_day_turns_without_a_refetch() {
     run(|executor| async move {
-        let daily = "BEGIN:VEVENT\r\nUID:daily\r\nDTSTART:20260101T080000Z\r\nRRULE:FREQ=DAILY\r\n\
-                     SUMMARY:Daily\r\nEND:VEVENT\r\n";
-        let script = Script::new().ics("/a.ics", &calendar(daily)).status("/a.ics", 503);
+        let script = Script::new().ics("/a.ics", &calendar(DAILY)).status("/a.ics", 503);
         let server = FeedServer::start(&executor, script);
         let folder = folder();
         let rig =
@@ -276,6 +279,37 @@ fn the_day_turns_without_a_refetch() {
     });
 }
 
+/// A program that was off for a season, and one whose clock the network sets after the start, move
+/// their windows although the server has nothing new, or nothing at all.
+#[test]
+fn the_window_follows_a_clock_that_jumps() {
+    run(|executor| async move {
+        let cases =
+            [("off, then 304", true, 304), ("off, then 503", true, 503), ("set", false, 304)];
+        for (case, is_off, status) in cases {
+            let script = Script::new().ics("/a.ics", &calendar(DAILY)).etag("\"one\"");
+            let server = FeedServer::start(&executor, script);
+            let folder = folder();
+            let config = configure(folder.path(), &toml(&[("a", server.url("/a.ics"))]));
+            let mut rig = Rig::start(&executor, config.clone());
+            rig.refreshed(1).await;
+            server.set(Script::new().status("/a.ics", status));
+            if is_off {
+                rig.stop().await;
+                rig = Rig::start_at(&executor, config, "2026-04-05T08:50:00+02:00");
+            } else {
+                rig.clock.set_wall("2026-04-05T08:45:00+02:00".parse().expect("a time"));
+                rig.advance(INTERVAL);
+            }
+            let attempts =
+                |rig: &Rig| rig.metrics.refreshes.get() + rig.metrics.refreshes_failed.get();
+            let wanted = if is_off { 1 } else { 2 };
+            rig.until(|rig| attempts(rig) == wanted).await;
+            assert_eq!(rig.get("/api/v1/next").await.json("title"), "Daily", "{case}");
+        }
+    });
+}
+
 #[test]
 fn a_feed_url_is_never_written_anywhere() {
     run(|executor| async move {
@@ -299,16 +333,113 @@ fn a_connection_is_kept_for_half_a_minute_and_not_at_all_without_pooling() {
         for (flag, kept) in [("true", 1), ("false", 0)] {
             let server = FeedServer::start(&executor, Script::new().ics("/a.ics", WORK));
             let folder = folder();
-            let text = toml(&[("a", server.url("/a.ics"))])
-                .replace("[[feeds]]", &format!("[flags]\nconnection_pooling = {flag}\n[[feeds]]"));
+            // So small a budget refreshes one feed after the other.
+            let text = "memory_budget = \"12MiB\"\n".to_owned()
+                + &toml(&[("a", server.url("/a.ics")), ("b", server.url("/a.ics"))])
+                + &format!("[flags]\nconnection_pooling = {flag}\n");
             let rig = Rig::start(&executor, configure(folder.path(), &text));
-            rig.refreshed(1).await;
-            rig.feeds.nudge_all();
             rig.refreshed(2).await;
             assert_eq!(rig.metrics.outbound_reused.get(), kept);
             server.closed(server.connections() - kept as usize).await;
             rig.advance(Duration::from_secs(30));
             server.closed(server.connections()).await;
+        }
+    });
+}
+
+/// Opening or reading one of these could wait for somebody who never comes, and all would wait.
+#[test]
+fn only_a_regular_file_is_read() {
+    run(|executor| async move {
+        let folder = folder();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let (fifo, directory) = (path("fifo"), path("directory"));
+        let mode = Mode::RUSR | Mode::WUSR;
+        mknodat(CWD, &fifo, FileType::Fifo, mode, 0).expect("a FIFO");
+        std::fs::create_dir(&directory).expect("a directory");
+        for file in [fifo, directory, "/dev/zero".to_owned()] {
+            let text = format!("[[feeds]]\nname = \"a\"\nfile = \"{file}\"\n");
+            let rig = Rig::start(&executor, configure(folder.path(), &text));
+            rig.failed(1).await;
+            let error = rig.feeds.list()[0].status(rig.clock.wall()).last_error;
+            assert_eq!(error.as_deref(), Some("its file is not a regular file"), "{file}");
+            rig.stop().await;
+        }
+    });
+}
+
+/// What asks for a refresh: each of these can be had in any number.
+async fn wish(rig: &Rig, config: &Config, is_reload: bool) {
+    if is_reload {
+        rig.reload(config.clone()).await;
+    } else {
+        let post = "POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\n\
+                    Content-Type: application/json\r\nContent-Length: 0\r\n\r\n";
+        assert_eq!(rig.ask(post).await.status, 202);
+    }
+    for _ in 0..100 {
+        future::yield_now().await;
+    }
+}
+
+#[test]
+fn no_wish_comes_before_the_server_lets_it() {
+    run(|executor| async move {
+        let too_many = || Reply::answer(429, &[("Retry-After", "3600")], "");
+        let unavailable = || Reply::answer(503, &[], "");
+        let cases =
+            [(too_many(), false, 3600), (too_many(), true, 3600), (unavailable(), false, 30)];
+        for (reply, is_reload, wait) in cases {
+            let server = FeedServer::start(&executor, Script::new().reply("/a.ics", reply));
+            let folder = folder();
+            let config = configure(folder.path(), &toml(&[("a", server.url("/a.ics"))]));
+            let rig = Rig::start(&executor, config.clone());
+            rig.failed(1).await;
+            for _ in 0..10 {
+                wish(&rig, &config, is_reload).await;
+            }
+            assert_eq!(server.requests().len(), 1, "at once");
+            rig.advance(Duration::from_secs(wait));
+            // A reload would break off the attempt that is due now by itself.
+            rig.feeds.nudge_all();
+            rig.failed(2).await;
+            wish(&rig, &config, is_reload).await;
+            assert_eq!(server.requests().len(), 2, "after {wait} s");
+        }
+    });
+}
+
+/// The age that is on disk belongs to the data beside it, whenever the power goes: it is written
+/// with every change, and with the window when nothing else changes.
+#[test]
+fn what_survives_a_power_cut_knows_its_age() {
+    run(|executor| async move {
+        let [before, after] = ["First", "Second"].map(|title| calendar(&event(title, title)));
+        let changed = Script::new().ics("/a.ics", &after);
+        let unchanged = Script::new().ics("/a.ics", &before).etag("\"one\"");
+        let day = Duration::from_secs(24 * 3600);
+        for (script, further, title) in
+            [(changed, vec![], "Second"), (unchanged, vec![day], "First")]
+        {
+            let first = Script::new().ics("/a.ics", &before).etag("\"one\"");
+            let server = FeedServer::start(&executor, first);
+            let folders = [folder(), folder()];
+            let [alive, cut] = [&folders[0], &folders[1]].map(TempDir::path);
+            let feeds = toml(&[("a", server.url("/a.ics"))]);
+            let rig = Rig::start(&executor, configure(alive, &feeds));
+            rig.refreshed(1).await;
+            server.set(script);
+            for (span, refreshes) in [INTERVAL].into_iter().chain(further).zip(2..) {
+                rig.advance(span);
+                rig.refreshed(refreshes).await;
+            }
+            for name in ["calendarbot.db", "calendarbot.db-wal"] {
+                std::fs::copy(alive.join(name), cut.join(name)).expect("what is on disk");
+            }
+            server.set(Script::new().reply("/a.ics", Reply::new([Step::Stall])));
+            let answer = Rig::start(&executor, configure(cut, &feeds)).get("/api/v1/next").await;
+            assert_eq!(answer.json("title"), title);
+            assert_eq!(answer.json("as_of"), "2026-01-05T08:50:00+01:00", "{title}");
         }
     });
 }

@@ -224,6 +224,7 @@ fn a_refresh_can_be_asked_for_but_not_by_a_foreign_page() {
             assert_eq!(rig.ask(&post(fields)).await.status, 403, "{fields}");
         }
         assert_eq!(server.requests().len(), 1);
+        rig.advance(Duration::from_secs(30));
         let accepted = rig.ask(&post("Origin: http://localhost:1\r\n")).await;
         assert_eq!(accepted.status, 202);
         server.seen(2).await;

@@ -280,6 +280,7 @@ fn a_refresh_that_lost_what_it_staged_publishes_nothing() {
         let publication = store::Publication {
             feed: 1,
             fetched: Some(facts),
+            checked_at: None,
             default_zone: jiff::tz::TimeZone::UTC,
             window: Window { start: at("2026-01-01T00:00:00Z"), end: at("2026-03-01T00:00:00Z") },
         };
