@@ -58,7 +58,7 @@ fuzz: ## fuzz the framing of requests for SECONDS (60); needs the nightly toolch
 	@$(CARGO) fuzz --version >/dev/null 2>&1 || $(CARGO) install --locked --quiet cargo-fuzz
 	@# An old dependency tries features of the compiler that are no longer there: it gets none.
 	RUSTFLAGS="$$RUSTFLAGS -Zallow-features=" $(CARGO) +nightly fuzz run frame --fuzz-dir tests/fuzz --target-dir $(TARGET)/fuzz \
-	  -- -max_total_time=$(or $(SECONDS),60) -max_len=4096 -dict=tests/fuzz/http.dict
+	  -- -max_total_time=$(or $(SECONDS),60) -max_len=10000 -dict=tests/fuzz/http.dict
 
 .PHONY: bench-programs
 bench-programs: tools

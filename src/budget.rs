@@ -66,8 +66,10 @@ const OCCURRENCE_BYTES: usize = 104 + 56;
 const EXCEPTION_BYTES: usize = 24;
 /// An event with its texts, in a view and in the JSON or HTML made of it.
 const VIEW_EVENT_BYTES: usize = 1536;
-/// SQLite's schema, statements and bookkeeping a connection, page cache apart.
+/// SQLite's schema, statements and bookkeeping of a reader, page cache apart.
 const CONNECTION_BYTES: usize = 64 * KIB;
+/// The same of the writer, which has two schemas, some twenty statements and sorters.
+const WRITER_BYTES: usize = 192 * KIB;
 
 impl Plan {
     /// Divides `budget_bytes` for a configuration with `feeds` feeds.
@@ -153,19 +155,27 @@ fn pipeline_limits(budget_bytes: usize) -> PipelineLimits {
 
 fn database_limits(budget_bytes: usize) -> DatabaseLimits {
     let readers_max = (budget_bytes / (8 * MIB)).clamp(1, 4);
-    let reader_cache_bytes = (budget_bytes / 64).clamp(128 * KIB, MIB);
-    let writer_cache_bytes = (budget_bytes / 16).clamp(512 * KIB, 4 * MIB);
+    let reader_cache_bytes = (budget_bytes / 128).clamp(64 * KIB, MIB);
+    let writer_cache_bytes = (budget_bytes / 40).clamp(192 * KIB, 4 * MIB);
+    let work_bytes = (budget_bytes / 32).clamp(256 * KIB, 4 * MIB);
     DatabaseLimits {
         readers_max,
         reader_cache_bytes,
         writer_cache_bytes,
-        heap_bytes_max: writer_cache_bytes
-            + readers_max * reader_cache_bytes
-            + (readers_max + 1) * CONNECTION_BYTES,
+        heap_bytes_max: with_headers(writer_cache_bytes)
+            + readers_max * with_headers(reader_cache_bytes)
+            + readers_max * CONNECTION_BYTES
+            + WRITER_BYTES
+            + work_bytes,
         journal_bytes_max: MIB,
         write_queue_max: 64,
         write_batch_max: 50,
     }
+}
+
+/// What SQLite holds for so many bytes of pages: each has a header, some 7 % of it.
+fn with_headers(page_bytes: usize) -> usize {
+    page_bytes + page_bytes / 14
 }
 
 fn refresh_limits(budget_bytes: usize) -> RefreshLimits {
@@ -264,11 +274,10 @@ fn terms(limits: &Limits, feeds: usize) -> Vec<Term> {
             "database",
             database.heap_bytes_max,
             format!(
-                "writer {} KiB, {} readers of {} KiB, {} KiB a connection",
+                "pages of the writer {} KiB and of {} readers {} KiB, schemas, statements at work",
                 database.writer_cache_bytes / KIB,
                 database.readers_max,
                 database.reader_cache_bytes / KIB,
-                CONNECTION_BYTES / KIB,
             ),
         ),
         term(

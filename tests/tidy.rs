@@ -91,6 +91,7 @@ fn sql_has_two_homes() {
         &["SELECT ", "INSERT ", "UPDATE ", "DELETE FROM", "PRAGMA ", "pragma_"],
         &[
             "src/feed/store.rs",
+            "src/feed/store/difference.rs",
             "src/feed/store/window.rs",
             "src/connections/database.rs",
             "src/connections/database/open.rs",

@@ -5,6 +5,7 @@
 //! writes the difference of their occurrences, in one transaction. A refresh that brings nothing
 //! new writes nothing. [`publish`] with no staged components slides the window.
 
+mod difference;
 mod window;
 
 use std::collections::HashSet;
@@ -17,6 +18,7 @@ use rusqlite::{Connection, Row, params};
 
 pub use window::{WindowQuery, read_window};
 
+use self::difference::apply_difference;
 use crate::budget::FeedLimits;
 use crate::error::{Error, Result};
 use crate::ical::component::{Component, Kind};
@@ -195,7 +197,9 @@ pub fn publish(
         if facts.epoch != staging_epoch(connection)? {
             return Err(Error::store("the refresh was interrupted by an error of the database"));
         }
-        zones_changed = apply_difference(connection, *feed, &mut published)?;
+        let difference = apply_difference(connection, *feed)?;
+        published.changed |= difference.any;
+        zones_changed = difference.zones;
     }
     let everything = zones_changed | remember_facts(connection, publication)?;
     let zones = read_zones(connection, *feed, default_zone.clone())?;
@@ -211,53 +215,6 @@ pub fn publish(
         |row| row.get(0),
     )?;
     Ok(published)
-}
-
-/// Deletes the components that are gone, inserts those that are new, and notes the UIDs of both.
-/// True when a time zone is among them.
-fn apply_difference(connection: &Connection, feed: i64, published: &mut Published) -> Result<bool> {
-    connection.execute(
-        "INSERT OR IGNORE INTO staging.changed (uid)
-         SELECT uid FROM main.component AS old WHERE feed = ?1
-            AND NOT EXISTS (SELECT 1 FROM staging.staged AS new
-                            WHERE new.feed = ?1 AND new.hash = old.hash)",
-        [feed],
-    )?;
-    connection.execute(
-        "INSERT OR IGNORE INTO staging.changed (uid)
-         SELECT uid FROM staging.staged WHERE feed = ?1 AND text IS NOT NULL",
-        [feed],
-    )?;
-    let zones: u64 = connection.query_row(
-        "SELECT (SELECT count(*) FROM staging.staged
-                  WHERE feed = ?1 AND kind = ?2 AND text IS NOT NULL)
-              + (SELECT count(*) FROM main.component AS old WHERE feed = ?1 AND kind = ?2
-                    AND NOT EXISTS (SELECT 1 FROM staging.staged AS new
-                                    WHERE new.feed = ?1 AND new.hash = old.hash))",
-        params![feed, ZONE],
-        |row| row.get(0),
-    )?;
-    connection.execute(
-        "DELETE FROM main.occurrence WHERE component IN (
-             SELECT id FROM main.component AS old WHERE feed = ?1
-                AND NOT EXISTS (SELECT 1 FROM staging.staged AS new
-                                WHERE new.feed = ?1 AND new.hash = old.hash))",
-        [feed],
-    )?;
-    let gone = connection.execute(
-        "DELETE FROM main.component WHERE feed = ?1
-            AND NOT EXISTS (SELECT 1 FROM staging.staged AS new
-                            WHERE new.feed = ?1 AND new.hash = component.hash)",
-        [feed],
-    )?;
-    let new = connection.execute(
-        "INSERT INTO main.component (feed, kind, uid, hash, text)
-         SELECT feed, kind, uid, hash, text FROM staging.staged
-         WHERE feed = ?1 AND text IS NOT NULL",
-        [feed],
-    )?;
-    published.changed |= gone + new > 0;
-    Ok(zones > 0)
 }
 
 /// Writes the feed's row where it differs. True when every series must be expanded anew: the

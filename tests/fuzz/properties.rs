@@ -71,6 +71,10 @@ pub(super) fn is_decoded_as_framed(bytes: &[u8], limits: &HttpLimits) {
     // The URL Standard escapes the apostrophe in a query; it means the same.
     assert_eq!(url.query().unwrap_or_default(), message.query.replace('\'', "%27"));
     assert_eq!(decoded.body, body_of(&message, bytes));
+    // Fields that no longer fit are left out of a head near the limit.
+    if message.consumed > 7 * 1024 {
+        return;
+    }
     let dealt_with =
         ["host", "expect", "connection", "content-length", "transfer-encoding", "te", "trailer"];
     for field in message.headers {

@@ -5,6 +5,7 @@
 use std::fs;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
+use std::time::Duration;
 
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::{Async, future};
@@ -224,6 +225,7 @@ fn check(file: &'static str) {
         let rig = Rig::start(&executor, configure(folder.path(), ""));
         // Whatever is opened once is open before anything is counted.
         rig.refreshed(1).await;
+        rig.advance(Duration::from_secs(60));
         let refresh = "POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\n\r\n";
         assert_eq!(rig.ask(refresh).await.status, 202);
         rig.refreshed(2).await;
