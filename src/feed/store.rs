@@ -18,6 +18,7 @@ use rusqlite::{Connection, Row, params};
 pub use window::{WindowQuery, read_window};
 
 use crate::budget::FeedLimits;
+use crate::calendar::selection;
 use crate::error::{Error, Result};
 use crate::ical::component::{Component, Kind};
 use crate::ical::event::Event;
@@ -376,7 +377,8 @@ struct Stored {
 const NOT_RECURRING: i64 = i64::MIN;
 
 impl Series {
-    /// The occurrences that are to be stored, out of the room that the feed has left.
+    /// The occurrences that are to be stored, those that are shown, out of the room that the
+    /// feed has left.
     fn expand(
         &self,
         zones: &Zones,
@@ -390,6 +392,8 @@ impl Series {
             warn(&mut published.warnings, &self.uid, text);
         }
         let mut occurrences = expansion.occurrences;
+        // Only now: a hidden override takes the place of its instance all the same.
+        occurrences.retain(|found| selection::is_shown(&self.events[found.event].details));
         if occurrences.len() > *room {
             warn(&mut published.warnings, &self.uid, "the feed has more occurrences than are kept");
             occurrences.truncate(*room);

@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 
 use super::{NOT_RECURRING, Stored, instant, time_of};
 use crate::budget::FeedLimits;
-use crate::calendar::{Entry, selection};
+use crate::calendar::Entry;
 use crate::error::Result;
 use crate::hash::fnv1a_parts;
 use crate::ical::event::Event;
@@ -24,15 +24,11 @@ pub struct WindowQuery<'q> {
     pub to: i64,
     /// Only this feed.
     pub calendar: Option<&'q str>,
-    /// Entries that are shown, at most.
+    /// This many entries at most.
     pub limit: usize,
     /// The names of the feeds in the order of the configuration; others are left out.
     pub names: &'q [String],
 }
-
-/// Rows looked at for each entry that is wanted, so that a calendar full of hidden events does
-/// not hold the loop.
-const ROWS_A_WANTED_ENTRY: usize = 20;
 
 /// The entries that touch a window, the earliest first, and whether there were more.
 pub fn read_window(
@@ -54,12 +50,10 @@ pub fn read_window(
     let mut rows = select.query(params![query.from, query.to, slack, query.calendar])?;
     let mut entries = Vec::new();
     let mut known: HashMap<i64, Option<Event>> = HashMap::new();
-    let mut rows_left = query.limit.saturating_mul(ROWS_A_WANTED_ENTRY);
     while let Some(row) = rows.next()? {
-        if entries.len() >= query.limit || rows_left == 0 {
+        if entries.len() >= query.limit {
             return Ok((entries, true));
         }
-        rows_left -= 1;
         let name = row.get_ref(7)?.as_str().unwrap_or_default();
         let Some(calendar) = query.names.iter().position(|configured| configured == name) else {
             continue;
@@ -69,8 +63,7 @@ pub fn read_window(
             Place::Occupied(place) => place.into_mut(),
             Place::Vacant(place) => {
                 let text = row.get_ref(6)?.as_str().unwrap_or_default();
-                let event = Event::parse(text, limits).ok();
-                place.insert(event.filter(|event| selection::is_shown(&event.details)))
+                place.insert(Event::parse(text, limits).ok())
             }
         };
         let Some(event) = event else { continue };

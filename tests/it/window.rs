@@ -1,0 +1,67 @@
+//! What is read for one answer: what is shown, as much as is asked for, and no more than fits.
+
+use std::rc::Rc;
+
+use smol::LocalExecutor;
+
+use crate::feed_server::{FeedServer, Script, run};
+use crate::rig::{Response, Rig, configure, folder, toml};
+
+fn event(uid: &str, lines: &[&str]) -> String {
+    format!("BEGIN:VEVENT\r\nUID:{uid}\r\n{}\r\nEND:VEVENT\r\n", lines.join("\r\n"))
+}
+
+/// So many events that differ in their UID.
+fn events(count: usize, lines: &[&str]) -> String {
+    (0..count).map(|number| event(&format!("event-{number}"), lines)).collect()
+}
+
+/// A program that has read a calendar with these events.
+async fn with(
+    executor: &Rc<LocalExecutor<'static>>,
+    events: &str,
+) -> (Rig, FeedServer, tempfile::TempDir) {
+    let calendar = format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{events}END:VCALENDAR\r\n");
+    let server = FeedServer::start(executor, Script::new().ics("/a.ics", &calendar));
+    let folder = folder();
+    let config = configure(folder.path(), &toml(&[("a", server.url("/a.ics"))]));
+    let rig = Rig::start(executor, config);
+    rig.refreshed(1).await;
+    (rig, server, folder)
+}
+
+fn titles(answer: &Response) -> Vec<&str> {
+    let mut parts = answer.body.split("\"title\":\"");
+    parts.next();
+    parts.filter_map(|part| part.split('"').next()).collect()
+}
+
+#[test]
+fn what_nobody_sees_leaves_room_for_what_is_shown() {
+    run(|executor| async move {
+        for mark in ["TRANSP:TRANSPARENT", "X-OUTLOOK-DELETED:TRUE"] {
+            let hidden = ["DTSTART:20260104T000000Z", "RRULE:FREQ=MINUTELY", "SUMMARY:x", mark];
+            let calendar = event("hidden", &hidden)
+                + &event("one", &["DTSTART:20260107T150000Z", "SUMMARY:One"])
+                + &event("two", &["DTSTART:20260120T150000Z", "SUMMARY:Two"]);
+            let (rig, _server, _folder) = with(&executor, &calendar).await;
+            let answer = rig.get("/api/v1/next").await;
+            assert_eq!(titles(&answer), ["One", "Two"], "{mark}: {}", answer.body);
+            assert_eq!(answer.json("truncated"), "false", "{mark}");
+        }
+    });
+}
+
+#[test]
+fn a_hidden_override_still_takes_the_place_of_its_instance() {
+    run(|executor| async move {
+        let rule = "RRULE:FREQ=DAILY;COUNT=3";
+        let instance = ["RECURRENCE-ID:20260106T100000Z", "DTSTART:20260106T110000Z"];
+        let calendar = event("daily", &["DTSTART:20260105T100000Z", rule, "SUMMARY:Daily"])
+            + &event("daily", &[instance[0], instance[1], "TRANSP:TRANSPARENT", "SUMMARY:Off"]);
+        let (rig, _server, _folder) = with(&executor, &calendar).await;
+        let answer = rig.get("/api/v1/events").await;
+        assert_eq!(titles(&answer), ["Daily", "Daily"], "{}", answer.body);
+        assert!(!answer.body.contains("\"start\":\"2026-01-06"), "{}", answer.body);
+    });
+}
