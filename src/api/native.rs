@@ -33,7 +33,8 @@ pub fn next(agenda: &Agenda<'_>, limit: usize) -> String {
         stale,
         as_of: as_of.map(|at| local(at, agenda.zone).into()),
         reason: reason.map(Text::from),
-        truncated: agenda.truncated,
+        // What was left out begins after all that was read: a full list misses nothing.
+        truncated: agenda.truncated && (view.next.is_none() || view.later.len() < limit),
         done_for_today: view.today == Today::Done,
         seconds_until_next: view
             .next

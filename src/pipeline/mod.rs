@@ -277,9 +277,9 @@ impl Pipeline {
                 let wanted = wanted.min(self.limits.view_events_max);
                 let (mut entries, _) = read(span.from, span.now, None, ENDED_ENTRIES)?;
                 entries.retain(|entry| selection::resolve(entry.end, &span.zone) <= span.now);
-                let (ahead, _) = read(span.now, span.to, None, wanted)?;
+                let (ahead, truncated) = read(span.now, span.to, None, wanted)?;
                 entries.extend(ahead);
-                Ok((entries, false))
+                Ok((entries, truncated))
             }
         }
     }

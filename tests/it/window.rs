@@ -65,3 +65,22 @@ fn a_hidden_override_still_takes_the_place_of_its_instance() {
         assert!(!answer.body.contains("\"start\":\"2026-01-06"), "{}", answer.body);
     });
 }
+
+#[test]
+fn next_says_when_the_server_holds_no_more() {
+    run(|executor| async move {
+        let every_minute = ["DTSTART:20260105T080000Z", "RRULE:FREQ=MINUTELY", "SUMMARY:Tick"];
+        let (rig, _server, _folder) = with(&executor, &event("tick", &every_minute)).await;
+        for (limit, truncated) in [(5, "false"), (2000, "true")] {
+            let answer = rig.get(&format!("/api/v1/next?limit={limit}")).await;
+            assert_eq!(answer.json("truncated"), truncated, "{limit}");
+        }
+    });
+    run(|executor| async move {
+        let later = events(100, &["DTSTART;VALUE=DATE:20260106", "SUMMARY:Fair"]);
+        let meeting = event("meeting", &["DTSTART:20260107T100000Z", "SUMMARY:Meeting"]);
+        let (rig, _server, _folder) = with(&executor, &(later + &meeting)).await;
+        let answer = rig.get("/api/v1/next").await;
+        assert_eq!((answer.json("next"), answer.json("truncated")), ("null", "true"));
+    });
+}
