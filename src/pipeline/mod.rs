@@ -258,8 +258,8 @@ impl Pipeline {
     ) -> Result<(Vec<Entry>, bool)> {
         let names: Vec<String> = calendars.iter().map(|calendar| calendar.name.clone()).collect();
         let read = |from: Timestamp, to: Timestamp, calendar, limit| {
-            let (from, to) = (from.as_second(), to.as_second());
-            let query = WindowQuery { from, to, calendar, limit, names: &names };
+            let zone = &span.zone;
+            let query = WindowQuery { from, to, zone, calendar, limit, names: &names };
             read_window(reader, &query, &self.sources.feed_limits)
         };
         match view {

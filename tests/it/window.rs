@@ -84,3 +84,23 @@ fn next_says_when_the_server_holds_no_more() {
         assert_eq!((answer.json("next"), answer.json("truncated")), ("null", "true"));
     });
 }
+
+/// A date is stored as if it were UTC's; Berlin is an hour ahead.
+#[test]
+fn dates_outside_the_window_take_no_place_in_it() {
+    run(|executor| async move {
+        let yesterday = events(2, &["DTSTART;VALUE=DATE:20260104", "SUMMARY:Yesterday"]);
+        let meeting = ["DTSTART:20260105T100000Z", "DTEND:20260105T110000Z", "SUMMARY:Today"];
+        let calendar = yesterday + &event("meeting", &meeting);
+        let (rig, _server, _folder) = with(&executor, &calendar).await;
+        for (query, titled) in [
+            ("limit=1", &["Today"][..]),
+            ("limit=1&from=2026-01-04", &["Yesterday"]),
+            ("limit=1&from=2026-01-05&to=2026-01-06", &["Today"]),
+            ("limit=1&from=2026-01-06", &[]),
+        ] {
+            let answer = rig.get(&format!("/api/v1/events?{query}")).await;
+            assert_eq!(titles(&answer), titled, "{query}: {}", answer.body);
+        }
+    });
+}

@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Place;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rusqlite::{Connection, params};
 
 use super::{NOT_RECURRING, Stored, instant, time_of};
 use crate::budget::FeedLimits;
-use crate::calendar::Entry;
+use crate::calendar::{Entry, selection};
 use crate::error::Result;
 use crate::hash::fnv1a_parts;
+use crate::ical::Time;
 use crate::ical::event::Event;
 
 /// A floating time or a date is stored as if it were UTC; seen from a zone it may lie up to 14
@@ -19,9 +22,11 @@ const FORM_SLACK_SECONDS: i64 = 15 * 3600;
 /// What to read for an answer.
 pub struct WindowQuery<'q> {
     /// The first instant.
-    pub from: i64,
+    pub from: Timestamp,
     /// The first instant after it.
-    pub to: i64,
+    pub to: Timestamp,
+    /// Where floating times and dates are seen from.
+    pub zone: &'q TimeZone,
     /// Only this feed.
     pub calendar: Option<&'q str>,
     /// This many entries at most.
@@ -47,18 +52,23 @@ pub fn read_window(
          ORDER BY o.start",
     )?;
     let slack = FORM_SLACK_SECONDS;
-    let mut rows = select.query(params![query.from, query.to, slack, query.calendar])?;
+    let (from, to) = (query.from.as_second(), query.to.as_second());
+    let mut rows = select.query(params![from, to, slack, query.calendar])?;
     let mut entries = Vec::new();
     let mut known: HashMap<i64, Option<Event>> = HashMap::new();
     while let Some(row) = rows.next()? {
-        if entries.len() >= query.limit {
-            return Ok((entries, true));
+        let stored = Stored::read(row)?;
+        let Some((start, end)) = stored.times() else { continue };
+        if !selection::touches(selection::times(start, end, query.zone), query.from, query.to) {
+            continue;
         }
         let name = row.get_ref(7)?.as_str().unwrap_or_default();
         let Some(calendar) = query.names.iter().position(|configured| configured == name) else {
             continue;
         };
-        let stored = Stored::read(row)?;
+        if entries.len() >= query.limit {
+            return Ok((entries, true));
+        }
         let event = match known.entry(stored.component) {
             Place::Occupied(place) => place.into_mut(),
             Place::Vacant(place) => {
@@ -68,35 +78,36 @@ pub fn read_window(
         };
         let Some(event) = event else { continue };
         let uid = row.get_ref(5)?.as_str().unwrap_or_default();
-        if let Some(entry) = entry(&stored, uid, name, calendar, event) {
-            entries.push(entry);
-        }
+        let id = id(&stored, uid, name, event.recurrence_id.is_some());
+        let recurrence = stored.original();
+        let details = event.details.clone();
+        entries.push(Entry { id, calendar, start, end, recurrence, details });
     }
     Ok((entries, false))
 }
 
-/// A stored row as an entry; `None` when its numbers are no times, in a damaged database.
-fn entry(stored: &Stored, uid: &str, name: &str, calendar: usize, event: &Event) -> Option<Entry> {
-    let is_recurring = stored.recurrence != NOT_RECURRING;
-    let recurrence = match is_recurring {
-        true => Some(time_of(stored.form, stored.recurrence)?),
-        false => None,
-    };
-    let id = match recurrence {
-        Some(_) if event.recurrence_id.is_none() => {
-            let original = instant(stored.recurrence).ok()?.strftime("%Y%m%dT%H%M%S");
+/// The bare UID, or for an instance that a rule made, one that tells it from the others.
+fn id(stored: &Stored, uid: &str, name: &str, is_override: bool) -> String {
+    match instant(stored.recurrence) {
+        Ok(original) if stored.recurrence != NOT_RECURRING && !is_override => {
+            let original = original.strftime("%Y%m%dT%H%M%S");
             let number = stored.recurrence.to_le_bytes();
             let mark = fnv1a_parts(&[name.as_bytes(), uid.as_bytes(), &number]) as u32;
             format!("{uid}_{original}_{mark:08x}")
         }
         _ => uid.to_owned(),
-    };
-    Some(Entry {
-        id,
-        calendar,
-        start: time_of(stored.form, stored.start)?,
-        end: time_of(stored.form, stored.stop)?,
-        recurrence,
-        details: event.details.clone(),
-    })
+    }
+}
+
+impl Stored {
+    /// From when to when; `None` when its numbers are no times, in a damaged database.
+    fn times(&self) -> Option<(Time, Time)> {
+        Some((time_of(self.form, self.start)?, time_of(self.form, self.stop)?))
+    }
+
+    /// The original start of an instance of a series.
+    fn original(&self) -> Option<Time> {
+        let recurs = self.recurrence != NOT_RECURRING;
+        recurs.then(|| time_of(self.form, self.recurrence)).flatten()
+    }
 }
