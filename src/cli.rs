@@ -192,6 +192,7 @@ fn next(config: &Config, feed: Option<&str>, count: usize, json: bool) -> Result
         to: Timestamp::MAX,
         zone: &zone,
         calendar: feed,
+        ended: false,
         limit: count,
         names: &names,
     };

@@ -104,3 +104,27 @@ fn dates_outside_the_window_take_no_place_in_it() {
         }
     });
 }
+
+#[test]
+fn the_day_is_done_whatever_else_was_on_it() {
+    let early = ["DTSTART:20260105T060000Z", "DTEND:20260105T063000Z", "SUMMARY:Early"];
+    let running = ["DTSTART:20260105T073000Z", "DTEND:20260105T080000Z", "SUMMARY:Running"];
+    let night = ["DTSTART:20260104T200000Z", "DTEND:20260104T230000Z", "SUMMARY:Night"];
+    let birthdays = events(20, &["DTSTART;VALUE=DATE:20260105", "SUMMARY:Birthday"]);
+    let yesterdays = events(20, &["DTSTART:20260104T090000Z", "DTEND:20260104T100000Z"]);
+    let (early, running) = (event("early", &early), event("running", &running));
+    let night = event("night", &night);
+    run(move |executor| async move {
+        for (calendar, done) in [
+            (birthdays.clone() + &early, "true"),
+            (yesterdays + &early, "true"),
+            (early + &running, "false"),
+            (birthdays, "false"),
+            (night, "false"),
+        ] {
+            let (rig, _server, _folder) = with(&executor, &calendar).await;
+            let answer = rig.get("/api/v1/next").await;
+            assert_eq!(answer.json("done_for_today"), done, "{calendar}: {}", answer.body);
+        }
+    });
+}

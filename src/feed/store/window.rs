@@ -29,6 +29,8 @@ pub struct WindowQuery<'q> {
     pub zone: &'q TimeZone,
     /// Only this feed.
     pub calendar: Option<&'q str>,
+    /// Only timed entries that are over by the end of the window.
+    pub ended: bool,
     /// This many entries at most.
     pub limit: usize,
     /// The names of the feeds in the order of the configuration; others are left out.
@@ -59,7 +61,9 @@ pub fn read_window(
     while let Some(row) = rows.next()? {
         let stored = Stored::read(row)?;
         let Some((start, end)) = stored.times() else { continue };
-        if !selection::touches(selection::times(start, end, query.zone), query.from, query.to) {
+        let times = selection::times(start, end, query.zone);
+        let ended = !matches!(start, Time::Date(_)) && times.1 <= query.to;
+        if !selection::touches(times, query.from, query.to) || query.ended && !ended {
             continue;
         }
         let name = row.get_ref(7)?.as_str().unwrap_or_default();
