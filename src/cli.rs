@@ -194,6 +194,7 @@ fn next(config: &Config, feed: Option<&str>, count: usize, json: bool) -> Result
         calendar: feed,
         ended: false,
         limit: count,
+        bytes_max: limits.pipeline.view_bytes_max,
         names: &names,
     };
     let (entries, truncated) = read_window(&reader, &query, &limits.feed)?;

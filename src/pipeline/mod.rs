@@ -262,6 +262,7 @@ impl Pipeline {
             calendar,
             ended: false,
             limit,
+            bytes_max: self.limits.view_bytes_max,
             names: &names,
         };
         let read = |query: WindowQuery<'_>| read_window(reader, &query, &self.sources.feed_limits);

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use calendarbot::alloc;
 use smol::LocalExecutor;
 
 use crate::feed_server::{FeedServer, Script, run};
@@ -48,6 +49,7 @@ fn what_nobody_sees_leaves_room_for_what_is_shown() {
             let answer = rig.get("/api/v1/next").await;
             assert_eq!(titles(&answer), ["One", "Two"], "{mark}: {}", answer.body);
             assert_eq!(answer.json("truncated"), "false", "{mark}");
+            rig.stop().await;
         }
     });
 }
@@ -125,6 +127,31 @@ fn the_day_is_done_whatever_else_was_on_it() {
             let (rig, _server, _folder) = with(&executor, &calendar).await;
             let answer = rig.get("/api/v1/next").await;
             assert_eq!(answer.json("done_for_today"), done, "{calendar}: {}", answer.body);
+            rig.stop().await;
         }
     });
+}
+
+#[test]
+fn an_answer_is_bounded_in_bytes() {
+    let guests: Vec<String> = (0..50)
+        .map(|number| format!("ATTENDEE;CN={}:mailto:{number}@example.org", "n".repeat(400)))
+        .collect();
+    let guests: Vec<&str> = guests.iter().map(String::as_str).collect();
+    let start = "DTSTART:20260105T080000Z";
+    let series = event("tick", &[&[start, "RRULE:FREQ=MINUTELY", "SUMMARY:T"], &*guests].concat());
+    let single = events(400, &[&[start, "SUMMARY:S"], &*guests].concat());
+    for (calendar, shown) in [(series, 300..=400), (single, 5..=100)] {
+        run(move |executor| async move {
+            let (rig, _server, _folder) = with(&executor, &calendar).await;
+            alloc::restart_peak();
+            let before = alloc::used_bytes();
+            let answer = rig.get("/api/v1/events?limit=400").await;
+            let used = alloc::peak_bytes() - before;
+            assert!(used < 2 << 20, "{used} bytes");
+            assert!(shown.contains(&titles(&answer).len()), "{}", titles(&answer).len());
+            assert_eq!(answer.json("truncated"), "true");
+            rig.stop().await;
+        });
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Place;
+use std::rc::Rc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -12,8 +13,8 @@ use crate::budget::FeedLimits;
 use crate::calendar::{Entry, selection};
 use crate::error::Result;
 use crate::hash::fnv1a_parts;
-use crate::ical::Time;
 use crate::ical::event::Event;
+use crate::ical::{Details, Time};
 
 /// A floating time or a date is stored as if it were UTC; seen from a zone it may lie up to 14
 /// hours earlier or 12 later (and an hour more for safety).
@@ -33,6 +34,8 @@ pub struct WindowQuery<'q> {
     pub ended: bool,
     /// This many entries at most.
     pub limit: usize,
+    /// This many bytes of entries at most.
+    pub bytes_max: usize,
     /// The names of the feeds in the order of the configuration; others are left out.
     pub names: &'q [String],
 }
@@ -57,13 +60,14 @@ pub fn read_window(
     let (from, to) = (query.from.as_second(), query.to.as_second());
     let mut rows = select.query(params![from, to, slack, query.calendar])?;
     let mut entries = Vec::new();
-    let mut known: HashMap<i64, Option<Event>> = HashMap::new();
+    let mut known: HashMap<i64, Option<Known>> = HashMap::new();
+    let mut bytes = 0;
     while let Some(row) = rows.next()? {
         let stored = Stored::read(row)?;
         let Some((start, end)) = stored.times() else { continue };
         let times = selection::times(start, end, query.zone);
         let ended = !matches!(start, Time::Date(_)) && times.1 <= query.to;
-        if !selection::touches(times, query.from, query.to) || query.ended && !ended {
+        if !selection::touches(times, query.from, query.to) || (query.ended && !ended) {
             continue;
         }
         let name = row.get_ref(7)?.as_str().unwrap_or_default();
@@ -77,17 +81,41 @@ pub fn read_window(
             Place::Occupied(place) => place.into_mut(),
             Place::Vacant(place) => {
                 let text = row.get_ref(6)?.as_str().unwrap_or_default();
-                place.insert(Event::parse(text, limits).ok())
+                let event = Event::parse(text, limits).ok().map(Known::from);
+                bytes += event.as_ref().map_or(0, |event| event.details.bytes());
+                place.insert(event)
             }
         };
         let Some(event) = event else { continue };
         let uid = row.get_ref(5)?.as_str().unwrap_or_default();
-        let id = id(&stored, uid, name, event.recurrence_id.is_some());
+        let id = id(&stored, uid, name, event.is_override);
         let recurrence = stored.original();
-        let details = event.details.clone();
+        let details = Rc::clone(&event.details);
+        bytes += size_of::<Entry>() + id.len() + repeated_bytes(&details);
+        if bytes > query.bytes_max {
+            return Ok((entries, true));
+        }
         entries.push(Entry { id, calendar, start, end, recurrence, details });
     }
     Ok((entries, false))
+}
+
+/// What is kept of an event while its rows are read.
+struct Known {
+    details: Rc<Details>,
+    is_override: bool,
+}
+
+impl From<Event> for Known {
+    fn from(event: Event) -> Self {
+        Self { is_override: event.recurrence_id.is_some(), details: Rc::new(event.details) }
+    }
+}
+
+/// The texts that an answer repeats for every occurrence.
+fn repeated_bytes(details: &Details) -> usize {
+    let Details { summary, location, url, conference, .. } = details;
+    [summary, location, url, conference].into_iter().map(String::len).sum()
 }
 
 /// The bare UID, or for an instance that a rule made, one that tells it from the others.
