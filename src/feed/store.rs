@@ -10,7 +10,7 @@ mod window;
 use std::collections::HashSet;
 
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use ring::digest::{SHA256, digest};
 use rusqlite::{Connection, Row, params};
@@ -484,17 +484,6 @@ fn number_of(time: Time) -> (i64, i64) {
         Time::Instant(timestamp) => (0, timestamp.as_second()),
         Time::Floating(civil) => (1, as_if_utc(civil)),
         Time::Date(date) => (2, as_if_utc(date.to_datetime(jiff::civil::Time::midnight()))),
-    }
-}
-
-fn time_of(form: i64, second: i64) -> Option<Time> {
-    let timestamp = instant(second).ok()?;
-    let civil = || TimeZone::UTC.to_datetime(timestamp);
-    match form {
-        0 => Some(Time::Instant(timestamp)),
-        1 => Some(Time::Floating(civil())),
-        2 => Some(Time::Date(Date::from(civil()))),
-        _ => None,
     }
 }
 

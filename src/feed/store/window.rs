@@ -5,10 +5,11 @@ use std::collections::hash_map::Entry as Place;
 use std::rc::Rc;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rusqlite::{Connection, params};
 
-use super::{NOT_RECURRING, Stored, instant, time_of};
+use super::{NOT_RECURRING, Stored, instant};
 use crate::budget::FeedLimits;
 use crate::calendar::{Entry, selection};
 use crate::error::Result;
@@ -141,5 +142,16 @@ impl Stored {
     fn original(&self) -> Option<Time> {
         let recurs = self.recurrence != NOT_RECURRING;
         recurs.then(|| time_of(self.form, self.recurrence)).flatten()
+    }
+}
+
+fn time_of(form: i64, second: i64) -> Option<Time> {
+    let timestamp = instant(second).ok()?;
+    let civil = || TimeZone::UTC.to_datetime(timestamp);
+    match form {
+        0 => Some(Time::Instant(timestamp)),
+        1 => Some(Time::Floating(civil())),
+        2 => Some(Time::Date(Date::from(civil()))),
+        _ => None,
     }
 }
