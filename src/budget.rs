@@ -143,13 +143,15 @@ fn http_limits(budget_bytes: usize) -> HttpLimits {
 }
 
 fn pipeline_limits(budget_bytes: usize) -> PipelineLimits {
+    let view_events_max = (budget_bytes / (40 * KIB)).clamp(200, 2000);
     PipelineLimits {
         cache_bytes_max: budget_bytes / 32,
         cache_entries_max: 1000,
         cache_entry_bytes_max: 100 * KIB,
         pending_keys_max: 64,
         batch_max: 10,
-        view_events_max: (budget_bytes / (40 * KIB)).clamp(200, 2000),
+        view_events_max,
+        view_bytes_max: view_events_max * VIEW_EVENT_BYTES,
     }
 }
 
@@ -264,9 +266,9 @@ fn terms(limits: &Limits, feeds: usize) -> Vec<Term> {
         term("cache", pipeline.cache_bytes_max, "a thirty-second of the budget".into()),
         term(
             "views",
-            pipeline.view_events_max * VIEW_EVENT_BYTES,
+            pipeline.view_bytes_max,
             format!(
-                "{} events of {} bytes, one answer at a time",
+                "{} events of {} bytes or fewer larger ones, one answer at a time",
                 pipeline.view_events_max, VIEW_EVENT_BYTES
             ),
         ),

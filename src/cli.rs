@@ -186,15 +186,18 @@ fn next(config: &Config, feed: Option<&str>, count: usize, json: bool) -> Result
         )));
     }
     let now = Clock::system(config.test_time).wall();
+    let zone = app::display_zone(config);
     let query = WindowQuery {
-        from: now.as_second(),
-        to: Timestamp::MAX.as_second(),
+        from: now,
+        to: Timestamp::MAX,
+        zone: &zone,
         calendar: feed,
+        ended: false,
         limit: count,
+        bytes_max: limits.pipeline.view_bytes_max,
         names: &names,
     };
     let (entries, truncated) = read_window(&reader, &query, &limits.feed)?;
-    let zone = app::display_zone(config);
     let agenda = Agenda { now, zone: &zone, entries: &entries, truncated, calendars: &statuses };
     if json {
         return Ok(native::next(&agenda, count) + "\n");

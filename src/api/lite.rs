@@ -291,7 +291,7 @@ mod tests {
         let tie = |id| meeting(id, "2025-11-24T13:00:00Z", "A");
         check(vec![tie("2"), tie("1"), tie("3")], "1");
         check(vec![tie("skipped"), tie("z")], "z");
-        let cancelled = with(tie("1"), |e| e.details.deleted = true);
+        let cancelled = with(tie("1"), |e| e.details_mut().deleted = true);
         check(vec![cancelled, tie("2")], "2");
     }
 
@@ -351,10 +351,10 @@ mod tests {
     #[test]
     fn the_recorded_shapes() {
         let full = with(meeting("uid@x", "2025-11-24T13:00:00Z", &"é".repeat(300)), |e| {
-            e.details.description = "d".repeat(600);
-            e.details.location = "l".repeat(150);
+            e.details_mut().description = "d".repeat(600);
+            e.details_mut().location = "l".repeat(150);
             let ann = Person { address: "ann@example.org".to_owned(), ..Person::default() };
-            e.details.attendees = vec![ann];
+            e.details_mut().attendees = vec![ann];
         });
         let desk = Desk::new("2025-11-24T12:59:00Z", "UTC", vec![full]);
         let expected = format!(

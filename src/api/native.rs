@@ -33,7 +33,8 @@ pub fn next(agenda: &Agenda<'_>, limit: usize) -> String {
         stale,
         as_of: as_of.map(|at| local(at, agenda.zone).into()),
         reason: reason.map(Text::from),
-        truncated: agenda.truncated,
+        // What was left out begins after all that was read: a full list misses nothing.
+        truncated: agenda.truncated && (view.next.is_none() || view.later.len() < limit),
         done_for_today: view.today == Today::Done,
         seconds_until_next: view
             .next
@@ -231,8 +232,8 @@ mod tests {
             titled(entry("u_1", "2025-11-24T13:00:00Z", "2025-11-24T14:00:00Z"), "</b> \"Review\""),
             |e| {
                 e.recurrence = Some(time("2025-11-24T12:00:00Z"));
-                e.details.location = "Room 4".to_owned();
-                e.details.url = "https://example.org/x".to_owned();
+                e.details_mut().location = "Room 4".to_owned();
+                e.details_mut().url = "https://example.org/x".to_owned();
             },
         );
         let entries = vec![
@@ -279,7 +280,8 @@ mod tests {
 
     #[test]
     fn events_and_calendars_have_the_documented_shape() {
-        let secret = with(entry("s", "2025-11-24", "2025-11-24"), |e| e.details.private = true);
+        let secret =
+            with(entry("s", "2025-11-24", "2025-11-24"), |e| e.details_mut().private = true);
         let mut desk = Desk::new("2025-11-24T12:00:00Z", "UTC", vec![secret]);
         desk.calendars[0].skipped_reasons = vec!["line 7: no DTSTART".to_owned()];
         desk.calendars[0].color = "#1d5f8a".to_owned();

@@ -99,6 +99,8 @@ pub struct PipelineLimits {
     pub batch_max: usize,
     /// Events in one answer; more are cut off, and the answer says so.
     pub view_events_max: usize,
+    /// The same in bytes: the events, and the texts of them that the answer repeats.
+    pub view_bytes_max: usize,
 }
 
 /// Limits of the SQLite connections.

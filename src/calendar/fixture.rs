@@ -1,5 +1,7 @@
 //! Agendas for tests, written as short as calendars are read.
 
+use std::rc::Rc;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -58,7 +60,14 @@ pub(crate) fn entry(id: &str, start: &str, end: &str) -> Entry {
         start: time(start),
         end: time(end),
         recurrence: None,
-        details: Details { summary: format!("Title {id}"), ..Details::default() },
+        details: Rc::new(Details { summary: format!("Title {id}"), ..Details::default() }),
+    }
+}
+
+impl Entry {
+    /// What is written on it, to be changed.
+    pub(crate) fn details_mut(&mut self) -> &mut Details {
+        Rc::make_mut(&mut self.details)
     }
 }
 
@@ -69,7 +78,7 @@ pub(crate) fn with(mut entry: Entry, change: impl FnOnce(&mut Entry)) -> Entry {
 }
 
 pub(crate) fn titled(entry: Entry, summary: &str) -> Entry {
-    with(entry, |e| e.details.summary = summary.to_owned())
+    with(entry, |e| e.details_mut().summary = summary.to_owned())
 }
 
 pub(crate) fn calendar(name: &str) -> CalendarStatus {

@@ -1,5 +1,7 @@
 //! What a person should see. Pure: no I/O and no clock.
 
+use std::rc::Rc;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -24,8 +26,8 @@ pub struct Entry {
     pub end: Time,
     /// The original start of a rule-made instance.
     pub recurrence: Option<Time>,
-    /// What is written on it.
-    pub details: Details,
+    /// What is written on it, shared by the occurrences of one event.
+    pub details: Rc<Details>,
 }
 
 /// One feed, as people are told about it.

@@ -134,7 +134,7 @@ pub fn in_window<'a>(
     limit: usize,
 ) -> (Vec<Meeting<'a>>, bool) {
     let mut found: Vec<_> = meetings(agenda)
-        .filter(|m| m.start < to && (m.end > from || m.start >= from))
+        .filter(|m| touches((m.start, m.end), from, to))
         .filter(|m| calendar.is_none_or(|name| m.calendar.name == name))
         .collect();
     found.sort_unstable_by(Meeting::order);
@@ -159,7 +159,7 @@ pub fn meetings<'a>(agenda: &Agenda<'a>) -> impl Iterator<Item = Meeting<'a>> {
     entries.iter().filter_map(move |entry| {
         let standing = standing(&entry.details)?;
         let calendar = calendars.get(entry.calendar)?;
-        let (start, end) = times(entry, zone);
+        let (start, end) = times(entry.start, entry.end, zone);
         Some(Meeting {
             entry,
             calendar,
@@ -200,6 +200,22 @@ pub fn resolve(time: Time, zone: &TimeZone) -> Timestamp {
     };
     let beyond = if civil.year() > 0 { Timestamp::MAX } else { Timestamp::MIN };
     zone.to_timestamp(civil).unwrap_or(beyond)
+}
+
+/// From when to when something lasts in `zone`; it never ends before it begins.
+pub fn times(start: Time, end: Time, zone: &TimeZone) -> (Timestamp, Timestamp) {
+    let (first, last) = (resolve(start, zone), resolve(end, zone));
+    match start {
+        // An all-day event without a usable end fills its day (RFC 5545 section 3.6.1).
+        Time::Date(date) if last <= first => (first, day_after(date, zone)),
+        _ => (first, last.max(first)),
+    }
+}
+
+/// True when what lasts from `start` to `end` touches `from .. to`; a mere moment touches what
+/// begins with it.
+pub fn touches((start, end): (Timestamp, Timestamp), from: Timestamp, to: Timestamp) -> bool {
+    start < to && (end > from || start >= from)
 }
 
 impl<'a> Meeting<'a> {
@@ -268,16 +284,6 @@ fn standing(details: &Details) -> Option<Standing> {
         Some(Standing::Tentative)
     } else {
         Some(Standing::Confirmed)
-    }
-}
-
-fn times(entry: &Entry, zone: &TimeZone) -> (Timestamp, Timestamp) {
-    let start = resolve(entry.start, zone);
-    let end = resolve(entry.end, zone);
-    match entry.start {
-        // An all-day event without a usable end fills its day (RFC 5545 section 3.6.1).
-        Time::Date(date) if end <= start => (start, day_after(date, zone)),
-        _ => (start, end.max(start)),
     }
 }
 

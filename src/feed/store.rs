@@ -11,7 +11,7 @@ mod window;
 use std::collections::HashSet;
 
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use ring::digest::{SHA256, digest};
 use rusqlite::{Connection, Row, params};
@@ -20,6 +20,7 @@ pub use window::{WindowQuery, read_window};
 
 use self::difference::apply_difference;
 use crate::budget::FeedLimits;
+use crate::calendar::selection;
 use crate::error::{Error, Result};
 use crate::ical::component::{Component, Kind};
 use crate::ical::event::Event;
@@ -333,7 +334,8 @@ struct Stored {
 const NOT_RECURRING: i64 = i64::MIN;
 
 impl Series {
-    /// The occurrences that are to be stored, out of the room that the feed has left.
+    /// The occurrences that are to be stored, those that are shown, out of the room that the
+    /// feed has left.
     fn expand(
         &self,
         zones: &Zones,
@@ -347,6 +349,8 @@ impl Series {
             warn(&mut published.warnings, &self.uid, text);
         }
         let mut occurrences = expansion.occurrences;
+        // Only now: a hidden override takes the place of its instance all the same.
+        occurrences.retain(|found| selection::is_shown(&self.events[found.event].details));
         if occurrences.len() > *room {
             warn(&mut published.warnings, &self.uid, "the feed has more occurrences than are kept");
             occurrences.truncate(*room);
@@ -437,17 +441,6 @@ fn number_of(time: Time) -> (i64, i64) {
         Time::Instant(timestamp) => (0, timestamp.as_second()),
         Time::Floating(civil) => (1, as_if_utc(civil)),
         Time::Date(date) => (2, as_if_utc(date.to_datetime(jiff::civil::Time::midnight()))),
-    }
-}
-
-fn time_of(form: i64, second: i64) -> Option<Time> {
-    let timestamp = instant(second).ok()?;
-    let civil = || TimeZone::UTC.to_datetime(timestamp);
-    match form {
-        0 => Some(Time::Instant(timestamp)),
-        1 => Some(Time::Floating(civil())),
-        2 => Some(Time::Date(Date::from(civil()))),
-        _ => None,
     }
 }
 

@@ -94,6 +94,27 @@ pub struct Details {
     pub deleted: bool,
 }
 
+impl Details {
+    /// What it takes in memory.
+    pub fn bytes(&self) -> usize {
+        let Self { summary, description, location, url, conference, color, .. } = self;
+        let texts = [summary, description, location, url, conference, color];
+        let people = self.attendees.iter().chain(&self.organizer);
+        size_of::<Self>()
+            + texts.into_iter().map(String::capacity).sum::<usize>()
+            + self.categories.capacity() * size_of::<String>()
+            + self.categories.iter().map(String::capacity).sum::<usize>()
+            + self.attendees.capacity() * size_of::<Person>()
+            + people.map(Person::text_bytes).sum::<usize>()
+    }
+}
+
+impl Person {
+    fn text_bytes(&self) -> usize {
+        self.address.capacity() + self.name.capacity() + self.participation.capacity()
+    }
+}
+
 /// ORGANIZER or ATTENDEE.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Person {

@@ -86,8 +86,6 @@ pub struct Pipeline {
 /// Entries that are read for a view that shows a handful: enough for a page and for the rules
 /// that pass over some.
 const NEXT_ENTRIES: usize = 64;
-/// Meetings of today that are looked at to learn whether any has been.
-const ENDED_ENTRIES: usize = 8;
 /// `/api/v1/events` without an end covers this many days.
 const EVENTS_DAYS: i64 = 7;
 
@@ -257,17 +255,23 @@ impl Pipeline {
         calendars: &[CalendarStatus],
     ) -> Result<(Vec<Entry>, bool)> {
         let names: Vec<String> = calendars.iter().map(|calendar| calendar.name.clone()).collect();
-        let read = |from: Timestamp, to: Timestamp, calendar, limit| {
-            let (from, to) = (from.as_second(), to.as_second());
-            let query = WindowQuery { from, to, calendar, limit, names: &names };
-            read_window(reader, &query, &self.sources.feed_limits)
+        let window = |from, to, calendar, limit| WindowQuery {
+            from,
+            to,
+            zone: &span.zone,
+            calendar,
+            ended: false,
+            limit,
+            bytes_max: self.limits.view_bytes_max,
+            names: &names,
         };
+        let read = |query: WindowQuery<'_>| read_window(reader, &query, &self.sources.feed_limits);
         match view {
             View::Calendars => Ok((Vec::new(), false)),
             View::Events { calendar, limit, .. } => {
                 let limit = usize::from(*limit).min(self.limits.view_events_max);
                 // One more than is shown tells whether there are more.
-                read(span.from, span.to, calendar.as_deref(), limit + 1)
+                read(window(span.from, span.to, calendar.as_deref(), limit + 1))
             }
             View::Page | View::Next { .. } | View::LiteNext => {
                 let wanted = match view {
@@ -275,11 +279,12 @@ impl Pipeline {
                     _ => NEXT_ENTRIES,
                 };
                 let wanted = wanted.min(self.limits.view_events_max);
-                let (mut entries, _) = read(span.from, span.now, None, ENDED_ENTRIES)?;
-                entries.retain(|entry| selection::resolve(entry.end, &span.zone) <= span.now);
-                let (ahead, _) = read(span.now, span.to, None, wanted)?;
+                // One meeting that is over tells whether today has had any.
+                let ended = WindowQuery { ended: true, ..window(span.from, span.now, None, 1) };
+                let (mut entries, _) = read(ended)?;
+                let (ahead, truncated) = read(window(span.now, span.to, None, wanted))?;
                 entries.extend(ahead);
-                Ok((entries, false))
+                Ok((entries, truncated))
             }
         }
     }

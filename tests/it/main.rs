@@ -16,6 +16,7 @@ mod refresh;
 mod rig;
 mod routes;
 mod storage;
+mod window;
 
 /// Tests that look at memory read the same figures as the program does.
 #[global_allocator]

@@ -132,7 +132,7 @@ fn marks_decide_what_is_shown() {
     type Change = fn(&mut Details);
     let check = |change: Change, expected: &str| {
         let shown = with(entry("x", "2025-11-24T14:00:00Z", "2025-11-24T15:00:00Z"), |e| {
-            change(&mut e.details);
+            change(e.details_mut());
         });
         let desk = Desk::new("2025-11-24T12:00:00Z", "UTC", vec![shown]);
         let found = match meetings(&desk.agenda()).next() {
@@ -164,11 +164,11 @@ fn marks_decide_what_is_shown() {
 fn private_events_show_their_time_alone() {
     let secret = |private| {
         with(entry("x", "2025-11-24T14:00:00Z", "2025-11-24T15:00:00Z"), |e| {
-            e.details.private = private;
-            e.details.location = "Clinic".to_owned();
-            e.details.description = "Results".to_owned();
-            e.details.url = "https://clinic.example.org/".to_owned();
-            e.details.attendees = vec![Person::default()];
+            e.details_mut().private = private;
+            e.details_mut().location = "Clinic".to_owned();
+            e.details_mut().description = "Results".to_owned();
+            e.details_mut().url = "https://clinic.example.org/".to_owned();
+            e.details_mut().attendees = vec![Person::default()];
         })
     };
     let check = |event_private: bool, calendar_private: bool| {

@@ -144,9 +144,9 @@ fn nothing_from_a_feed_becomes_markup() {
     let evil = "</script><img src=x onerror=alert(1)> \" ' & \u{202e}txt\u{0}\u{85}";
     let hostile = |id: &str, start: &str, end: &str| {
         with(titled(entry(id, start, end), evil), |e| {
-            e.details.location = evil.to_owned();
-            e.details.url = "javascript:alert(1)".to_owned();
-            e.details.conference = "https://x.example.org/\"onclick=alert(1)".to_owned();
+            e.details_mut().location = evil.to_owned();
+            e.details_mut().url = "javascript:alert(1)".to_owned();
+            e.details_mut().conference = "https://x.example.org/\"onclick=alert(1)".to_owned();
         })
     };
     let mut desk = desk(
@@ -176,8 +176,8 @@ fn nothing_from_a_feed_becomes_markup() {
 #[test]
 fn links_and_tentative_marks() {
     let linked = with(monday().remove(0), |e| {
-        e.details.conference = "https://meet.example.org/a?b&c".to_owned();
-        e.details.status = Status::Tentative;
+        e.details_mut().conference = "https://meet.example.org/a?b&c".to_owned();
+        e.details_mut().status = Status::Tentative;
     });
     let link = "<a rel=\"noopener noreferrer\" href=\"https://meet.example.org/a?b&amp;c\">";
     let desk = desk("2025-11-24T12:00:00Z", vec![linked]);
@@ -218,7 +218,7 @@ fn a_page_with_everything_fits_in_40_kb() {
         let (start, end) =
             (format!("2025-11-25T{hour:02}:00:00Z"), format!("2025-11-25T{hour:02}:59:00Z"));
         entries.push(with(titled(entry("x", &start, &end), &"t".repeat(512)), |e| {
-            e.details.location = "l".repeat(512);
+            e.details_mut().location = "l".repeat(512);
         }));
     }
     let mut desk = desk("2025-11-25T00:20:00Z", entries);
