@@ -182,6 +182,9 @@ pub struct FeedLimits {
     pub text_bytes_max: usize,
     /// EXDATE and RDATE values of one series.
     pub exceptions_max: usize,
+    /// What the components of one series take up while it is expanded, their EXDATE and RDATE
+    /// values apart; further components are left out, with a mark.
+    pub series_bytes_max: usize,
     /// Overrides of one series; further ones are skipped.
     pub overrides_max: usize,
     /// Components of one feed; further ones are skipped.
@@ -210,6 +213,7 @@ impl Default for FeedLimits {
             description_bytes_max: 2 * KIB,
             text_bytes_max: 512,
             exceptions_max: 10_000,
+            series_bytes_max: MIB,
             overrides_max: 1_000,
             components_max: 100_000,
             occurrences_max: 5_000,

@@ -20,7 +20,7 @@ pub use window::{WindowQuery, read_window};
 use crate::budget::FeedLimits;
 use crate::error::{Error, Result};
 use crate::ical::component::{Component, Kind};
-use crate::ical::event::Event;
+use crate::ical::event::{Event, Taken};
 use crate::ical::expand::expand;
 use crate::ical::zone::Zones;
 use crate::ical::{Occurrence, Time, Window};
@@ -335,21 +335,22 @@ fn expand_series(
         }
         let Some(row) = row else { return Ok(()) };
         let text = row.get_ref(2)?.as_str().unwrap_or_default();
-        match Event::parse(text, limits) {
+        match Event::parse_times(text, limits, &mut series.taken) {
             Ok(event) if series.events.len() <= limits.overrides_max => {
                 series.ids.push(row.get(0)?);
                 series.events.push(event);
             }
-            Ok(_) => warn(&mut published.warnings, &series.uid, "more overrides than are kept"),
-            // It was read before it was stored; only a damaged database comes here.
-            Err(reason) => warn(&mut published.warnings, &series.uid, &reason),
+            Ok(_) => series.leave_out("more overrides than are kept", published),
+            // It was read before it was stored: the series is full, or the database damaged.
+            Err(reason) => series.leave_out(&reason, published),
         }
     }
 }
 
 fn warn(warnings: &mut Vec<String>, uid: &str, text: &str) {
-    if warnings.len() < WARNINGS_MAX {
-        warnings.push(format!("{uid}: {text}"));
+    let warning = format!("{uid}: {text}");
+    if warnings.len() < WARNINGS_MAX && !warnings.contains(&warning) {
+        warnings.push(warning);
     }
 }
 
@@ -359,6 +360,9 @@ struct Series {
     uid: String,
     ids: Vec<i64>,
     events: Vec<Event>,
+    taken: Taken,
+    /// Components that are not among them.
+    left_out: usize,
 }
 
 /// One row of `occurrence`.
@@ -376,6 +380,11 @@ struct Stored {
 const NOT_RECURRING: i64 = i64::MIN;
 
 impl Series {
+    fn leave_out(&mut self, reason: &str, published: &mut Published) {
+        warn(&mut published.warnings, &self.uid, reason);
+        self.left_out += 1;
+    }
+
     /// The occurrences that are to be stored, out of the room that the feed has left.
     fn expand(
         &self,
@@ -385,6 +394,10 @@ impl Series {
         room: &mut usize,
         published: &mut Published,
     ) -> Vec<Occurrence> {
+        if self.left_out > 0 {
+            let text = format!("{} components left out", self.left_out);
+            warn(&mut published.warnings, &self.uid, &text);
+        }
         let expansion = expand(&self.events, zones, window, limits);
         for text in expansion.truncated.iter().chain(&expansion.warnings) {
             warn(&mut published.warnings, &self.uid, text);

@@ -98,6 +98,32 @@ impl Event {
         draft.finish()
     }
 
+    /// Reads only what [`expand`](super::expand::expand) asks for, as far as the series, of which
+    /// `taken` keeps account, still has room. An expansion holds all components of a series at
+    /// once: their texts must not be among them.
+    ///
+    /// # Errors
+    /// As [`Event::parse`], and when the series has no room left.
+    pub fn parse_times(
+        text: &str,
+        limits: &FeedLimits,
+        taken: &mut Taken,
+    ) -> Result<Event, String> {
+        let lines = || text.lines().filter(|line| is_about_time(name(line)));
+        let bytes = size_of::<Event>() + lines().map(held_bytes).sum::<usize>();
+        if taken.bytes + bytes > limits.series_bytes_max {
+            let max = limits.series_bytes_max;
+            return Err(format!("the series takes more than {max} bytes (series_bytes_max)"));
+        }
+        let mut draft = Draft { exceptions: taken.exceptions, ..Draft::default() };
+        for line in lines() {
+            draft.read(line, limits)?;
+        }
+        taken.exceptions = draft.exceptions;
+        taken.bytes += bytes + draft.warnings.iter().map(String::len).sum::<usize>();
+        draft.finish()
+    }
+
     /// Whether [`Event::parse`] would succeed, without the work for what cannot fail it.
     pub(super) fn check(text: &str, limits: &FeedLimits) -> Result<(), String> {
         let mut draft = Draft::default();
@@ -112,6 +138,28 @@ impl Event {
     /// True for an event that happens more than once.
     pub fn repeats(&self) -> bool {
         !self.rules.is_empty() || !self.extra.is_empty()
+    }
+}
+
+/// What the components of one series take up together, so far.
+#[derive(Debug, Default)]
+pub struct Taken {
+    bytes: usize,
+    exceptions: usize,
+}
+
+fn is_about_time(name: &str) -> bool {
+    matches!(name, "DTSTART" | "DTEND" | "DURATION" | "RECURRENCE-ID" | "RRULE" | "RDATE")
+        || matches!(name, "EXDATE" | "SEQUENCE" | "LAST-MODIFIED" | "STATUS")
+}
+
+/// At least what a line costs as it is held. The values of EXDATE and RDATE have a limit of their
+/// own; what remains of their lines is the zone.
+fn held_bytes(line: &str) -> usize {
+    match name(line) {
+        "RRULE" => size_of::<Rule>() + line.len(),
+        "EXDATE" | "RDATE" => size_of::<Extra>() + line.rfind(':').unwrap_or(line.len()),
+        _ => line.len(),
     }
 }
 
@@ -227,6 +275,7 @@ impl Draft {
             }
             self.exceptions += 1;
         }
+        values.shrink_to_fit();
         values
     }
 
@@ -444,5 +493,23 @@ mod tests {
         let event = Event::parse(text, &limits).unwrap();
         assert_eq!((event.excluded[0].values.len(), event.extra[0].values.len()), (2, 1));
         assert_eq!(event.warnings, ["more than 3 EXDATE and RDATE values (exceptions_max)"]);
+    }
+
+    #[test]
+    fn the_components_of_a_series_share_its_room() {
+        let limits = FeedLimits { exceptions_max: 3, ..FeedLimits::default() };
+        let text = "DTSTART:20240101\nSUMMARY:x\nEXDATE:20240102,20240103";
+        let mut taken = Taken::default();
+        let mut parse = || Event::parse_times(text, &limits, &mut taken).unwrap();
+        assert_eq!(parse().excluded[0].values.len(), 2);
+        let second = parse();
+        assert_eq!(second.excluded[0].values.len(), 1);
+        assert_eq!(second.warnings, ["more than 3 EXDATE and RDATE values (exceptions_max)"]);
+        assert!(second.details.summary.is_empty());
+        let limits = FeedLimits { series_bytes_max: 1_000, ..limits };
+        let mut taken = Taken::default();
+        let mut parse = || Event::parse_times(text, &limits, &mut taken).map(drop);
+        let reason = "the series takes more than 1000 bytes (series_bytes_max)";
+        assert_eq!([parse(), parse()], [Ok(()), Err(reason.to_owned())]);
     }
 }
