@@ -196,6 +196,9 @@ pub struct FeedLimits {
     pub feed_occurrences_max: usize,
     /// Steps of one series' recurrence generator.
     pub steps_max: usize,
+    /// Steps of the generators of all series in one publication; further rules are not followed,
+    /// with a mark. There is one writer, and everybody waits for it.
+    pub feed_steps_max: usize,
     /// Days before today that are kept.
     pub past_days: u16,
     /// Days after today that are kept.
@@ -219,6 +222,7 @@ impl Default for FeedLimits {
             occurrences_max: 5_000,
             feed_occurrences_max: 200_000,
             steps_max: 100_000,
+            feed_steps_max: 2_000_000,
             past_days: 1,
             future_days: 60,
         }

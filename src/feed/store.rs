@@ -5,6 +5,7 @@
 //! writes the difference of their occurrences, in one transaction. A refresh that brings nothing
 //! new writes nothing. [`publish`] with no staged components slides the window.
 
+mod room;
 mod window;
 
 use std::collections::HashSet;
@@ -15,13 +16,13 @@ use jiff::tz::TimeZone;
 use ring::digest::{SHA256, digest};
 use rusqlite::{Connection, Row, params};
 
+use room::Room;
 pub use window::{WindowQuery, read_window};
 
 use crate::budget::FeedLimits;
 use crate::error::{Error, Result};
 use crate::ical::component::{Component, Kind};
 use crate::ical::event::{Event, Taken};
-use crate::ical::expand::expand;
 use crate::ical::zone::Zones;
 use crate::ical::{Occurrence, Time, Window};
 
@@ -172,6 +173,8 @@ pub struct Published {
     pub changed: bool,
     /// Events stored now.
     pub events: u64,
+    /// Steps that the recurrence generators took.
+    pub steps: usize,
     /// Series that were cut short at a cap, and zones that had to be guessed: the first few.
     pub warnings: Vec<String>,
 }
@@ -324,7 +327,7 @@ fn expand_series(
     )?;
     let mut rows = members.query(params![feed, EVENT, everything])?;
     let mut series = Series::default();
-    let mut room = limits.feed_occurrences_max;
+    let mut room = Room::new(limits);
     loop {
         let row = rows.next()?;
         let uid = row.map(|row| row.get::<_, String>(1)).transpose()?;
@@ -333,7 +336,10 @@ fn expand_series(
             published.changed |= series.store(connection, &expansion)?;
             series = Series { uid: uid.clone().unwrap_or_default(), ..Series::default() };
         }
-        let Some(row) = row else { return Ok(()) };
+        let Some(row) = row else {
+            room.report(published);
+            return Ok(());
+        };
         let text = row.get_ref(2)?.as_str().unwrap_or_default();
         match Event::parse_times(text, limits, &mut series.taken) {
             Ok(event) if series.events.len() <= limits.overrides_max => {
@@ -383,32 +389,6 @@ impl Series {
     fn leave_out(&mut self, reason: &str, published: &mut Published) {
         warn(&mut published.warnings, &self.uid, reason);
         self.left_out += 1;
-    }
-
-    /// The occurrences that are to be stored, out of the room that the feed has left.
-    fn expand(
-        &self,
-        zones: &Zones,
-        window: Window,
-        limits: &FeedLimits,
-        room: &mut usize,
-        published: &mut Published,
-    ) -> Vec<Occurrence> {
-        if self.left_out > 0 {
-            let text = format!("{} components left out", self.left_out);
-            warn(&mut published.warnings, &self.uid, &text);
-        }
-        let expansion = expand(&self.events, zones, window, limits);
-        for text in expansion.truncated.iter().chain(&expansion.warnings) {
-            warn(&mut published.warnings, &self.uid, text);
-        }
-        let mut occurrences = expansion.occurrences;
-        if occurrences.len() > *room {
-            warn(&mut published.warnings, &self.uid, "the feed has more occurrences than are kept");
-            occurrences.truncate(*room);
-        }
-        *room -= occurrences.len();
-        occurrences
     }
 
     /// Makes the stored occurrences these; true when any had to be written.

@@ -28,6 +28,8 @@ pub struct Expansion {
     pub truncated: Option<String>,
     /// What was left out or guessed, in words.
     pub warnings: Vec<String>,
+    /// Steps that the recurrence generator took.
+    pub steps: usize,
 }
 
 /// The occurrences of a series, given in any order, that touch the window.
@@ -45,6 +47,7 @@ pub fn expand(series: &[Event], zones: &Zones, window: Window, limits: &FeedLimi
         expansion: Expansion::default(),
     };
     run.expand();
+    run.expansion.steps = limits.steps_max - run.steps.left();
     run.expansion
 }
 

@@ -300,9 +300,10 @@ fn a_refresh_that_lost_what_it_staged_publishes_nothing() {
 async fn publish(
     executor: &Rc<smol::LocalExecutor<'static>>,
     components: Vec<(&'static str, String)>,
+    feed: FeedLimits,
 ) -> (store::Published, usize) {
     let folder = folder();
-    let limits = Plan::divide(16 << 20, 1, FeedLimits::default()).limits;
+    let limits = Plan::divide(16 << 20, 1, feed).limits;
     let metrics = Rc::new(Metrics::default());
     let (database, _) = Database::open(folder.path(), &limits.database, metrics).expect("made");
     let database = Rc::new(database);
@@ -353,12 +354,36 @@ fn one_series_takes_no_more_memory_than_it_may() {
             ((0..60).map(|n| dates(n * 13_000)).collect(), ["exceptions_max", "occurrences_max"]),
             ((0..200).map(texts).collect::<Vec<_>>(), ["series_bytes_max", "components left out"]),
         ] {
-            let (published, bytes) = publish(&executor, components).await;
+            let (published, bytes) = publish(&executor, components, FeedLimits::default()).await;
             assert!(bytes <= 4 << 20, "{bytes} bytes of heap, {marks:?}");
             for mark in marks {
                 let named = published.warnings.iter().any(|warning| warning.contains(mark));
                 assert!(named, "{mark}: {:?}", published.warnings);
             }
         }
+    });
+}
+
+/// The only writer must not walk for minutes: the rules of a feed share their steps, and what they
+/// leave out is counted and named. A series that needs no steps is there all the same.
+#[test]
+fn the_rules_of_a_feed_share_their_steps() {
+    const UIDS: [&str; 5] = ["a", "b", "c", "d", "e"];
+    run(|executor| async move {
+        let limits = FeedLimits { feed_steps_max: 250_000, ..FeedLimits::default() };
+        let mut components: Vec<_> = UIDS
+            .map(|uid| {
+                let rule = "RRULE:FREQ=SECONDLY;COUNT=4000000000";
+                (uid, format!("UID:{uid}\nDTSTART:20000101T000000Z\n{rule}"))
+            })
+            .into();
+        components.push(("z", "UID:z\nDTSTART:20260105T000000Z".to_owned()));
+        let (published, _) = publish(&executor, components, limits).await;
+        let cut = published.warnings.iter().filter(|text| text.contains("(feed_steps_max)"));
+        let cut: Vec<&str> = cut.filter_map(|text| text.split(':').next()).collect();
+        assert_eq!(cut, ["c", "d", "e"], "{:?}", published.warnings);
+        let last = published.warnings.last().expect("a warning");
+        assert_eq!(last, "3 series are incomplete: the feed is too much");
+        assert_eq!((published.events, published.steps), (6, 250_000));
     });
 }
