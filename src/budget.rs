@@ -62,8 +62,8 @@ const RATE_BYTES: usize = 96;
 const TLS_BYTES: usize = 64 * KIB;
 /// An occurrence while its series is expanded, and once more as the row that it is stored as.
 const OCCURRENCE_BYTES: usize = 104 + 56;
-/// An EXDATE or RDATE while its series is expanded.
-const EXCEPTION_BYTES: usize = 24;
+/// An EXDATE or RDATE while its series is expanded: as read, and once more in order.
+const EXCEPTION_BYTES: usize = 40 + 24;
 /// An event with its texts, in a view and in the JSON or HTML made of it.
 const VIEW_EVENT_BYTES: usize = 1536;
 /// SQLite's schema, statements and bookkeeping of a reader, page cache apart.
@@ -114,10 +114,10 @@ fn http_limits(budget_bytes: usize) -> HttpLimits {
     HttpLimits {
         slots,
         backlog: 4 * slots,
-        recent_heads: 16,
+        recent_heads: 8,
         recent_head_bytes_max: KIB,
         listeners_max: 4,
-        rate_addresses_max: 2 * slots,
+        rate_addresses_max: slots,
         rate_burst_seconds: 4,
         slots_per_address_max: slots / 2,
         slot_buffer_bytes: 2 * KIB,
@@ -213,7 +213,8 @@ fn feed_limits(budget_bytes: usize, feed: FeedLimits) -> FeedLimits {
     }
     FeedLimits {
         occurrences_max: feed.occurrences_max.min(1_000),
-        exceptions_max: feed.exceptions_max.min(5_000),
+        exceptions_max: feed.exceptions_max.min(1_000),
+        series_bytes_max: feed.series_bytes_max.min(96 * KIB),
         ..feed
     }
 }
@@ -293,10 +294,14 @@ fn terms(limits: &Limits, feeds: usize) -> Vec<Term> {
         ),
         term(
             "expansion",
-            feed.occurrences_max * OCCURRENCE_BYTES + feed.exceptions_max * EXCEPTION_BYTES,
+            feed.occurrences_max * OCCURRENCE_BYTES
+                + feed.exceptions_max * EXCEPTION_BYTES
+                + feed.series_bytes_max,
             format!(
-                "one series: {} occurrences, {} exceptions",
-                feed.occurrences_max, feed.exceptions_max
+                "one series: {} occurrences, {} exceptions, {} KiB of components",
+                feed.occurrences_max,
+                feed.exceptions_max,
+                feed.series_bytes_max / KIB
             ),
         ),
         term(

@@ -184,6 +184,9 @@ pub struct FeedLimits {
     pub text_bytes_max: usize,
     /// EXDATE and RDATE values of one series.
     pub exceptions_max: usize,
+    /// What the components of one series take up while it is expanded, their EXDATE and RDATE
+    /// values apart; further components are left out, with a mark.
+    pub series_bytes_max: usize,
     /// Overrides of one series; further ones are skipped.
     pub overrides_max: usize,
     /// Components of one feed; further ones are skipped.
@@ -195,6 +198,9 @@ pub struct FeedLimits {
     pub feed_occurrences_max: usize,
     /// Steps of one series' recurrence generator.
     pub steps_max: usize,
+    /// Steps of the generators of all series in one publication; further rules are not followed,
+    /// with a mark. There is one writer, and everybody waits for it.
+    pub feed_steps_max: usize,
     /// Days before today that are kept.
     pub past_days: u16,
     /// Days after today that are kept.
@@ -212,11 +218,13 @@ impl Default for FeedLimits {
             description_bytes_max: 2 * KIB,
             text_bytes_max: 512,
             exceptions_max: 10_000,
+            series_bytes_max: MIB,
             overrides_max: 1_000,
             components_max: 100_000,
             occurrences_max: 5_000,
             feed_occurrences_max: 200_000,
             steps_max: 100_000,
+            feed_steps_max: 2_000_000,
             past_days: 1,
             future_days: 60,
         }

@@ -6,6 +6,7 @@
 //! new writes nothing. [`publish`] with no staged components slides the window.
 
 mod difference;
+mod room;
 mod window;
 
 use std::collections::HashSet;
@@ -16,15 +17,14 @@ use jiff::tz::TimeZone;
 use ring::digest::{SHA256, digest};
 use rusqlite::{Connection, Row, params};
 
+use room::Room;
 pub use window::{WindowQuery, read_window};
 
 use self::difference::apply_difference;
 use crate::budget::FeedLimits;
-use crate::calendar::selection;
 use crate::error::{Error, Result};
 use crate::ical::component::{Component, Kind};
-use crate::ical::event::Event;
-use crate::ical::expand::expand;
+use crate::ical::event::{Event, Taken};
 use crate::ical::zone::Zones;
 use crate::ical::{Occurrence, Time, Window};
 
@@ -175,6 +175,8 @@ pub struct Published {
     pub changed: bool,
     /// Events stored now.
     pub events: u64,
+    /// Steps that the recurrence generators took.
+    pub steps: usize,
     /// Series that were cut short at a cap, and zones that had to be guessed: the first few.
     pub warnings: Vec<String>,
 }
@@ -282,7 +284,7 @@ fn expand_series(
     )?;
     let mut rows = members.query(params![feed, EVENT, everything])?;
     let mut series = Series::default();
-    let mut room = limits.feed_occurrences_max;
+    let mut room = Room::new(limits);
     loop {
         let row = rows.next()?;
         let uid = row.map(|row| row.get::<_, String>(1)).transpose()?;
@@ -291,23 +293,27 @@ fn expand_series(
             published.changed |= series.store(connection, &expansion)?;
             series = Series { uid: uid.clone().unwrap_or_default(), ..Series::default() };
         }
-        let Some(row) = row else { return Ok(()) };
+        let Some(row) = row else {
+            room.report(published);
+            return Ok(());
+        };
         let text = row.get_ref(2)?.as_str().unwrap_or_default();
-        match Event::parse(text, limits) {
+        match Event::parse_times(text, limits, &mut series.taken) {
             Ok(event) if series.events.len() <= limits.overrides_max => {
                 series.ids.push(row.get(0)?);
                 series.events.push(event);
             }
-            Ok(_) => warn(&mut published.warnings, &series.uid, "more overrides than are kept"),
-            // It was read before it was stored; only a damaged database comes here.
-            Err(reason) => warn(&mut published.warnings, &series.uid, &reason),
+            Ok(_) => series.leave_out("more overrides than are kept", published),
+            // It was read before it was stored: the series is full, or the database damaged.
+            Err(reason) => series.leave_out(&reason, published),
         }
     }
 }
 
 fn warn(warnings: &mut Vec<String>, uid: &str, text: &str) {
-    if warnings.len() < WARNINGS_MAX {
-        warnings.push(format!("{uid}: {text}"));
+    let warning = format!("{uid}: {text}");
+    if warnings.len() < WARNINGS_MAX && !warnings.contains(&warning) {
+        warnings.push(warning);
     }
 }
 
@@ -317,6 +323,9 @@ struct Series {
     uid: String,
     ids: Vec<i64>,
     events: Vec<Event>,
+    taken: Taken,
+    /// Components that are not among them.
+    left_out: usize,
 }
 
 /// One row of `occurrence`.
@@ -334,29 +343,9 @@ struct Stored {
 const NOT_RECURRING: i64 = i64::MIN;
 
 impl Series {
-    /// The occurrences that are to be stored, those that are shown, out of the room that the
-    /// feed has left.
-    fn expand(
-        &self,
-        zones: &Zones,
-        window: Window,
-        limits: &FeedLimits,
-        room: &mut usize,
-        published: &mut Published,
-    ) -> Vec<Occurrence> {
-        let expansion = expand(&self.events, zones, window, limits);
-        for text in expansion.truncated.iter().chain(&expansion.warnings) {
-            warn(&mut published.warnings, &self.uid, text);
-        }
-        let mut occurrences = expansion.occurrences;
-        // Only now: a hidden override takes the place of its instance all the same.
-        occurrences.retain(|found| selection::is_shown(&self.events[found.event].details));
-        if occurrences.len() > *room {
-            warn(&mut published.warnings, &self.uid, "the feed has more occurrences than are kept");
-            occurrences.truncate(*room);
-        }
-        *room -= occurrences.len();
-        occurrences
+    fn leave_out(&mut self, reason: &str, published: &mut Published) {
+        warn(&mut published.warnings, &self.uid, reason);
+        self.left_out += 1;
     }
 
     /// Makes the stored occurrences these; true when any had to be written.

@@ -98,6 +98,32 @@ impl Event {
         draft.finish()
     }
 
+    /// Reads only what [`expand`](super::expand::expand) asks for, as far as the series, of which
+    /// `taken` keeps account, still has room. An expansion holds all components of a series at
+    /// once: their texts must not be among them.
+    ///
+    /// # Errors
+    /// As [`Event::parse`], and when the series has no room left.
+    pub fn parse_times(
+        text: &str,
+        limits: &FeedLimits,
+        taken: &mut Taken,
+    ) -> Result<Event, String> {
+        let lines = || text.lines().filter(|line| is_about_time(name(line)));
+        let bytes = size_of::<Event>() + lines().map(held_bytes).sum::<usize>();
+        if taken.bytes + bytes > limits.series_bytes_max {
+            let max = limits.series_bytes_max;
+            return Err(format!("the series takes more than {max} bytes (series_bytes_max)"));
+        }
+        let mut draft = Draft { exceptions: taken.exceptions, ..Draft::default() };
+        for line in lines() {
+            draft.read(line, limits)?;
+        }
+        taken.exceptions = draft.exceptions;
+        taken.bytes += bytes + draft.warnings.iter().map(String::len).sum::<usize>();
+        draft.finish()
+    }
+
     /// Whether [`Event::parse`] would succeed, without the work for what cannot fail it.
     pub(super) fn check(text: &str, limits: &FeedLimits) -> Result<(), String> {
         let mut draft = Draft::default();
@@ -112,6 +138,30 @@ impl Event {
     /// True for an event that happens more than once.
     pub fn repeats(&self) -> bool {
         !self.rules.is_empty() || !self.extra.is_empty()
+    }
+}
+
+/// What the components of one series take up together, so far.
+#[derive(Debug, Default)]
+pub struct Taken {
+    bytes: usize,
+    exceptions: usize,
+}
+
+/// When it is, and whether it is shown at all.
+fn is_about_time(name: &str) -> bool {
+    matches!(name, "DTSTART" | "DTEND" | "DURATION" | "RECURRENCE-ID" | "RRULE" | "RDATE")
+        || matches!(name, "EXDATE" | "SEQUENCE" | "LAST-MODIFIED" | "STATUS" | "TRANSP")
+        || matches!(name, "SUMMARY" | "X-MICROSOFT-CDO-BUSYSTATUS" | "X-OUTLOOK-DELETED")
+}
+
+/// At least what a line costs as it is held. The values of EXDATE and RDATE have a limit of their
+/// own; what remains of their lines is the zone.
+fn held_bytes(line: &str) -> usize {
+    match name(line) {
+        "RRULE" => size_of::<Rule>() + line.len(),
+        "EXDATE" | "RDATE" => size_of::<Extra>() + line.rfind(':').unwrap_or(line.len()),
+        _ => line.len(),
     }
 }
 
@@ -227,6 +277,7 @@ impl Draft {
             }
             self.exceptions += 1;
         }
+        values.shrink_to_fit();
         values
     }
 
@@ -362,87 +413,4 @@ fn busy(value: &str) -> Option<Busy> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(lines: &[&str]) -> Result<Event, String> {
-        Event::parse(&lines.join("\n"), &FeedLimits::default())
-    }
-
-    #[test]
-    fn what_people_see_is_decoded() {
-        let event = parse(&[
-            "DTSTART:20240101T090000Z",
-            r"SUMMARY:Lunch\, then\nwork\; maybe",
-            r"DESCRIPTION:One\nTwo",
-            r"CATEGORIES:A\,B,C",
-            "CATEGORIES:D",
-            "X-GOOGLE-CONFERENCE:https://g",
-            "CONFERENCE:https://c",
-            "ORGANIZER;CN=\"Doe, Jane\":MAILTO:jane@example.com",
-            "ATTENDEE;PARTSTAT=declined;CN=^'Bo^':mailto:bo@example.com",
-            "STATUS:TENTATIVE",
-            "TRANSP:TRANSPARENT",
-            "CLASS:CONFIDENTIAL",
-            "X-MICROSOFT-CDO-BUSYSTATUS:OOF",
-        ]);
-        let details = event.unwrap().details;
-        assert_eq!(details.summary, "Lunch, then work; maybe");
-        assert_eq!(details.description, "One\nTwo");
-        assert_eq!(details.categories, ["A,B", "C", "D"]);
-        assert_eq!(details.conference, "https://c");
-        let organizer = details.organizer.unwrap();
-        assert_eq!(
-            (organizer.address.as_str(), organizer.name.as_str()),
-            ("jane@example.com", "Doe, Jane")
-        );
-        let attendee = &details.attendees[0];
-        assert_eq!(
-            (attendee.name.as_str(), attendee.participation.as_str()),
-            ("\"Bo\"", "DECLINED")
-        );
-        assert_eq!(details.status, Status::Tentative);
-        assert!(details.transparent && details.private && !details.deleted);
-        assert_eq!(details.busy, Some(Busy::Away));
-    }
-
-    #[test]
-    fn an_event_without_a_sound_time_is_none() {
-        let check = |lines: &[&str], reason: &str| assert_eq!(parse(lines).unwrap_err(), reason);
-        check(&["SUMMARY:x"], "DTSTART is missing");
-        check(&["DTSTART:tomorrow"], "DTSTART `tomorrow` is not understood");
-        check(&["DTSTART:20240102", "DTEND:20240101"], "DTEND is before DTSTART");
-        check(&["DTSTART:20240102", "DURATION:-P1D"], "DURATION is negative");
-        check(&["DTSTART:20240102", "RECURRENCE-ID:x"], "RECURRENCE-ID `x` is not understood");
-    }
-
-    #[test]
-    fn what_is_not_understood_is_left_out_with_a_warning() {
-        let event = parse(&[
-            "DTSTART;VALUE=DATE:20240101T000000",
-            "DTEND:noon",
-            "RRULE:FREQ=DAILY;INTERVAL=0",
-            "EXDATE:20240102,never",
-        ]);
-        let event = event.unwrap();
-        assert_eq!(event.start.value, Value::parse("20240101").unwrap());
-        assert!(!event.repeats());
-        assert_eq!(
-            event.warnings,
-            [
-                "DTEND `noon` is not understood",
-                "RRULE ignored: INTERVAL=0 is not understood",
-                "EXDATE `never` is not understood",
-            ]
-        );
-    }
-
-    #[test]
-    fn exceptions_stop_at_their_limit() {
-        let limits = FeedLimits { exceptions_max: 3, ..FeedLimits::default() };
-        let text = "DTSTART:20240101\nEXDATE:20240102,20240103\nRDATE:20240201,20240202\nEXDATE:x";
-        let event = Event::parse(text, &limits).unwrap();
-        assert_eq!((event.excluded[0].values.len(), event.extra[0].values.len()), (2, 1));
-        assert_eq!(event.warnings, ["more than 3 EXDATE and RDATE values (exceptions_max)"]);
-    }
-}
+mod tests;

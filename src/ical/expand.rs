@@ -28,6 +28,8 @@ pub struct Expansion {
     pub truncated: Option<String>,
     /// What was left out or guessed, in words.
     pub warnings: Vec<String>,
+    /// Steps that the recurrence generator took.
+    pub steps: usize,
 }
 
 /// The occurrences of a series, given in any order, that touch the window.
@@ -45,6 +47,7 @@ pub fn expand(series: &[Event], zones: &Zones, window: Window, limits: &FeedLimi
         expansion: Expansion::default(),
     };
     run.expand();
+    run.expansion.steps = limits.steps_max - run.steps.left();
     run.expansion
 }
 
@@ -89,12 +92,7 @@ impl Run<'_> {
         for other in &overrides {
             self.emit_override(other);
         }
-        let occurrences = &mut self.expansion.occurrences;
-        occurrences.sort_unstable_by_key(|found| (found.start, found.end, found.event));
-        if occurrences.len() > self.limits.occurrences_max {
-            occurrences.truncate(self.limits.occurrences_max);
-            self.too_many();
-        }
+        self.keep_earliest_occurrences();
         if self.steps.spent() {
             let max = self.limits.steps_max;
             self.expansion.truncated =
@@ -169,7 +167,7 @@ impl Run<'_> {
         let mut starts = series[event].rules.is_empty();
         for rule in &series[event].rules {
             starts |= self.follow(rule, &master, &mut found);
-            keep_earliest(&mut found, self.limits.occurrences_max);
+            self.keep_earliest(&mut found);
         }
         let Schedule { time, civil, length, .. } = *schedule;
         if starts {
@@ -189,10 +187,40 @@ impl Run<'_> {
                     let civil = schedule.frame.civil(time);
                     found.extend(master.occurrence(Instance { time, civil, length }));
                 }
+                if self.is_twice_too_many(found.len()) {
+                    self.keep_earliest(&mut found);
+                }
             }
         }
-        keep_earliest(&mut found, usize::MAX);
+        self.keep_earliest(&mut found);
         self.expansion.occurrences.extend(found.into_iter().map(|(_, occurrence)| occurrence));
+        if self.is_twice_too_many(self.expansion.occurrences.len()) {
+            self.keep_earliest_occurrences();
+        }
+    }
+
+    /// Time to make room: earlier, and each occurrence would cost a sort.
+    fn is_twice_too_many(&self, count: usize) -> bool {
+        count / 2 > self.limits.occurrences_max
+    }
+
+    fn keep_earliest_occurrences(&mut self) {
+        let occurrences = &mut self.expansion.occurrences;
+        occurrences.sort_unstable_by_key(|found| (found.start, found.end, found.event));
+        if occurrences.len() > self.limits.occurrences_max {
+            occurrences.truncate(self.limits.occurrences_max);
+            self.too_many();
+        }
+    }
+
+    /// In order of their original starts, each once; of duplicates the first one found.
+    fn keep_earliest(&mut self, found: &mut Vec<(Time, Occurrence)>) {
+        found.sort_by_key(|(original, _)| *original);
+        found.dedup_by_key(|(original, _)| *original);
+        if found.len() > self.limits.occurrences_max {
+            found.truncate(self.limits.occurrences_max);
+            self.too_many();
+        }
     }
 
     /// Adds the occurrences of a rule in the window. Returns whether the rule allows DTSTART at
@@ -389,13 +417,6 @@ impl Run<'_> {
             warnings.push(warning);
         }
     }
-}
-
-/// In order of their original starts, each once; of duplicates the first one found.
-fn keep_earliest(found: &mut Vec<(Time, Occurrence)>, max: usize) {
-    found.sort_by_key(|(original, _)| *original);
-    found.dedup_by_key(|(original, _)| *original);
-    found.truncate(max);
 }
 
 fn revision(event: &Event) -> (u32, Option<Timestamp>) {

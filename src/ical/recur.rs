@@ -13,22 +13,29 @@ use jiff::civil::{Date, DateTime, Time, Weekday};
 use super::rule::{Bits, Frequency, Rule};
 
 /// The work that one series may still cause: a step is one candidate or one period looked at.
-pub(super) struct Steps(usize);
+pub(super) struct Steps {
+    left: usize,
+    refused: bool,
+}
 
 impl Steps {
     pub(super) fn new(steps_max: usize) -> Self {
-        Self(steps_max)
+        Self { left: steps_max, refused: false }
     }
 
-    /// True when there is no step left.
+    /// True when a step was wanted and there was none left.
     pub(super) fn spent(&self) -> bool {
-        self.0 == 0
+        self.refused
+    }
+
+    pub(super) fn left(&self) -> usize {
+        self.left
     }
 
     fn take(&mut self) -> bool {
-        let left = self.0 > 0;
-        self.0 = self.0.saturating_sub(1);
-        left
+        self.refused |= self.left == 0;
+        self.left = self.left.saturating_sub(1);
+        !self.refused
     }
 }
 
