@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use smol::LocalExecutor;
@@ -14,7 +16,7 @@ use crate::budget::{default_bytes, show_bytes};
 use crate::calendar::selection::{self, Meeting};
 use crate::calendar::text::{clock, day_from, harmless, span};
 use crate::calendar::{Agenda, CalendarStatus, Entry};
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::config::{self, Arguments, Command, Config, Inputs};
 use crate::connections::database;
 use crate::daemon::{Wish, Wishes, log_to_stderr};
@@ -67,7 +69,12 @@ fn serve(arguments: &Arguments, inputs: &Inputs) -> Result<()> {
         async move {
             let (orders, taken) = async_channel::bounded(4);
             let wishes = Wishes::listen()?;
-            let _signals = executor.spawn(pass_on(wishes, orders, arguments, inputs));
+            let _signals = {
+                let file = config.path.clone();
+                executor.spawn(pass_on(wishes, orders, arguments, inputs, file))
+            };
+            let clock = Clock::system(None);
+            let mut rebuilt: Option<Moment> = None;
             loop {
                 let app = App::open(
                     config.clone(),
@@ -78,8 +85,15 @@ fn serve(arguments: &Arguments, inputs: &Inputs) -> Result<()> {
                 match app.run(&executor, taken.clone()).await {
                     Ended::Stopped => break log::info!("stopped"),
                     Ended::Damaged(current) => {
-                        log::error!("starting anew to rebuild the damaged database");
                         config = *current;
+                        let aside = database::put_aside(&config.data_dir)?;
+                        let aside = aside.display();
+                        log::error!("the damaged database was kept as {aside}; starting anew");
+                        // A card that damages every new one must not keep the program busy.
+                        if rebuilt.is_some_and(|at| clock.now().since(at) < REBUILD_PAUSE) {
+                            clock.sleep(REBUILD_PAUSE).await;
+                        }
+                        rebuilt = Some(clock.now());
                     }
                 }
             }
@@ -89,12 +103,16 @@ fn serve(arguments: &Arguments, inputs: &Inputs) -> Result<()> {
     event_loop.run(&executor, main)
 }
 
+/// Between two databases that had to be rebuilt.
+const REBUILD_PAUSE: Duration = Duration::from_secs(30);
+
 /// Turns signals into orders. The second wish to stop is not discussed.
 async fn pass_on(
     mut wishes: Wishes,
     orders: async_channel::Sender<Order>,
     arguments: Arguments,
     inputs: Inputs,
+    started_from: Option<PathBuf>,
 ) {
     let mut stopping = false;
     loop {
@@ -105,6 +123,10 @@ async fn pass_on(
                 Order::Stop
             }
             Wish::Reload => match config::load(&arguments, &inputs) {
+                Ok(config) if config.path.is_none() && started_from.is_some() => {
+                    log::error!("reload: the configuration file is gone; the old one stays");
+                    continue;
+                }
                 Ok(config) => Order::Reload(Box::new(config)),
                 Err(error) => {
                     log::error!("reload: {error}; the old configuration stays");
@@ -112,8 +134,11 @@ async fn pass_on(
                 }
             },
         };
-        // Full means that the same has been ordered four times over.
-        let _ = orders.try_send(order);
+        // Full means that as much has been ordered already; a stop takes the place of a reload.
+        let _ = match order {
+            Order::Stop => orders.force_send(order).map(drop).map_err(drop),
+            Order::Reload(_) => orders.try_send(order).map_err(drop),
+        };
     }
 }
 

@@ -263,6 +263,15 @@ impl Drop for Lease<'_> {
     }
 }
 
+/// Puts the database of a folder aside, unopened: damage was seen in it that a check at the next
+/// start need not find. Returns where it is kept.
+///
+/// # Errors
+/// When the file cannot be renamed.
+pub fn put_aside(folder: &Path) -> Result<PathBuf> {
+    quarantine(&folder.join("calendarbot.db"))
+}
+
 /// Opens a database for reading alone, beside a server that may be running: for the command
 /// line.
 ///

@@ -9,7 +9,7 @@ use calendarbot::alloc;
 use calendarbot::app::{App, Ended};
 use calendarbot::budget::{FeedLimits, Plan};
 use calendarbot::clock::Clock;
-use calendarbot::connections::database::{Database, Opened};
+use calendarbot::connections::database::{Database, Opened, put_aside};
 use calendarbot::event_loop::EventLoop;
 use calendarbot::feed::store;
 use calendarbot::ical::Window;
@@ -159,6 +159,7 @@ fn damage_that_shows_later_ends_the_run_so_that_the_next_one_rebuilds() {
         rig.refreshed(1).await;
         rig.stop().await;
         let rig = Rig::start(&executor, config.clone());
+        rig.refreshed(1).await;
         let mut reloaded = config;
         reloaded.feeds[0].private = true;
         rig.reload(reloaded.clone()).await;
@@ -170,6 +171,9 @@ fn damage_that_shows_later_ends_the_run_so_that_the_next_one_rebuilds() {
         let answer = rig.get("/api/v1/events?from=2026-01-01&to=2026-03-01").await;
         assert_eq!((answer.status, rig.metrics.http_5xx.get()), (503, 1));
         assert_eq!(rig.ended().await, Ended::Damaged(Box::new(reloaded)));
+        let aside = put_aside(folder.path()).expect("put aside");
+        assert_eq!(fs::read(aside).expect("kept"), bytes);
+        assert_eq!(open(folder.path()).expect("it opens").1, Opened::New);
     });
 }
 
