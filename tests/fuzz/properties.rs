@@ -10,13 +10,31 @@ pub(super) fn limits() -> HttpLimits {
     Plan::divide(16 << 20, 1, FeedLimits::default()).limits.http
 }
 
+/// Limits that a few bytes reach.
+pub(super) fn tight_limits() -> HttpLimits {
+    HttpLimits {
+        head_bytes_max: 160,
+        target_bytes_max: 40,
+        headers_max: 5,
+        body_bytes_max: 32,
+        chunk_overhead_bytes_max: 40,
+        large_buffer_bytes: 160 + 32 + 40,
+        ..limits()
+    }
+}
+
 /// The outcome as text: what it is, what was understood, how much was taken.
 fn outcome(bytes: &[u8], limits: &HttpLimits) -> String {
     let mut room = header_room();
     match frame(bytes, &mut room, limits) {
-        Framed::Head => "head".to_owned(),
-        Framed::Body { bytes_min, .. } => {
+        Framed::Head => {
+            assert!(bytes.len() < limits.head_bytes_max, "waits for more than a head may have");
+            "head".to_owned()
+        }
+        Framed::Body { bytes_min, message } => {
             assert!(bytes_min > bytes.len(), "waits for what is there");
+            let room = limits.large_buffer_bytes - limits.head_bytes_max;
+            assert!(bytes_min - message.consumed <= room, "waits for what no buffer holds");
             "body".to_owned()
         }
         Framed::Reject(status) => format!("reject {}", status.code),

@@ -6,6 +6,8 @@ mod properties;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use calendarbot::budget::HttpLimits;
+
 /// Requests of one test.
 const REQUESTS: u64 = 4_000;
 
@@ -117,23 +119,27 @@ fn stream(choices: &mut Choices) -> Vec<u8> {
     bytes
 }
 
-fn holds(property: fn(&[u8], &calendarbot::budget::HttpLimits)) {
-    let limits = properties::limits();
+fn holds(property: fn(&[u8], &HttpLimits), limits: &HttpLimits) {
     for seed in 1..=REQUESTS {
         let bytes = stream(&mut Choices(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
-        let held = catch_unwind(AssertUnwindSafe(|| property(&bytes, &limits)));
+        let held = catch_unwind(AssertUnwindSafe(|| property(&bytes, limits)));
         assert!(held.is_ok(), "seed {seed}: {:?}", String::from_utf8_lossy(&bytes));
     }
 }
 
 #[test]
 fn bytes_mean_the_same_however_they_are_cut() {
-    holds(properties::is_the_same_at_every_cut);
+    holds(properties::is_the_same_at_every_cut, &properties::limits());
+}
+
+#[test]
+fn they_do_where_every_limit_is_near() {
+    holds(properties::is_the_same_at_every_cut, &properties::tight_limits());
 }
 
 #[test]
 fn what_is_framed_is_decoded_as_the_same() {
-    holds(properties::is_decoded_as_framed);
+    holds(properties::is_decoded_as_framed, &properties::limits());
 }
 
 /// The generator reaches what it is there for.

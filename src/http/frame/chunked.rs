@@ -4,25 +4,24 @@ use super::BodyEnd;
 use crate::budget::HttpLimits;
 use crate::http::response::Status;
 
-/// Where a chunked body ends, trailer section included (RFC 9112 section 7.1).
+/// Where a chunked body ends, trailer section included (RFC 9112 section 7.1). No message takes
+/// more than its limits together, line ends included: a buffer of that size always has room for
+/// what is still awaited.
 pub(super) fn chunked_end(bytes: &[u8], limits: &HttpLimits) -> Result<BodyEnd, Status> {
     let more = Ok(BodyEnd::NotBefore(bytes.len() + 1));
-    let (mut at, mut decoded) = (0, 0);
+    let mut at = 0;
+    let mut body_left = limits.body_bytes_max;
+    let mut overhead_left = limits.chunk_overhead_bytes_max;
     loop {
-        if at - decoded > limits.chunk_overhead_bytes_max {
-            return Err(Status::CONTENT_TOO_LARGE);
-        }
-        let overhead_left = limits.chunk_overhead_bytes_max + decoded - at;
         let Some(line) = crlf_line(&bytes[at..], overhead_left)? else { return more };
         let size = chunk_size(line)?;
         at += line.len() + 2;
+        overhead_left -= line.len() + 2;
         if size == 0 {
-            return trailers_end(bytes, at, limits.chunk_overhead_bytes_max + decoded);
+            return trailers_end(bytes, at, overhead_left);
         }
-        decoded += size;
-        if decoded > limits.body_bytes_max {
-            return Err(Status::CONTENT_TOO_LARGE);
-        }
+        body_left = body_left.checked_sub(size).ok_or(Status::CONTENT_TOO_LARGE)?;
+        overhead_left = overhead_left.checked_sub(2).ok_or(Status::CONTENT_TOO_LARGE)?;
         match bytes.get(at + size..) {
             Some([b'\r', b'\n', ..]) => at += size + 2,
             None | Some([] | [b'\r']) => return Ok(BodyEnd::NotBefore(at + size + 2)),
@@ -32,13 +31,13 @@ pub(super) fn chunked_end(bytes: &[u8], limits: &HttpLimits) -> Result<BodyEnd, 
 }
 
 /// The trailer section: lines until an empty one, all dropped.
-fn trailers_end(bytes: &[u8], mut at: usize, at_max: usize) -> Result<BodyEnd, Status> {
+fn trailers_end(bytes: &[u8], mut at: usize, mut left: usize) -> Result<BodyEnd, Status> {
     loop {
-        let left = at_max.checked_sub(at).ok_or(Status::CONTENT_TOO_LARGE)?;
         let Some(line) = crlf_line(&bytes[at..], left)? else {
             return Ok(BodyEnd::NotBefore(bytes.len() + 1));
         };
         at += line.len() + 2;
+        left -= line.len() + 2;
         if line.is_empty() {
             return Ok(BodyEnd::At(at));
         }
@@ -51,17 +50,16 @@ fn trailers_end(bytes: &[u8], mut at: usize, at_max: usize) -> Result<BodyEnd, S
 }
 
 /// The next line without its CRLF; `None` while it has not ended. Control bytes other than TAB
-/// are 400, more than `bytes_max` without an end is 413.
+/// are 400; a line that takes more than `bytes_max` with its CRLF is 413.
 fn crlf_line(bytes: &[u8], bytes_max: usize) -> Result<Option<&[u8]>, Status> {
-    match bytes.iter().position(|byte| (*byte < b' ' && *byte != b'\t') || *byte == 0x7f) {
-        Some(end) if end > bytes_max => Err(Status::CONTENT_TOO_LARGE),
-        Some(end) => match &bytes[end..] {
-            [b'\r', b'\n', ..] => Ok(Some(&bytes[..end])),
-            [b'\r'] => Ok(None),
-            _ => Err(Status::BAD_REQUEST),
-        },
-        None if bytes.len() > bytes_max => Err(Status::CONTENT_TOO_LARGE),
-        None => Ok(None),
+    let control = bytes.iter().position(|byte| (*byte < b' ' && *byte != b'\t') || *byte == 0x7f);
+    if control.unwrap_or(bytes.len()) + 2 > bytes_max {
+        return Err(Status::CONTENT_TOO_LARGE);
+    }
+    match control.map(|end| (&bytes[..end], &bytes[end..])) {
+        Some((line, [b'\r', b'\n', ..])) => Ok(Some(line)),
+        None | Some((_, [b'\r'])) => Ok(None),
+        Some(_) => Err(Status::BAD_REQUEST),
     }
 }
 
