@@ -223,6 +223,12 @@ fn frame_or_reject<'h, 'b>(
     })
 }
 
+/// True when the request that `bytes` begin with, sound or not, is one by HEAD: its answer has no
+/// content (RFC 9110 section 9.3.2).
+pub fn begins_with_head(bytes: &[u8]) -> bool {
+    bytes[leading_empty_lines(bytes)..].starts_with(b"HEAD ")
+}
+
 /// What is known of the end of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BodyEnd {

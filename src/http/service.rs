@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::connection::Asked;
 use super::decode;
-use super::frame::{Message, Method};
+use super::frame::{Message, Method, begins_with_head};
 use super::guard;
 use super::hosts::Hosts;
 use super::peer::{Peer, TrustedProxies};
@@ -203,9 +203,16 @@ impl Service {
         outgoing
     }
 
-    /// An error after which the connection closes.
-    pub(super) fn last_words(&self, status: Status, detail: &str, turn: &Turn) -> Outgoing {
-        Outgoing::new(self.api.failure(status, detail), turn.date, Manner::CLOSE)
+    /// An error after which the connection closes, for whoever sent `bytes`.
+    pub(super) fn last_words(
+        &self,
+        status: Status,
+        detail: &str,
+        bytes: &[u8],
+        turn: &Turn,
+    ) -> Outgoing {
+        let manner = Manner { head_only: begins_with_head(bytes), ..Manner::CLOSE };
+        Outgoing::new(self.api.failure(status, detail), turn.date, manner)
     }
 
     /// A line in the access log: who, the request line, status, bytes.

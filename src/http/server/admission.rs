@@ -42,8 +42,12 @@ impl Server {
         if is_crowding || !(has_room || self.evict_one()) {
             self.service.metrics.slab_refused.count();
             // One attempt: a client that cannot even take this is not waited for.
-            let mut busy =
-                self.service.last_words(Status::UNAVAILABLE, "no connection is free", &self.turn);
+            let mut busy = self.service.last_words(
+                Status::UNAVAILABLE,
+                "no connection is free",
+                b"",
+                &self.turn,
+            );
             let _ = busy.send(&mut &socket);
             return;
         }

@@ -129,7 +129,8 @@ impl Server {
             }
             Framed::Reject(status) => {
                 service.metrics.http_rejected.count();
-                let outgoing = service.last_words(status, "this is not a valid request", turn);
+                let detail = "this is not a valid request";
+                let outgoing = service.last_words(status, detail, bytes, turn);
                 service.note(connection.peer, bytes, &outgoing);
                 Verdict::Answer(outgoing, 0)
             }
@@ -174,7 +175,8 @@ impl Server {
         connection.large = self.buffers.lend(token);
         if connection.large.is_none() {
             let detail = "no large buffer is free";
-            let outgoing = self.service.last_words(Status::UNAVAILABLE, detail, &self.turn);
+            let bytes = connection.bytes(self.buffers.slot(token));
+            let outgoing = self.service.last_words(Status::UNAVAILABLE, detail, bytes, &self.turn);
             self.answer(token, outgoing);
         }
     }
@@ -222,8 +224,9 @@ impl Server {
                     connection.enter(State::Idle, self.turn.now);
                     return true;
                 }
-                // Bytes that nobody took mean that more may be on their way.
-                let lingers = connection.filled > 0 && connection.linger(self.turn.now);
+                // A client that may have more to send would lose the answer to a reset.
+                let lingers =
+                    (connection.filled > 0 || !draining) && connection.linger(self.turn.now);
                 self.give_back_large(token);
                 if !lingers {
                     self.close(token);
