@@ -224,9 +224,9 @@ impl Server {
                     connection.enter(State::Idle, self.turn.now);
                     return true;
                 }
-                // A client that may have more to send would lose the answer to a reset.
-                let lingers =
-                    (connection.filled > 0 || !draining) && connection.linger(self.turn.now);
+                // Whose bytes nobody took would lose the answer to a reset.
+                let has_more = connection.filled > 0 || connection.filled_its_buffer;
+                let lingers = has_more && connection.linger(self.turn.now);
                 self.give_back_large(token);
                 if !lingers {
                     self.close(token);
