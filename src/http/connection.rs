@@ -80,8 +80,6 @@ pub struct Connection {
     pub large: Option<Box<[u8]>>,
     /// Bytes in the buffer.
     pub filled: usize,
-    /// The last read took all that there was room for: more may be in the socket.
-    pub filled_its_buffer: bool,
     /// What the epoll set waits for.
     pub interest: Interest,
     /// The place of its last request among the recent ones, where another's may stand by now.
@@ -120,7 +118,6 @@ impl Connection {
             since: now,
             large: None,
             filled: 0,
-            filled_its_buffer: false,
             interest: Interest::Read,
             recent: Cell::new(0),
         }
@@ -132,7 +129,6 @@ impl Connection {
         let input = read_once(&self.socket, &mut buffer[self.filled..]);
         if let Input::Bytes(count) = input {
             self.filled += count;
-            self.filled_its_buffer = self.filled == buffer.len();
         }
         input
     }

@@ -224,9 +224,8 @@ impl Server {
                     connection.enter(State::Idle, self.turn.now);
                     return true;
                 }
-                // Whose bytes nobody took would lose the answer to a reset.
-                let has_more = connection.filled > 0 || connection.filled_its_buffer;
-                let lingers = has_more && connection.linger(self.turn.now);
+                // Who still sends would lose the answer to a reset (RFC 9112 section 9.6).
+                let lingers = connection.linger(self.turn.now);
                 self.give_back_large(token);
                 if !lingers {
                     self.close(token);
