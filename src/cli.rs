@@ -82,11 +82,13 @@ fn serve(arguments: &Arguments, inputs: &Inputs) -> Result<()> {
                     Rc::clone(&event_loop),
                 )?;
                 announce(app.addresses(), &config);
+                // A reload may name another folder, which takes effect at the next start.
+                let folder = config.data_dir.clone();
                 match app.run(&executor, taken.clone()).await {
                     Ended::Stopped => break log::info!("stopped"),
                     Ended::Damaged(current) => {
                         config = *current;
-                        let aside = database::put_aside(&config.data_dir)?;
+                        let aside = database::put_aside(&folder)?;
                         let aside = aside.display();
                         log::error!("the damaged database was kept as {aside}; starting anew");
                         // A card that damages every new one must not keep the program busy.
@@ -104,7 +106,7 @@ fn serve(arguments: &Arguments, inputs: &Inputs) -> Result<()> {
 }
 
 /// Between two databases that had to be rebuilt.
-const REBUILD_PAUSE: Duration = Duration::from_secs(30);
+const REBUILD_PAUSE: Duration = Duration::from_secs(5);
 
 /// Turns signals into orders. The second wish to stop is not discussed.
 async fn pass_on(
