@@ -41,9 +41,10 @@ finish() {
 trap finish EXIT
 echo "$budget" > "$folder/$limit" 2>/dev/null || skip "cannot set a limit"
 
-# The shell enters the cgroup and becomes the program, so that nothing else is in it.
-sh -c 'echo $$ > "$1/cgroup.procs"; shift; exec "$@"' sh "$folder" \
-  "$program" --memory-budget "${mebibytes}MiB" --port 0 --data-dir "$data" 2> "$data/log" &
+# The shell enters the cgroup and becomes the program, so that nothing else is in it. A file that
+# is in the page cache already is charged to whoever read it first: the cgroup gets its own copy.
+sh -c 'echo $$ > "$1/cgroup.procs"; cp "$2" "$3"; shift 2; exec "$@"' sh "$folder" \
+  "$program" "$data/calendarbot" --memory-budget "${mebibytes}MiB" --port 0 --data-dir "$data" 2> "$data/log" &
 pid=$!
 address=
 for _ in $(seq 100); do

@@ -349,7 +349,7 @@ attacks! {
 #[ignore = "a siege, not a check: make attack"]
 fn two_hundred_thousand_requests_leave_nothing_behind() {
     const REQUESTS: usize = 200_000;
-    const WARM_UP: usize = 50_000;
+    const WARM_UP: usize = 20_000;
     const CLIENTS: usize = 32;
     const GROWTH_KIB: i64 = 32;
     const REFRESH_EVERY: usize = 5_000;

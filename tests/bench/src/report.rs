@@ -51,7 +51,7 @@ pub fn bars_of_counts(counts: &Counts) -> Vec<Bar> {
     if let Some(allocations) = counts.allocations {
         // None for a request. The reactor makes two whenever it wakes, which all requests that
         // are answered then share.
-        bars.push(Bar::at_most("heap allocations", allocations, 0.05));
+        bars.push(Bar::at_most("heap allocations", allocations, 0.005));
     }
     if let Some(light) = counts.syscalls_light {
         bars.push(Bar::at_most("syscalls, one request at a time", light, 10.0));
