@@ -64,6 +64,8 @@ const TLS_BYTES: usize = 64 * KIB;
 const OCCURRENCE_BYTES: usize = 104 + 56;
 /// An EXDATE or RDATE while its series is expanded: as read, and once more in order.
 const EXCEPTION_BYTES: usize = 40 + 24;
+/// A change of offset of a zone that a feed defines: jiff keeps it in UTC and in both local times.
+const ONSET_BYTES: usize = 40;
 /// An event with its texts, in a view and in the JSON or HTML made of it.
 const VIEW_EVENT_BYTES: usize = 1536;
 /// SQLite's schema, statements and bookkeeping of a reader, page cache apart.
@@ -214,7 +216,9 @@ fn feed_limits(budget_bytes: usize, feed: FeedLimits) -> FeedLimits {
     FeedLimits {
         occurrences_max: feed.occurrences_max.min(1_000),
         exceptions_max: feed.exceptions_max.min(1_000),
-        series_bytes_max: feed.series_bytes_max.min(96 * KIB),
+        series_bytes_max: feed.series_bytes_max.min(72 * KIB),
+        zones_max: feed.zones_max.min(2),
+        zone_onsets_max: feed.zone_onsets_max.min(300),
         ..feed
     }
 }
@@ -296,12 +300,14 @@ fn terms(limits: &Limits, feeds: usize) -> Vec<Term> {
             "expansion",
             feed.occurrences_max * OCCURRENCE_BYTES
                 + feed.exceptions_max * EXCEPTION_BYTES
-                + feed.series_bytes_max,
+                + feed.series_bytes_max
+                + feed.zones_max * feed.zone_onsets_max * ONSET_BYTES,
             format!(
-                "one series: {} occurrences, {} exceptions, {} KiB of components",
+                "one series: {} occurrences, {} exceptions, {} KiB of components; {} zones",
                 feed.occurrences_max,
                 feed.exceptions_max,
-                feed.series_bytes_max / KIB
+                feed.series_bytes_max / KIB,
+                feed.zones_max
             ),
         ),
         term(

@@ -92,6 +92,7 @@ fn sql_has_two_homes() {
         &[
             "src/feed/store.rs",
             "src/feed/store/difference.rs",
+            "src/feed/store/warnings.rs",
             "src/feed/store/window.rs",
             "src/connections/database.rs",
             "src/connections/database/open.rs",

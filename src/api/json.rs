@@ -26,6 +26,11 @@ impl<'a> Text<'a> {
     }
 }
 
+/// A list of strings as it is written.
+pub(super) fn texts(list: &[String]) -> Vec<Text<'_>> {
+    list.iter().map(|text| text.as_str().into()).collect()
+}
+
 impl<'a> From<&'a str> for Text<'a> {
     fn from(text: &'a str) -> Self {
         Self(Cow::Borrowed(text))

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use nanoserde::SerJson;
 
-use super::json::Text;
+use super::json::{Text, texts};
 use crate::calendar::selection::{self, Freshness, Meeting, Today};
 use crate::calendar::text::{local, zone_name};
 use crate::calendar::{Agenda, CalendarStatus};
@@ -149,6 +149,7 @@ struct Calendar<'a> {
     events: u64,
     skipped: u64,
     skipped_reasons: Vec<Text<'a>>,
+    warnings: Vec<Text<'a>>,
     stale: bool,
     last_success: Option<Text<'a>>,
     age_seconds: Option<i64>,
@@ -210,7 +211,8 @@ fn status<'a>(calendar: &'a CalendarStatus, agenda: &Agenda<'_>) -> Calendar<'a>
         private: calendar.private,
         events: calendar.events,
         skipped: calendar.skipped,
-        skipped_reasons: calendar.skipped_reasons.iter().map(|r| r.as_str().into()).collect(),
+        skipped_reasons: texts(&calendar.skipped_reasons),
+        warnings: texts(&calendar.warnings),
         stale: calendar.stale,
         last_success: at(calendar.last_success),
         age_seconds: calendar
@@ -304,11 +306,11 @@ mod tests {
         let expected = concat!(
             r##"{"now":"2025-11-24T12:00:00+00:00","calendars":[{"name":"work","##,
             r##""source":"work.example.org#ab12","color":"#1d5f8a","private":false,"##,
-            r##""events":0,"skipped":0,"skipped_reasons":["line 7: no DTSTART"],"##,
+            r##""events":0,"skipped":0,"skipped_reasons":["line 7: no DTSTART"],"warnings":[],"##,
             r##""stale":false,"last_success":"2025-11-24T09:00:00+00:00","##,
             r##""age_seconds":10800,"last_error":null,"next_due":null},"##,
             r##"{"name":"home","source":"home.example.org#ab12","color":null,"##,
-            r##""private":false,"events":0,"skipped":0,"skipped_reasons":[],"stale":false,"##,
+            r##""private":false,"events":0,"skipped":0,"skipped_reasons":[],"warnings":[],"stale":false,"##,
             r##""last_success":null,"age_seconds":null,"last_error":null,"next_due":null}]}"##,
         );
         assert_eq!(calendars(&desk.agenda()), expected);

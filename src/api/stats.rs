@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use nanoserde::SerJson;
 
-use super::json::Text;
+use super::json::{Text, texts};
 use crate::budget::Plan;
 use crate::calendar::CalendarStatus;
 use crate::health::sample;
@@ -38,6 +38,7 @@ struct Feed<'a> {
     events: u64,
     skipped: u64,
     skipped_reasons: Vec<Text<'a>>,
+    warnings: Vec<Text<'a>>,
     stale: bool,
     last_success: Option<String>,
     last_error: Option<Text<'a>>,
@@ -94,7 +95,8 @@ fn feed(status: &CalendarStatus) -> Feed<'_> {
         label: Text::from(status.label.as_str()),
         events: status.events,
         skipped: status.skipped,
-        skipped_reasons: status.skipped_reasons.iter().map(|r| Text::from(r.as_str())).collect(),
+        skipped_reasons: texts(&status.skipped_reasons),
+        warnings: texts(&status.warnings),
         stale: status.stale,
         last_success: status.last_success.map(|at| at.to_string()),
         last_error: status.last_error.as_deref().map(Text::from),

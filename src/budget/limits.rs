@@ -191,6 +191,13 @@ pub struct FeedLimits {
     pub overrides_max: usize,
     /// Components of one feed; further ones are skipped.
     pub components_max: usize,
+    /// VTIMEZONEs of one feed that are followed; real feeds hold a handful, and most of those have
+    /// names that everybody knows.
+    pub zones_max: usize,
+    /// Changes of offset of one such zone: two a year for 130 years, and as many again.
+    pub zone_onsets_max: usize,
+    /// Steps of the generators of its rules.
+    pub zone_steps_max: usize,
     /// Occurrences of one series in the window.
     pub occurrences_max: usize,
     /// Occurrences of one feed in the window; further series are left out, with a mark. They
@@ -221,6 +228,9 @@ impl Default for FeedLimits {
             series_bytes_max: MIB,
             overrides_max: 1_000,
             components_max: 100_000,
+            zones_max: 16,
+            zone_onsets_max: 600,
+            zone_steps_max: 10_000,
             occurrences_max: 5_000,
             feed_occurrences_max: 200_000,
             steps_max: 100_000,

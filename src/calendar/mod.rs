@@ -47,6 +47,8 @@ pub struct CalendarStatus {
     pub skipped: u64,
     /// The first of them, each with UID, line and reason.
     pub skipped_reasons: Vec<String>,
+    /// Series that were cut short at a limit, and zones that had to be guessed: the first few.
+    pub warnings: Vec<String>,
     /// When the data was last known to be right.
     pub last_success: Option<Timestamp>,
     /// Why the last refresh failed; `None` when it did not.

@@ -114,6 +114,7 @@ impl Feed {
             events: remembered.events,
             skipped: remembered.skipped,
             skipped_reasons: remembered.skipped_reasons.clone(),
+            warnings: remembered.warnings.clone(),
             last_success: remembered.checked_at,
             ..status
         };

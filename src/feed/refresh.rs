@@ -168,7 +168,8 @@ impl Refresher {
                     self.metrics.refreshes_unchanged.count();
                 }
                 status.events = published.events;
-                for warning in &published.warnings {
+                let known = std::mem::replace(&mut status.warnings, published.warnings);
+                for warning in status.warnings.iter().filter(|&warning| !known.contains(warning)) {
                     log::warn!("feed `{}`: {warning}", feed.name);
                 }
             }
@@ -299,7 +300,10 @@ impl Refresher {
         let checked_at = feed.status.borrow().last_success;
         let published = self.publish(id, None, checked_at).await;
         match &published {
-            Ok(published) if published.changed => self.feeds.changed(),
+            Ok(published) if published.changed => {
+                feed.status.borrow_mut().warnings.clone_from(&published.warnings);
+                self.feeds.changed();
+            }
             Ok(_) => {}
             Err(error) => log::error!("feed `{}`: cannot move its window: {error}", feed.name),
         }

@@ -7,6 +7,7 @@
 
 mod difference;
 mod room;
+mod warnings;
 mod window;
 
 use std::collections::HashSet;
@@ -18,6 +19,7 @@ use ring::digest::{SHA256, digest};
 use rusqlite::{Connection, Row, params};
 
 use room::Room;
+use warnings::warn;
 pub use window::{WindowQuery, read_window};
 
 use self::difference::apply_difference;
@@ -45,6 +47,8 @@ pub struct Remembered {
     pub skipped: u64,
     /// The first of them.
     pub skipped_reasons: Vec<String>,
+    /// [`Published::warnings`] of the last publication.
+    pub warnings: Vec<String>,
 }
 
 /// Finds a feed's row or makes one. `source` is a hash of where it comes from: when that has
@@ -58,20 +62,21 @@ pub fn register(connection: &Connection, name: &str, source: i64) -> Result<Reme
         params![name, source],
     )?;
     let remembered = connection.query_row(
-        "SELECT id, etag, last_modified, checked_at, skipped, skipped_reasons,
+        "SELECT id, etag, last_modified, checked_at, skipped, skipped_reasons, warnings,
                 (SELECT count(*) FROM component WHERE feed = feed.id AND kind = ?2)
          FROM feed WHERE name = ?1",
         params![name, EVENT],
         |row| {
-            let reasons: String = row.get(5)?;
+            let lines = |text: String| text.lines().map(str::to_owned).collect();
             Ok(Remembered {
                 id: row.get(0)?,
                 etag: row.get(1)?,
                 last_modified: row.get(2)?,
                 checked_at: row.get::<_, Option<i64>>(3)?.and_then(|at| instant(at).ok()),
                 skipped: row.get(4)?,
-                skipped_reasons: reasons.lines().map(str::to_owned).collect(),
-                events: row.get(6)?,
+                skipped_reasons: row.get(5).map(lines)?,
+                warnings: row.get(6).map(lines)?,
+                events: row.get(7)?,
             })
         },
     )?;
@@ -177,12 +182,10 @@ pub struct Published {
     pub events: u64,
     /// Steps that the recurrence generators took.
     pub steps: usize,
-    /// Series that were cut short at a cap, and zones that had to be guessed: the first few.
+    /// Series that were cut short at a cap, and zones that had to be guessed: the first few, of
+    /// all series, whether or not they have changed.
     pub warnings: Vec<String>,
 }
-
-/// Warnings of one publication that are kept.
-const WARNINGS_MAX: usize = 20;
 
 /// Publishes what was staged for a feed and slides its window, writing only what differs.
 pub fn publish(
@@ -205,8 +208,12 @@ pub fn publish(
         zones_changed = difference.zones;
     }
     let everything = zones_changed | remember_facts(connection, publication)?;
-    let zones = read_zones(connection, *feed, default_zone.clone())?;
+    let zones = read_zones(connection, *feed, default_zone.clone(), limits)?;
+    if !everything {
+        published.warnings = warnings::still_true(connection, *feed)?;
+    }
     expand_series(connection, *feed, everything, &zones, *window, limits, &mut published)?;
+    published.changed |= warnings::remember(connection, *feed, &published.warnings)?;
     // By itself the age is not worth a write; along with others it costs nothing.
     if let Some(at) = checked_at.filter(|_| everything || published.changed) {
         remember_check(connection, *feed, at)?;
@@ -254,7 +261,12 @@ fn remember_facts(connection: &Connection, publication: &Publication) -> Result<
     Ok(moved + rezoned > 0)
 }
 
-fn read_zones(connection: &Connection, feed: i64, default_zone: TimeZone) -> Result<Zones> {
+fn read_zones(
+    connection: &Connection,
+    feed: i64,
+    default_zone: TimeZone,
+    limits: &FeedLimits,
+) -> Result<Zones> {
     let calendar_zone: Option<String> =
         connection.query_row("SELECT zone FROM feed WHERE id = ?1", [feed], |row| row.get(0))?;
     let mut zones = Zones::new(jiff::tz::db(), default_zone, calendar_zone.as_deref());
@@ -262,7 +274,7 @@ fn read_zones(connection: &Connection, feed: i64, default_zone: TimeZone) -> Res
         connection.prepare("SELECT text FROM component WHERE feed = ?1 AND kind = ?2")?;
     let mut rows = stored.query(params![feed, ZONE])?;
     while let Some(row) = rows.next()? {
-        zones.define(row.get_ref(0)?.as_str().unwrap_or_default());
+        zones.define(row.get_ref(0)?.as_str().unwrap_or_default(), limits);
     }
     Ok(zones)
 }
@@ -307,13 +319,6 @@ fn expand_series(
             // It was read before it was stored: the series is full, or the database damaged.
             Err(reason) => series.leave_out(&reason, published),
         }
-    }
-}
-
-fn warn(warnings: &mut Vec<String>, uid: &str, text: &str) {
-    let warning = format!("{uid}: {text}");
-    if warnings.len() < WARNINGS_MAX && !warnings.contains(&warning) {
-        warnings.push(warning);
     }
 }
 

@@ -361,9 +361,12 @@ impl Run<'_> {
                 Step::CalendarZone => "X-WR-TIMEZONE",
                 _ => "the configured zone",
             };
+            let refused =
+                found.refused.map(|why| format!("; its VTIMEZONE is not followed: {why}"));
             self.warn(format!(
-                "TZID `{}` is not known: {name} is used ({source})",
-                super::line::cut(tzid, 60)
+                "TZID `{}` is not known: {name} is used ({source}){}",
+                super::line::cut(tzid, 60),
+                refused.unwrap_or_default()
             ));
         }
         self.last_zone = Some((tzid.to_owned(), found.zone.clone()));

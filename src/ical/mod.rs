@@ -8,9 +8,11 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 
 pub mod component;
+mod definition;
 mod draft;
 pub mod event;
 pub mod expand;
+pub mod export;
 mod frame;
 mod line;
 mod recur;

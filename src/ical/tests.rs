@@ -6,6 +6,8 @@
 //! moved, `-` for an event that does not repeat) or begins with `!` and says what was left out.
 //! `BLESS=1` writes the files anew; read the difference before you commit it.
 
+mod properties;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -58,7 +60,9 @@ fn expand_all(
     let mut series: BTreeMap<&str, Vec<Event>> = BTreeMap::new();
     for item in items {
         match item {
-            Item::Component(Component { kind: Kind::TimeZone, text, .. }) => zones.define(text),
+            Item::Component(Component { kind: Kind::TimeZone, text, .. }) => {
+                zones.define(text, limits)
+            }
             Item::Component(Component { uid, text, .. }) => {
                 let event = Event::parse(text, limits).unwrap();
                 assert_eq!(event.uid, *uid);

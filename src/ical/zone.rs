@@ -1,28 +1,28 @@
 //! TZID to time zone.
 //!
-//! A name is tried as an IANA name, then behind a vendor's prefix, then as a Windows name; what
-//! none of them knows is looked for among the feed's own VTIMEZONE definitions, then among the
-//! names that Outlook shows to people. A name that nobody knows means X-WR-TIMEZONE, and without
-//! that the configured zone, with a warning: never UTC in silence.
+//! A name is tried as an IANA name, then behind a vendor's prefix, then as a Windows name: what a
+//! feed says of a zone that everybody knows is often old or wrong. Any other name is looked for
+//! among the feed's own VTIMEZONE definitions, then among the names that Outlook shows to people.
+//! A name that nobody knows means X-WR-TIMEZONE, and without that the configured zone, with a
+//! warning: never UTC in silence.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
+use super::definition;
 use super::line::ContentLine;
 use super::windows;
-
-/// Definitions of one feed that are remembered. Real feeds hold a handful; the IANA database
-/// has about 600 names.
-const DEFINITIONS_MAX: usize = 1_000;
+use crate::budget::FeedLimits;
 
 /// The zones of one feed. Can be sent to the thread that expands.
 pub struct Zones {
     database: TimeZoneDatabase,
     default: TimeZone,
     calendar_zone: Option<TimeZone>,
-    defined: BTreeMap<String, TimeZone>,
+    /// The feed's own zones, or why they cannot be followed.
+    defined: BTreeMap<String, Result<TimeZone, &'static str>>,
 }
 
 /// A zone and how it was found.
@@ -34,6 +34,8 @@ pub struct Resolved {
     pub step: Step,
     /// False when the name means nothing to us and the zone is a guess.
     pub known: bool,
+    /// Why the VTIMEZONE of that name is not followed.
+    pub refused: Option<&'static str>,
 }
 
 /// The steps of the look-up.
@@ -82,50 +84,61 @@ impl Zones {
             calendar_zone: None,
             defined: BTreeMap::new(),
         };
-        zones.calendar_zone = calendar_zone.and_then(|name| zones.named(name.trim()));
+        zones.calendar_zone =
+            calendar_zone.and_then(|name| zones.named(name.trim())).map(|(zone, _)| zone);
         zones
     }
 
-    /// Takes in a stored VTIMEZONE. It counts only when its TZID is no known name, and by what
-    /// X-LIC-LOCATION says.
-    pub fn define(&mut self, text: &str) {
+    /// Takes in a stored VTIMEZONE, as long as there is room. It counts only when its TZID is no
+    /// known name, and only the first of that TZID that can be followed. One that says which IANA
+    /// zone it means is that zone.
+    pub fn define(&mut self, text: &str, limits: &FeedLimits) {
         let value = |name: &str| {
             let line = text.lines().filter_map(ContentLine::parse).find(|line| line.name == name);
             line.map(|line| line.value.trim().to_owned())
         };
-        let (tzid, location) = (value("TZID"), value("X-LIC-LOCATION"));
-        let (Some(tzid), Some(location)) = (tzid, location) else { return };
-        if self.defined.len() < DEFINITIONS_MAX
-            && let Some(zone) = self.named(&location)
-        {
-            self.defined.insert(tzid, zone);
+        let Some(tzid) = value("TZID") else { return };
+        if self.named(&tzid).is_some() {
+            return;
         }
+        let followed = matches!(self.defined.get(&tzid), Some(Ok(_)));
+        let is_full = self.defined.len() >= limits.zones_max && !self.defined.contains_key(&tzid);
+        if followed || is_full {
+            return;
+        }
+        let location = value("X-LIC-LOCATION").and_then(|location| self.named(&location));
+        let zone = match location {
+            Some((zone, _)) => Ok(zone),
+            None => definition::evaluate(&tzid, text, limits),
+        };
+        self.defined.insert(tzid, zone);
     }
 
     /// The zone of a TZID.
     pub fn resolve(&self, tzid: &str) -> Resolved {
         let name = tzid.trim().trim_matches('"');
+        let defined = self.defined.get(name);
         let found = self
-            .iana(name)
-            .map(|zone| (zone, Step::Iana))
-            .or_else(|| Some((self.behind_prefix(name)?, Step::VendorPrefix)))
-            .or_else(|| Some((self.iana(windows::iana_name(name)?)?, Step::Windows)))
-            .or_else(|| Some((self.defined.get(name)?.clone(), Step::Embedded)))
+            .named(name)
+            .or_else(|| Some((defined?.clone().ok()?, Step::Embedded)))
             .or_else(|| Some((self.iana(windows::iana_of_display(name)?)?, Step::DisplayName)));
         if let Some((zone, step)) = found {
-            return Resolved { zone, step, known: true };
+            return Resolved { zone, step, known: true, refused: None };
         }
         let (zone, step) = match &self.calendar_zone {
             Some(zone) => (zone.clone(), Step::CalendarZone),
             None => (self.default.clone(), Step::Default),
         };
-        Resolved { zone, step, known: false }
+        let refused = defined.and_then(|defined| defined.as_ref().err().copied());
+        Resolved { zone, step, known: false, refused }
     }
 
-    fn named(&self, name: &str) -> Option<TimeZone> {
+    /// The zone that a name means everywhere.
+    fn named(&self, name: &str) -> Option<(TimeZone, Step)> {
         self.iana(name)
-            .or_else(|| self.behind_prefix(name))
-            .or_else(|| self.iana(windows::iana_name(name)?))
+            .map(|zone| (zone, Step::Iana))
+            .or_else(|| Some((self.behind_prefix(name)?, Step::VendorPrefix)))
+            .or_else(|| Some((self.iana(windows::iana_name(name)?)?, Step::Windows)))
     }
 
     fn iana(&self, name: &str) -> Option<TimeZone> {
@@ -158,8 +171,17 @@ mod tests {
     #[test]
     fn the_look_up_order_holds() {
         let mut zones = zones(None);
-        zones.define("TZID:Home\nX-LIC-LOCATION:Asia/Tokyo\nBEGIN:STANDARD\nEND:STANDARD");
-        zones.define("TZID:Europe/Berlin\nX-LIC-LOCATION:Asia/Tokyo");
+        let limits = FeedLimits::default();
+        let observance = |offset: &str| {
+            format!(
+                "BEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:{offset}\n\
+                 TZOFFSETTO:{offset}\nEND:STANDARD\n"
+            )
+        };
+        zones.define("TZID:Home\nX-LIC-LOCATION:Asia/Tokyo\n", &limits);
+        zones.define("TZID:Europe/Berlin\nX-LIC-LOCATION:Asia/Tokyo\n", &limits);
+        zones.define(&format!("TZID:Ship\n{}", observance("+0545")), &limits);
+        zones.define("TZID:Broken\nX-LIC-LOCATION:Nowhere\n", &limits);
         let check = |tzid, name, step| {
             let found = zones.resolve(tzid);
             assert_eq!((found.zone.iana_name(), found.step), (Some(name), step), "{tzid}");
@@ -168,6 +190,9 @@ mod tests {
         check("europe/berlin", "Europe/Berlin", Step::Iana);
         check("UTC", "UTC", Step::Iana);
         check("Home", "Asia/Tokyo", Step::Embedded);
+        check("Ship", "Ship", Step::Embedded);
+        check("Broken", "Europe/Madrid", Step::Default);
+        assert_eq!(zones.resolve("Broken").refused, Some("it has no observance"));
         check(
             "/freeassociation.sourceforge.net/Europe/Berlin",
             "Europe/Berlin",
@@ -195,6 +220,26 @@ mod tests {
         check("Etc/Unknown", "Europe/Madrid", Step::Default);
         check("", "Europe/Madrid", Step::Default);
         check("../../etc/passwd", "Europe/Madrid", Step::Default);
+    }
+
+    #[test]
+    fn a_feed_may_define_so_many_zones_and_each_of_them_once() {
+        let limits = FeedLimits { zones_max: 2, ..FeedLimits::default() };
+        let mut zones = zones(None);
+        for (tzid, location) in [
+            ("Home", "Nowhere"),
+            ("Home", "Asia/Tokyo"),
+            ("Home", "Asia/Seoul"),
+            ("Europe/Rome", "Asia/Seoul"),
+            ("Work", "Asia/Seoul"),
+            ("Ship", "Asia/Manila"),
+        ] {
+            zones.define(&format!("TZID:{tzid}\nX-LIC-LOCATION:{location}\n"), &limits);
+        }
+        let zone = |tzid| zones.resolve(tzid).zone.iana_name().map(str::to_owned);
+        assert_eq!(zone("Home").as_deref(), Some("Asia/Tokyo"));
+        assert_eq!(zone("Work").as_deref(), Some("Asia/Seoul"));
+        assert_eq!(zone("Ship").as_deref(), Some("Europe/Madrid"));
     }
 
     #[test]

@@ -191,16 +191,37 @@ fn a_folder_is_used_by_one_program_at_a_time() {
 fn a_newer_schema_is_read_and_one_newer_still_is_refused() {
     let folder = folder();
     drop(open(folder.path()).expect("made"));
-    let set = |version: i32| {
-        let path = folder.path().join("calendarbot.db");
-        let connection = rusqlite::Connection::open(path).expect("opened");
-        connection.pragma_update(None, "user_version", version).expect("set");
+    let path = folder.path().join("calendarbot.db");
+    let version = |change: i32| {
+        let connection = rusqlite::Connection::open(&path).expect("opened");
+        let version: i32 =
+            connection.pragma_query_value(None, "user_version", |row| row.get(0)).expect("read");
+        connection.pragma_update(None, "user_version", version + change).expect("set");
+        version
     };
-    set(2);
+    let ours = version(1);
     assert_eq!(open(folder.path()).expect("read").1, Opened::Existing);
-    set(3);
+    assert_eq!(version(1), ours + 1, "it stays the newer one's");
     let Err(error) = open(folder.path()) else { panic!("it opened") };
     assert!(error.to_string().contains("newer calendarbot"), "{error}");
+}
+
+#[test]
+fn an_older_schema_is_brought_up_to_date() {
+    let folder = folder();
+    drop(open(folder.path()).expect("made"));
+    let path = folder.path().join("calendarbot.db");
+    let connection = rusqlite::Connection::open(&path).expect("opened");
+    connection
+        .execute_batch("ALTER TABLE feed DROP COLUMN warnings; PRAGMA user_version = 1;")
+        .expect("as version 1 left it");
+    store::register(&connection, "a", 1).expect_err("this one wants more");
+    drop(connection);
+    let (database, opened) = open(folder.path()).expect("migrated");
+    assert_eq!(opened, Opened::Existing);
+    drop(database);
+    let connection = rusqlite::Connection::open(&path).expect("opened");
+    assert_eq!(store::register(&connection, "a", 1).expect("registered").warnings, [""; 0]);
 }
 
 #[test]

@@ -10,11 +10,14 @@ use rustix::fs::{FlockOperation, flock};
 use crate::budget::DatabaseLimits;
 use crate::error::{Error, Result};
 
-/// The schema that this program writes. Version 1 is the first; a reader of version n must be
-/// able to read what version n + 1 has written.
-const SCHEMA_VERSION: i32 = 1;
+/// The schema that this program writes, as the step from each version to the next. A reader of
+/// version n must be able to read what version n + 1 has written: a step may add, and nothing else.
+const MIGRATIONS: [&str; 2] = [
+    SCHEMA,
+    "ALTER TABLE feed ADD COLUMN warnings TEXT NOT NULL DEFAULT ''; PRAGMA user_version = 2;",
+];
 
-/// What is on disk. An `occurrence` is stored where it is searched: by start, in the order of
+/// What is on disk, as of version 1. An `occurrence` is stored where it is searched: by start, in the order of
 /// the window that is read. Its times are seconds since 1970 of an instant, or of a floating
 /// time or a date as if it were UTC; `form` says which.
 ///
@@ -103,15 +106,16 @@ pub(super) fn open_writer(path: &Path, limits: &DatabaseLimits) -> Result<Connec
 }
 
 fn migrate(connection: &Connection) -> Result<()> {
-    let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version == 0 {
-        connection.execute_batch(&format!("BEGIN; {SCHEMA} COMMIT;"))?;
-    }
-    if version > SCHEMA_VERSION + 1 {
+    let version: usize = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version > MIGRATIONS.len() + 1 {
         return Err(Error::store(format!(
             "the database was written by a newer calendarbot (schema {version}, this one knows \
-             {SCHEMA_VERSION}); install that version or choose another --data-dir"
+             {}); install that version or choose another --data-dir",
+            MIGRATIONS.len()
         )));
+    }
+    for step in MIGRATIONS.iter().skip(version) {
+        connection.execute_batch(&format!("BEGIN; {step} COMMIT;"))?;
     }
     // Damage is found now and not at nine o'clock.
     let verdict: String = connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;

@@ -1,6 +1,7 @@
 //! The work and the rows that one publication may cause.
 
-use super::{Published, Series, warn};
+use super::warnings::warn;
+use super::{Published, Series};
 use crate::budget::FeedLimits;
 use crate::calendar::selection;
 use crate::ical::expand::expand;
