@@ -319,7 +319,8 @@ fn register_feeds(connection: &rusqlite::Connection, config: &Config) -> Result<
 }
 
 /// Finds or makes the row of every configured feed and removes those of all others. Without a
-/// feed in the configuration there is the demo.
+/// feed in the configuration there is the demo, and all others stay: a file that has got lost
+/// may come back, and what the feeds last said is not to be had again.
 fn remember_feeds(connection: &rusqlite::Connection, config: &Config) -> Result<Vec<Described>> {
     let mut described = Vec::with_capacity(config.feeds.len().max(1));
     for feed in &config.feeds {
@@ -345,12 +346,13 @@ fn remember_feeds(connection: &rusqlite::Connection, config: &Config) -> Result<
             remembered,
         });
     }
-    if described.is_empty() {
+    if config.feeds.is_empty() {
         let name = DEMO_NAME.to_owned();
         let remembered = store::register(connection, &name, 0)?;
         let status = CalendarStatus { name, label: "demo".into(), ..CalendarStatus::default() };
         let (origin, interval) = (Origin::Demo, config.refresh_interval);
         described.push(Described { status, origin, source_hash: 0, interval, remembered });
+        return Ok(described);
     }
     let names: Vec<String> = described.iter().map(|feed| feed.status.name.clone()).collect();
     store::retire(connection, &names)?;

@@ -201,6 +201,30 @@ fn a_hangup_reads_the_configuration_again_and_a_wrong_one_changes_nothing() {
 }
 
 #[test]
+fn a_configuration_file_that_is_gone_takes_no_feed_with_it() {
+    run(|executor| async move {
+        let server = FeedServer::start(&executor, Script::new().ics("/a.ics", WORK));
+        let folder = folder();
+        // The file is found where it usually is, so that it may be missing.
+        let home = folder.path().join(".config/calendarbot");
+        fs::create_dir_all(&home).expect("made");
+        let path = configure(&home, server.url("/a.ics").as_str(), "");
+        let mut process = Process::start(folder.path(), &[]);
+        process.until("/api/v1/calendars", "\"events\":3").await;
+        fs::remove_file(&path).expect("removed");
+        process.signal("-HUP");
+        let mut line = String::new();
+        while !line.contains("reload") {
+            line.clear();
+            assert!(process.log.read_line(&mut line).expect("a line") > 0);
+        }
+        assert!(line.contains("the configuration file is gone; the old one stays"), "{line}");
+        let calendars = process.get("/api/v1/calendars");
+        assert!(calendars.contains("\"events\":3"), "{calendars}");
+    });
+}
+
+#[test]
 fn what_cannot_start_says_why_and_how() {
     let folder = folder();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -339,16 +363,17 @@ fn there_are_never_more_than_four_threads() {
     });
 }
 
-/// The peak of the whole process with a small and a large feed, in the budget of a Pi.
+/// The peak of the whole process with a small and a large feed, in the least budget and
+/// in that of a Pi.
 #[test]
-fn feeds_of_500_and_of_20_000_events_fit_into_16_mebibytes() {
-    const BUDGET: u64 = 16 << 20;
+fn feeds_of_500_and_of_20_000_events_fit_into_the_budget() {
     run(|executor| async move {
-        for events in [500, 20_000] {
+        for (mib, events) in [(8, 500), (8, 20_000), (16, 500), (16, 20_000)] {
+            let budget = mib << 20;
             let folder = folder();
             let server = FeedServer::start(&executor, Script::new().generated("/a.ics", events));
             let path = configure(folder.path(), server.url("/a.ics").as_str(), "");
-            let arguments = ["-c", &path, "--memory-budget", "16MiB"];
+            let arguments = ["-c", &path, "--memory-budget", &format!("{mib}MiB")];
             let process = Process::start(folder.path(), &arguments);
             process.until("/stats", "\"refreshes\":1").await;
             process.until("/api/v1/events?limit=500", "\"id\":").await;
@@ -357,15 +382,19 @@ fn feeds_of_500_and_of_20_000_events_fit_into_16_mebibytes() {
             let peak = process.status("VmHWM") * 1024;
             let (heap, heap_peak) = (number(&stats, "heap"), number(&stats, "heap_peak"));
             println!(
-                "{events} events: VmHWM {} KiB, VmRSS {} KiB, heap {} KiB, heap peak {} KiB",
+                "{events} events, {mib} MiB: VmHWM {} KiB, VmRSS {} KiB, heap {} KiB, heap peak {} KiB",
                 peak / 1024,
                 process.status("VmRSS"),
                 heap / 1024,
                 heap_peak / 1024
             );
             assert_eq!(number(&stats, "skipped"), 0);
-            assert!(peak <= BUDGET, "{events} events: {peak} bytes");
-            assert!(heap_peak < BUDGET / 2, "{events} events: {heap_peak} bytes of heap");
+            // The least budget is the release build's: this one's code alone is larger.
+            assert!(mib == 8 || peak <= budget, "{events} events, {mib} MiB: {peak} bytes");
+            assert!(
+                heap_peak < budget / 2,
+                "{events} events, {mib} MiB: {heap_peak} bytes of heap"
+            );
         }
     });
 }

@@ -74,27 +74,31 @@ fn a_refresh_that_brings_nothing_new_writes_no_byte() {
     });
 }
 
+/// A feed makes room for others, but not for the demo: without any feed in the configuration its
+/// file has rather got lost.
 #[test]
-fn a_feed_that_is_no_longer_configured_is_forgotten() {
+fn a_feed_that_is_no_longer_configured_is_forgotten_when_there_is_another() {
     run(|executor| async move {
         let server = FeedServer::start(&executor, Script::new().ics("/a.ics", WORK));
-        let folder = folder();
-        let config = configure(folder.path(), &toml(&[("a", server.url("/a.ics"))]));
-        let rig = Rig::start(&executor, config);
-        rig.refreshed(1).await;
-        rig.stop().await;
-        let (database, opened) = {
-            let config = configure(folder.path(), "");
+        let url = || server.url("/a.ics");
+        let (one, another) = (toml(&[("a", url())]), toml(&[("b", url())]));
+        for (next, kept) in [(one.as_str(), true), ("", true), (&another, false)] {
+            let folder = folder();
+            let rig = Rig::start(&executor, configure(folder.path(), &one));
+            rig.refreshed(1).await;
+            rig.stop().await;
+            let config = configure(folder.path(), next);
             let clock = Clock::manual("2026-01-05T08:00:00Z".parse().expect("a time"));
-            drop(App::open(config, clock, Rc::new(EventLoop::new().expect("a loop"))));
-            open(folder.path()).expect("it opens")
-        };
-        assert_eq!(opened, Opened::Existing);
-        let reader = database.lease().expect("a reader");
-        let left: i64 = reader
-            .query_row("SELECT count(*) FROM component", [], |row| row.get(0))
-            .expect("a count");
-        assert_eq!(left, 0);
+            let event_loop = Rc::new(EventLoop::new().expect("a loop"));
+            drop(App::open(config, clock, event_loop).expect("it opens"));
+            let (database, opened) = open(folder.path()).expect("it opens");
+            assert_eq!(opened, Opened::Existing);
+            let reader = database.lease().expect("a reader");
+            let left: i64 = reader
+                .query_row("SELECT count(*) FROM component", [], |row| row.get(0))
+                .expect("a count");
+            assert_eq!(left > 0, kept, "{next}");
+        }
     });
 }
 
@@ -174,6 +178,52 @@ fn damage_that_shows_later_ends_the_run_so_that_the_next_one_rebuilds() {
         let aside = put_aside(folder.path()).expect("put aside");
         assert_eq!(fs::read(aside).expect("kept"), bytes);
         assert_eq!(open(folder.path()).expect("it opens").1, Opened::New);
+    });
+}
+
+/// Leaves an index with entries of rows that are not there, which `quick_check` overlooks: it
+/// only counts them.
+fn leave_dangling(folder: &Path) {
+    let connection = rusqlite::Connection::open(folder.join("calendarbot.db")).expect("opened");
+    let run = |statements: &str| connection.execute_batch(statements).expect("it runs");
+    run("CREATE TEMP TABLE kept AS SELECT * FROM sqlite_schema WHERE name = 'component_uid';
+         PRAGMA writable_schema = ON;
+         DELETE FROM sqlite_schema WHERE name = 'component_uid';
+         PRAGMA writable_schema = RESET;
+         UPDATE component SET id = id + 1000;
+         PRAGMA writable_schema = ON;
+         INSERT INTO sqlite_schema SELECT * FROM kept;
+         PRAGMA writable_schema = RESET;");
+    let check = |name: &str| -> String {
+        connection.pragma_query_value(None, name, |row| row.get(0)).expect("a verdict")
+    };
+    assert_eq!(check("quick_check"), "ok");
+    assert_ne!(check("integrity_check"), "ok");
+}
+
+#[test]
+fn damage_that_the_check_overlooks_is_put_aside_after_the_run_that_met_it() {
+    run(|executor| async move {
+        let server = FeedServer::start(&executor, Script::new().ics("/a.ics", WORK));
+        let folder = folder();
+        let config = configure(folder.path(), &toml(&[("a", server.url("/a.ics"))]));
+        let rig = Rig::start(&executor, config.clone());
+        rig.refreshed(1).await;
+        rig.stop().await;
+        leave_dangling(folder.path());
+        server.set(Script::new().ics("/a.ics", &WORK.replace("Stand-up", "Sit-down")));
+        let rig = Rig::start(&executor, config.clone());
+        let mut reloaded = config;
+        reloaded.feeds[0].private = true;
+        rig.reload(reloaded.clone()).await;
+        rig.until(|rig| rig.feeds.list()[0].status(rig.clock.wall()).private).await;
+        rig.advance(INTERVAL);
+        assert_eq!(rig.ended().await, Ended::Damaged(Box::new(reloaded.clone())));
+        put_aside(folder.path()).expect("put aside");
+        let rig = Rig::start(&executor, reloaded);
+        rig.refreshed(1).await;
+        assert_eq!(rig.get("/api/v1/next").await.json("title"), "Busy");
+        assert!(folder.path().join("calendarbot.db.corrupt-1").exists());
     });
 }
 
