@@ -13,7 +13,7 @@ use super::event::{End, Event, PeriodEnd, Stamp};
 use super::frame::{Frame, Until, touches};
 use super::recur::{Recurrence, Steps};
 use super::rule::Rule;
-use super::schedule::{Exclusions, Instance, Master, Override, Schedule, Template};
+use super::schedule::{Exclusions, Instance, Master, Override, Schedule, Template, original};
 use super::value::{Duration, Value};
 use super::zone::{Step, Zones};
 use super::{Occurrence, Status, Time, Window};
@@ -163,7 +163,7 @@ impl Run<'_> {
             templates,
         };
         let series = self.series;
-        let mut found = Vec::new();
+        let mut found: Vec<Occurrence> = Vec::new();
         let mut starts = series[event].rules.is_empty();
         for rule in &series[event].rules {
             starts |= self.follow(rule, &master, &mut found);
@@ -187,21 +187,21 @@ impl Run<'_> {
                     let civil = schedule.frame.civil(time);
                     found.extend(master.occurrence(Instance { time, civil, length }));
                 }
-                if self.is_twice_too_many(found.len()) {
+                if self.is_far_too_many(found.len()) {
                     self.keep_earliest(&mut found);
                 }
             }
         }
         self.keep_earliest(&mut found);
-        self.expansion.occurrences.extend(found.into_iter().map(|(_, occurrence)| occurrence));
-        if self.is_twice_too_many(self.expansion.occurrences.len()) {
+        self.expansion.occurrences.append(&mut found);
+        if self.is_far_too_many(self.expansion.occurrences.len()) {
             self.keep_earliest_occurrences();
         }
     }
 
     /// Time to make room: earlier, and each occurrence would cost a sort.
-    fn is_twice_too_many(&self, count: usize) -> bool {
-        count / 2 > self.limits.occurrences_max
+    fn is_far_too_many(&self, count: usize) -> bool {
+        count > self.limits.occurrences_max + self.limits.occurrences_max / 4
     }
 
     fn keep_earliest_occurrences(&mut self) {
@@ -214,9 +214,9 @@ impl Run<'_> {
     }
 
     /// In order of their original starts, each once; of duplicates the first one found.
-    fn keep_earliest(&mut self, found: &mut Vec<(Time, Occurrence)>) {
-        found.sort_by_key(|(original, _)| *original);
-        found.dedup_by_key(|(original, _)| *original);
+    fn keep_earliest(&mut self, found: &mut Vec<Occurrence>) {
+        found.sort_by_key(original);
+        found.dedup_by_key(|occurrence| original(occurrence));
         if found.len() > self.limits.occurrences_max {
             found.truncate(self.limits.occurrences_max);
             self.too_many();
@@ -226,12 +226,7 @@ impl Run<'_> {
     /// Adds the occurrences of a rule in the window. Returns whether the rule allows DTSTART at
     /// all: a series whose UNTIL is before its start has no instances. A DTSTART that does not
     /// match its rule happens all the same, and COUNT does not count it.
-    fn follow(
-        &mut self,
-        rule: &Rule,
-        master: &Master<'_>,
-        found: &mut Vec<(Time, Occurrence)>,
-    ) -> bool {
+    fn follow(&mut self, rule: &Rule, master: &Master<'_>, found: &mut Vec<Occurrence>) -> bool {
         let Schedule { frame, civil: start, time: start_time, length } = master.schedule;
         let days = matches!(frame, Frame::Days);
         if days && rule.is_finer_than_a_day() {
@@ -247,7 +242,9 @@ impl Run<'_> {
         let first = if rule.count.is_some() { *start } else { from };
         let mut left = rule.count.unwrap_or(u32::MAX);
         let mut recurrence = Recurrence::new(rule.completed(*start, days), *start, first, to);
-        let most = found.len().saturating_add(self.limits.occurrences_max);
+        // When there is no room left, only what is earlier than the last of them counts.
+        let is_full = found.len() == self.limits.occurrences_max;
+        let mut last = found.last().filter(|_| is_full).map(original);
         while left > 0
             && let Some(civil) = recurrence.next(&mut self.steps)
             && civil <= to
@@ -264,12 +261,15 @@ impl Run<'_> {
             if civil < from {
                 continue;
             }
-            let occurrence = master.occurrence(Instance { time, civil, length: *length });
-            if found.len() == most && occurrence.is_some() {
+            if last.is_some_and(|last| time > last) {
                 self.too_many();
                 break;
             }
-            found.extend(occurrence);
+            found.extend(master.occurrence(Instance { time, civil, length: *length }));
+            if self.is_far_too_many(found.len()) {
+                self.keep_earliest(found);
+                last = found.last().map(original);
+            }
         }
         true
     }

@@ -46,9 +46,9 @@ pub(super) struct Master<'a> {
 }
 
 impl Master<'_> {
-    /// What people see of an instance, after its original start. `None` when it is excluded,
-    /// stood in for, cancelled, or outside the window.
-    pub(super) fn occurrence(&self, instance: Instance) -> Option<(Time, Occurrence)> {
+    /// What people see of an instance. `None` when it is excluded, stood in for, cancelled, or
+    /// outside the window.
+    pub(super) fn occurrence(&self, instance: Instance) -> Option<Occurrence> {
         let frame = &self.schedule.frame;
         let Instance { time: original, civil, length } = instance;
         let replaced = self.overrides.binary_search_by_key(&original, |other| other.original);
@@ -64,8 +64,7 @@ impl Master<'_> {
             None => (self.event, original, frame.end(civil, original, length)?),
         };
         let recurrence = self.repeats.then_some(original);
-        touches(self.window, start, end)
-            .then_some((original, Occurrence { start, end, event, recurrence }))
+        touches(self.window, start, end).then_some(Occurrence { start, end, event, recurrence })
     }
 
     /// The first and the last civil time whose instance may touch the window, given how long
@@ -90,6 +89,11 @@ impl Master<'_> {
             to.saturating_add(slack.saturating_add(before)),
         )
     }
+}
+
+/// The original start of an instance of a master.
+pub(super) fn original(occurrence: &Occurrence) -> Time {
+    occurrence.recurrence.unwrap_or(occurrence.start)
 }
 
 /// The length on a clock that never changes its offset.

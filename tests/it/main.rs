@@ -10,6 +10,7 @@ mod feed_server;
 mod fetch;
 mod framing;
 mod generate;
+mod hostile;
 mod http;
 mod process;
 mod refresh;
