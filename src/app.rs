@@ -36,6 +36,7 @@ use crate::http::server::Server;
 use crate::http::service::{Edge, Service};
 use crate::metrics::Metrics;
 use crate::pipeline::{Pipeline, Sources};
+use crate::tzdb::tzdb;
 
 /// The name of the calendar that is shown while none is configured.
 pub const DEMO_NAME: &str = "Demo";
@@ -87,8 +88,11 @@ fn feed_limits(config: &Config) -> FeedLimits {
 
 /// The zone of the display: the configured one, else the system's.
 pub fn display_zone(config: &Config) -> TimeZone {
-    let configured = config.time_zone.as_ref().and_then(|name| jiff::tz::db().get(name).ok());
-    configured.unwrap_or_else(TimeZone::system)
+    let configured = config.time_zone.as_ref().and_then(|name| tzdb().zones.get(name).ok());
+    configured.unwrap_or_else(|| {
+        let system = TimeZone::system();
+        system.iana_name().and_then(|name| tzdb().zones.get(name).ok()).unwrap_or(system)
+    })
 }
 
 impl App {

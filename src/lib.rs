@@ -28,3 +28,4 @@ pub mod ical;
 pub mod metrics;
 pub mod pipeline;
 pub mod secret;
+pub mod tzdb;

@@ -85,6 +85,15 @@ fn only_the_clock_reads_the_time() {
 }
 
 #[test]
+fn time_zones_come_from_one_database() {
+    check(
+        "ask tzdb.rs",
+        &["tz::db()", "TimeZone::get(", "TimeZoneDatabase::bundled()"],
+        &["src/tzdb.rs", "src/calendar/fixture.rs"],
+    );
+}
+
+#[test]
 fn sql_has_two_homes() {
     check(
         "SQL belongs into feed/store and connections/database",

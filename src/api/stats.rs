@@ -9,12 +9,19 @@ use crate::budget::Plan;
 use crate::calendar::CalendarStatus;
 use crate::health::sample;
 use crate::metrics::Metrics;
+use crate::tzdb::{Tzdb, tzdb};
 
 #[derive(SerJson)]
 struct Server<'a> {
     name: &'a str,
     version: &'a str,
     uptime_seconds: u64,
+}
+
+#[derive(SerJson)]
+struct TimeZones<'a> {
+    source: &'a str,
+    version: &'a str,
 }
 
 #[derive(SerJson)]
@@ -60,8 +67,14 @@ pub(super) fn stats(
         planned_bytes: plan.total_bytes(),
         terms: plan.terms.iter().map(term).collect(),
     };
-    let mut body =
-        format!("{{\"server\":{},\"budget\":{}", server.serialize_json(), budget.serialize_json());
+    let Tzdb { source, version, .. } = tzdb();
+    let zones = TimeZones { source, version };
+    let mut body = format!(
+        "{{\"server\":{},\"time_zones\":{},\"budget\":{}",
+        server.serialize_json(),
+        zones.serialize_json(),
+        budget.serialize_json()
+    );
     write_sections(&mut body, metrics);
     let feeds: Vec<Feed<'_>> = feeds.iter().map(feed).collect();
     body.push_str(",\"feeds_status\":");

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::budget::show_bytes;
 use crate::http::peer::Network;
 use crate::secret::{HIDDEN, Secret};
+use crate::tzdb::tzdb;
 
 use super::given::{Given, nearest, quoted};
 
@@ -141,7 +142,7 @@ impl<T> Kind<T> {
             Kind::Zone(set) => {
                 // The database finds a name in any case; its own spelling is kept.
                 let zone =
-                    jiff::tz::db().get(given.text()?).ok().filter(|zone| !zone.is_unknown())?;
+                    tzdb().zones.get(given.text()?).ok().filter(|zone| !zone.is_unknown())?;
                 set(target, zone.iana_name()?.to_owned());
             }
             Kind::Path(set) => {
@@ -267,7 +268,7 @@ fn is_host_name(name: &str) -> bool {
 }
 
 fn nearest_zone(wrong: &str) -> String {
-    let names: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
+    let names: Vec<String> = tzdb().zones.available().map(|name| name.to_string()).collect();
     match nearest(wrong, names.iter().map(String::as_str)) {
         Some(name) => format!("; did you mean {}?", quoted(name)),
         None => String::new(),

