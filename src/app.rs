@@ -191,6 +191,7 @@ impl App {
             let pipeline = Rc::clone(&pipeline);
             async move { pipeline.run().await }
         });
+        let watching = executor.spawn(watch_clock(refresher.clock.clone(), Rc::clone(&feeds)));
         let (stop, stopped): (Sender<()>, _) = async_channel::bounded(1);
         let server = executor.spawn(server.run(stopped));
         let mut refreshing = start_refreshing(executor, &refresher, &feeds);
@@ -225,7 +226,7 @@ impl App {
         {
             log::error!("cannot write down the feeds' ages: {error}");
         }
-        cancel(vec![answering, writer]).await;
+        cancel(vec![watching, answering, writer]).await;
         ended
     }
 }
@@ -235,6 +236,18 @@ impl App {
 async fn cancel(tasks: Vec<Task<()>>) {
     for task in tasks {
         task.cancel().await;
+    }
+}
+
+/// When the clock jumps, every answer and every window may be wrong, and nobody knows how old
+/// anything is.
+async fn watch_clock(clock: Clock, feeds: Rc<Feeds>) {
+    let mut jumps = clock.jumps();
+    loop {
+        let jump = jumps.next().await;
+        log::warn!("the clock was set by {} s", jump.as_secs());
+        feeds.changed();
+        feeds.nudge_all();
     }
 }
 

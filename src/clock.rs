@@ -6,14 +6,29 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::io;
 use std::ops::{Add, Sub};
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use async_io::Async;
+use jiff::{SignedDuration, Timestamp};
+use rustix::io::Errno;
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    timerfd_settime,
+};
+
+/// The year of this release, in seconds since 1970: a clock that shows less has not been set. A
+/// Pi has no battery, and starts where it stopped or in 1970 until the network tells it better.
+const RELEASED: i64 = 1_767_225_600;
+
+/// A clock that is set by more than this has jumped; NTP moves it by less all the time.
+const JUMP: SignedDuration = SignedDuration::from_secs(60);
 
 /// A point on the monotonic clock, in nanoseconds since the clock was made. Unlike the wall
 /// clock it never jumps: use it for deadlines, ages and intervals.
@@ -67,6 +82,8 @@ enum Source {
 struct Manual {
     elapsed: Cell<Duration>,
     wall_origin: Cell<Timestamp>,
+    /// Who wants to know when it is set.
+    watchers: RefCell<Vec<Waker>>,
     /// Who sleeps until when, by the number that each [`Sleep`] was given.
     sleepers: RefCell<BTreeMap<u64, (Moment, Waker)>>,
     next_sleeper: Cell<u64>,
@@ -83,6 +100,7 @@ impl Clock {
         Self(Rc::new(Source::Manual(Manual {
             elapsed: Cell::new(Duration::ZERO),
             wall_origin: Cell::new(now),
+            watchers: RefCell::default(),
             sleepers: RefCell::new(BTreeMap::new()),
             next_sleeper: Cell::new(0),
         })))
@@ -106,6 +124,31 @@ impl Clock {
             }
         };
         Timestamp::from_second(precise.as_second()).unwrap_or(precise)
+    }
+
+    /// False as long as the wall clock shows a time before this program was made.
+    pub fn is_set(&self) -> bool {
+        self.wall().as_second() >= RELEASED
+            || matches!(&*self.0, Source::System { frozen: Some(_), .. })
+    }
+
+    /// How far the wall clock is ahead of the monotonic one. It stays as it is until somebody
+    /// sets the clock.
+    fn ahead(&self) -> SignedDuration {
+        let since_1970 = self.http_date().as_duration();
+        since_1970.saturating_sub(SignedDuration::from_nanos_i128(self.now().0.into()))
+    }
+
+    /// Tells when the wall clock jumps from now on.
+    pub fn jumps(&self) -> Jumps {
+        let timer = match &*self.0 {
+            // Without it the clock is still looked at now and then.
+            Source::System { .. } => setting_timer()
+                .inspect_err(|error| log::warn!("nobody tells when the clock is set: {error}"))
+                .ok(),
+            Source::Manual(_) => None,
+        };
+        Jumps { clock: self.clone(), ahead: self.ahead(), timer }
     }
 
     /// The civil date and time in `HTTP-date` terms: the real wall clock, never frozen, since
@@ -158,6 +201,73 @@ impl Clock {
         };
         let origin = now.checked_sub(manual.elapsed.get()).unwrap_or(now);
         manual.wall_origin.set(origin);
+        manual.watchers.take().into_iter().for_each(Waker::wake);
+    }
+}
+
+/// What [`Clock::jumps`] returns.
+pub struct Jumps {
+    clock: Clock,
+    ahead: SignedDuration,
+    timer: Option<Async<OwnedFd>>,
+}
+
+impl Jumps {
+    /// Completes once the wall clock has been set by more than a minute, and says by how much.
+    pub async fn next(&mut self) -> SignedDuration {
+        loop {
+            let jump = self.clock.ahead().saturating_sub(self.ahead);
+            if jump.abs() > JUMP {
+                self.ahead = self.ahead.saturating_add(jump);
+                return jump;
+            }
+            self.set().await;
+        }
+    }
+
+    /// Completes once somebody may have set the clock.
+    async fn set(&mut self) {
+        let Source::Manual(manual) = &*self.clock.0 else {
+            return match &self.timer {
+                Some(timer) => cancelled(timer).await,
+                None => std::future::pending().await,
+            };
+        };
+        let ahead = self.clock.ahead();
+        poll_fn(|cx| {
+            if self.clock.ahead() != ahead {
+                return Poll::Ready(());
+            }
+            manual.watchers.borrow_mut().push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+/// A timer that nobody waits for: Linux cancels it when the clock is set.
+fn setting_timer() -> io::Result<Async<OwnedFd>> {
+    let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+    let timer = timerfd_create(TimerfdClockId::Realtime, flags)?;
+    arm(&timer)?;
+    Async::new(timer)
+}
+
+fn arm(timer: &OwnedFd) -> io::Result<()> {
+    let never = Timespec { tv_sec: Timestamp::MAX.as_second(), tv_nsec: 0 };
+    let once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
+    timerfd_settime(timer, flags, &Itimerspec { it_interval: once, it_value: never })?;
+    Ok(())
+}
+
+async fn cancelled(timer: &Async<OwnedFd>) {
+    let read = |fd: &OwnedFd| match rustix::io::read(fd, &mut [0; 8]) {
+        Err(Errno::CANCELED) | Ok(_) => Ok(()),
+        Err(error) => Err(error.into()),
+    };
+    if timer.read_with(read).await.is_err() || arm(timer.get_ref()).is_err() {
+        std::future::pending().await
     }
 }
 
@@ -204,5 +314,49 @@ impl Drop for Sleep {
         if let (Source::Manual(manual), Some(sleeper)) = (&*self.clock.0, self.sleeper) {
             manual.sleepers.borrow_mut().remove(&sleeper);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smol::future;
+
+    use super::*;
+
+    #[test]
+    fn a_clock_without_a_battery_is_not_set() {
+        let check =
+            |now: &str, set| assert_eq!(Clock::manual(now.parse().expect("a time")).is_set(), set);
+        check("1970-01-01T00:00:10Z", false);
+        check("2025-12-31T23:59:59Z", false);
+        check("2026-01-01T00:00:00Z", true);
+        let frozen = "2020-01-01T00:00:00Z".parse().expect("a time");
+        assert!(Clock::system(Some(frozen)).is_set());
+    }
+
+    #[test]
+    fn a_jump_is_told_and_a_small_step_is_not() {
+        let clock = Clock::manual("1970-01-01T00:00:00Z".parse().expect("a time"));
+        let mut jumps = clock.jumps();
+        smol::block_on(async {
+            for (by, told) in
+                [(60, false), (61, true), (1_700_000_000, true), (-61, true), (-60, false)]
+            {
+                let step = SignedDuration::from_secs(by);
+                clock.set_wall(clock.wall() + step);
+                let jump = future::poll_once(jumps.next()).await;
+                assert_eq!(jump, told.then_some(step), "{by}");
+                clock.set_wall(clock.wall() - step * i32::from(!told));
+                clock.advance(Duration::from_secs(1000));
+            }
+        });
+    }
+
+    #[test]
+    fn the_system_s_clock_stands_still_for_a_moment() {
+        let clock = Clock::system(None);
+        let mut jumps = clock.jumps();
+        assert!(jumps.timer.is_some());
+        assert_eq!(smol::block_on(future::poll_once(jumps.next())), None);
     }
 }

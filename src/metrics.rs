@@ -123,6 +123,8 @@ metrics! {
     heap_used: Gauge "memory.heap" "bytes" "Bytes the program's own allocator has handed out";
     heap_peak: Gauge "memory.heap_peak" "bytes" "Most it has handed out at once";
     heap_allocations: Counter "memory.allocations" "allocations" "Allocations made since the start; a reallocation is one";
+    disk_written: Counter "disk.written" "bytes" "Bytes that the program has had written to storage";
+    disk_written_per_day: Gauge "disk.written_per_day" "bytes" "The same for a day, at the rate since the start";
     threads: Gauge "threads.now" "threads" "Threads of the process";
 }
 

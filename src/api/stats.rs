@@ -59,7 +59,7 @@ pub(super) fn stats(
     uptime_seconds: u64,
     feeds: &[CalendarStatus],
 ) -> String {
-    sample::process(metrics);
+    sample::process(metrics, uptime_seconds);
     let server = Server { name: "calendarbot", version: env!("CARGO_PKG_VERSION"), uptime_seconds };
     let term = |term: &crate::budget::Term| Term { name: term.name, share_bytes: term.bytes };
     let budget = Budget {

@@ -108,8 +108,8 @@ impl Refresher {
             // Midnight comes for a feed whose server is down or has nothing new, too.
             slide_due = self.clock.now() + SLIDE_INTERVAL;
             let window = self.window();
-            if slid_to != Some(window) && self.slide(&feed).await {
-                slid_to = Some(window);
+            if slid_to != window && self.slide(&feed).await {
+                slid_to = window;
             }
             if due.is_none_or(|due| due > self.clock.now()) {
                 continue;
@@ -225,7 +225,8 @@ impl Refresher {
         };
         let read = self.stage(id, &mut body).await?;
         let facts = FetchedFacts { etag: body.etag(), last_modified: body.last_modified(), ..read };
-        let published = self.publish(id, Some(facts.clone()), Some(self.clock.wall())).await?;
+        let now = self.clock.is_set().then(|| self.clock.wall());
+        let published = self.publish(id, Some(facts.clone()), now).await?;
         let mut remembered = feed.remembered.borrow_mut();
         remembered.etag = facts.etag;
         remembered.last_modified = facts.last_modified;
@@ -289,8 +290,10 @@ impl Refresher {
             .await
     }
 
-    fn window(&self) -> Window {
-        window_around(self.clock.wall(), &self.feeds.zone(), &self.limits)
+    /// The window around today; `None` as long as nobody knows what day it is.
+    fn window(&self) -> Option<Window> {
+        let is_set = self.clock.is_set();
+        is_set.then(|| window_around(self.clock.wall(), &self.feeds.zone(), &self.limits))
     }
 
     /// Moves the window to today; writes nothing on a day on which that was done. False when it

@@ -153,8 +153,8 @@ pub struct Publication {
     pub checked_at: Option<Timestamp>,
     /// The zone for times that name none that is known.
     pub default_zone: TimeZone,
-    /// The stretch of time that is expanded.
-    pub window: Window,
+    /// The stretch of time that is expanded; `None` leaves it where it is.
+    pub window: Option<Window>,
 }
 
 /// What a complete body says of itself.
@@ -195,6 +195,7 @@ pub fn publish(
     limits: &FeedLimits,
 ) -> Result<Published> {
     let Publication { feed, fetched, checked_at, default_zone, window } = publication;
+    let window = window.map_or_else(|| stored_window(connection, *feed), Ok)?;
     let mut published = Published::default();
     connection.execute("DELETE FROM staging.changed", [])?;
     let mut zones_changed = false;
@@ -208,12 +209,12 @@ pub fn publish(
         published.changed |= difference.any;
         zones_changed = difference.zones;
     }
-    let everything = zones_changed | remember_facts(connection, publication)?;
+    let everything = zones_changed | remember_facts(connection, publication, window)?;
     let zones = read_zones(connection, *feed, default_zone.clone(), limits)?;
     if !everything {
         published.warnings = warnings::still_true(connection, *feed)?;
     }
-    expand_series(connection, *feed, everything, &zones, *window, limits, &mut published)?;
+    expand_series(connection, *feed, everything, &zones, window, limits, &mut published)?;
     published.changed |= warnings::remember(connection, *feed, &published.warnings)?;
     // By itself the age is not worth a write; along with others it costs nothing.
     if let Some(at) = checked_at.filter(|_| everything || published.changed) {
@@ -228,10 +229,23 @@ pub fn publish(
     Ok(published)
 }
 
+/// The stretch of time that was expanded last; an empty one in 1970 when none was.
+fn stored_window(connection: &Connection, feed: i64) -> Result<Window> {
+    let select = "SELECT window_start, window_end FROM feed WHERE id = ?1";
+    let (start, end) =
+        connection.query_row(select, [feed], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let moment = |second| instant(second).unwrap_or(Timestamp::UNIX_EPOCH);
+    Ok(Window { start: moment(start), end: moment(end) })
+}
+
 /// Writes the feed's row where it differs. True when every series must be expanded anew: the
 /// window or a zone that applies to all of them has changed.
-fn remember_facts(connection: &Connection, publication: &Publication) -> Result<bool> {
-    let Publication { feed, fetched, checked_at, default_zone, window } = publication;
+fn remember_facts(
+    connection: &Connection,
+    publication: &Publication,
+    window: Window,
+) -> Result<bool> {
+    let Publication { feed, fetched, checked_at, default_zone, .. } = publication;
     let default_zone = default_zone.iana_name().unwrap_or_default();
     let (start, end) = (window.start.as_second(), window.end.as_second());
     let moved = connection.execute(

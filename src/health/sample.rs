@@ -5,22 +5,38 @@ use std::fs;
 use crate::alloc;
 use crate::metrics::Metrics;
 
+/// A day, and the least time that a daily rate is worked out from.
+const DAY_SECONDS: u64 = 86_400;
+const RATE_SECONDS_MIN: u64 = 3_600;
+
 /// Reads the figures of this moment into their metrics. What the system does not tell is left as
 /// it was.
-pub fn process(metrics: &Metrics) {
+pub fn process(metrics: &Metrics, uptime_seconds: u64) {
     metrics.heap_used.set(alloc::used_bytes() as u64);
     metrics.heap_peak.set(alloc::peak_bytes() as u64);
     metrics.heap_allocations.set(alloc::allocations() as u64);
-    let Ok(status) = fs::read_to_string("/proc/self/status") else { return };
-    for line in status.lines() {
+    numbers("/proc/self/status", |name, number| match name {
+        "VmRSS" => metrics.memory_rss.set(number * 1024),
+        "VmHWM" => metrics.memory_rss_peak.set(number * 1024),
+        "Threads" => metrics.threads.set(number),
+        _ => {}
+    });
+    numbers("/proc/self/io", |name, number| {
+        if name == "write_bytes" {
+            let seconds = uptime_seconds.max(RATE_SECONDS_MIN);
+            metrics.disk_written.set(number);
+            metrics.disk_written_per_day.set(number.saturating_mul(DAY_SECONDS) / seconds);
+        }
+    });
+}
+
+/// Reads a file of lines such as `VmRSS:  1234 kB`.
+fn numbers(path: &str, mut take: impl FnMut(&str, u64)) {
+    let Ok(text) = fs::read_to_string(path) else { return };
+    for line in text.lines() {
         let Some((name, value)) = line.split_once(':') else { continue };
-        let number = value.split_whitespace().next().and_then(|number| number.parse().ok());
-        let Some(number): Option<u64> = number else { continue };
-        match name {
-            "VmRSS" => metrics.memory_rss.set(number * 1024),
-            "VmHWM" => metrics.memory_rss_peak.set(number * 1024),
-            "Threads" => metrics.threads.set(number),
-            _ => {}
+        if let Some(Ok(number)) = value.split_whitespace().next().map(str::parse) {
+            take(name, number);
         }
     }
 }
@@ -40,10 +56,11 @@ mod tests {
     #[test]
     fn the_process_has_a_size_and_threads() {
         let metrics = Metrics::default();
-        process(&metrics);
+        process(&metrics, 60);
         assert!(metrics.memory_rss.get() > 100_000);
         assert!(metrics.memory_rss_peak.get() >= metrics.memory_rss.get());
         assert!(metrics.threads.get() >= 1);
+        assert_eq!(metrics.disk_written_per_day.get(), metrics.disk_written.get() * 24);
         assert!(total_memory_bytes() > Some(1_000_000));
     }
 }

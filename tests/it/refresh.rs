@@ -8,7 +8,7 @@ use smol::future;
 use tempfile::TempDir;
 
 use crate::feed_server::{FeedServer, Reply, Script, Step, field, run};
-use crate::rig::{Rig, configure, folder, toml};
+use crate::rig::{NOW, Rig, configure, folder, toml};
 use crate::routes::WORK;
 
 const INTERVAL: Duration = Duration::from_secs(300);
@@ -276,6 +276,39 @@ fn the_day_turns_without_a_refetch() {
         }
         assert!(body.contains("Daily"), "the window has moved: {body}");
         assert_eq!(rig.metrics.refreshes.get(), 1);
+    });
+}
+
+/// A Pi has no battery: it starts in 1970, and learns the time when the network is back.
+#[test]
+fn nothing_expires_before_the_clock_is_set() {
+    run(|executor| async move {
+        let script = Script::new().ics("/a.ics", &calendar(DAILY));
+        let server = FeedServer::start(&executor, script.clone());
+        let folder = folder();
+        let config = configure(folder.path(), &toml(&[("a", server.url("/a.ics"))]));
+        let rig = Rig::start(&executor, config.clone());
+        rig.refreshed(1).await;
+        rig.stop().await;
+        for (case, status) in [("no network", 503), ("nothing new", 304), ("fetched", 200)] {
+            server.set(if status == 200 {
+                script.clone()
+            } else {
+                Script::new().status("/a.ics", status)
+            });
+            let rig = Rig::start_at(&executor, config.clone(), "1970-01-01T00:00:09Z");
+            rig.until(|rig| rig.metrics.refreshes.get() + rig.metrics.refreshes_failed.get() == 1)
+                .await;
+            let path = "/api/v1/events?from=2026-02-01T00:00:00Z&to=2026-02-02T00:00:00Z";
+            assert!(rig.get(path).await.body.contains("Daily"), "{case}");
+            let generation = rig.feeds.generation();
+            rig.clock.set_wall(NOW.parse().expect("a time"));
+            rig.until(|rig| rig.feeds.generation() > generation).await;
+            let next = rig.get("/api/v1/next").await;
+            assert_eq!(next.json("title"), "Daily", "{case}");
+            assert_eq!(next.json("now"), NOW, "{case}");
+            rig.stop().await;
+        }
     });
 }
 

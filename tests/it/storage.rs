@@ -166,8 +166,11 @@ fn damage_that_shows_later_ends_the_run_so_that_the_next_one_rebuilds() {
         rig.refreshed(1).await;
         let mut reloaded = config;
         reloaded.feeds[0].private = true;
+        let commits = rig.metrics.database_commits.get();
         rig.reload(reloaded.clone()).await;
         rig.until(|rig| rig.feeds.list()[0].status(rig.clock.wall()).private).await;
+        // The feeds' rows and the look at the window, so that the reader is the first to notice.
+        rig.counted(|metrics| &metrics.database_commits, commits + 2).await;
         let path = folder.path().join("calendarbot.db");
         let mut bytes = fs::read(&path).expect("a database");
         bytes[4096..].fill(0x55);
@@ -211,12 +214,14 @@ fn damage_that_the_check_overlooks_is_put_aside_after_the_run_that_met_it() {
         rig.refreshed(1).await;
         rig.stop().await;
         leave_dangling(folder.path());
-        server.set(Script::new().ics("/a.ics", &WORK.replace("Stand-up", "Sit-down")));
+        server.set(Script::new().status("/a.ics", 503));
         let rig = Rig::start(&executor, config.clone());
+        rig.failed(1).await;
         let mut reloaded = config;
         reloaded.feeds[0].private = true;
         rig.reload(reloaded.clone()).await;
         rig.until(|rig| rig.feeds.list()[0].status(rig.clock.wall()).private).await;
+        server.set(Script::new().ics("/a.ics", &WORK.replace("Stand-up", "Sit-down")));
         rig.advance(INTERVAL);
         assert_eq!(rig.ended().await, Ended::Damaged(Box::new(reloaded.clone())));
         put_aside(folder.path()).expect("put aside");
@@ -359,7 +364,10 @@ fn a_refresh_that_lost_what_it_staged_publishes_nothing() {
             fetched: Some(facts),
             checked_at: None,
             default_zone: jiff::tz::TimeZone::UTC,
-            window: Window { start: at("2026-01-01T00:00:00Z"), end: at("2026-03-01T00:00:00Z") },
+            window: Some(Window {
+                start: at("2026-01-01T00:00:00Z"),
+                end: at("2026-03-01T00:00:00Z"),
+            }),
         };
         let published = database
             .write(move |connection| store::publish(connection, &publication, &limits.feed))
@@ -399,7 +407,10 @@ async fn publish(
             checked_at: None,
             fetched: Some(store::FetchedFacts { epoch, ..store::FetchedFacts::default() }),
             default_zone: jiff::tz::TimeZone::UTC,
-            window: Window { start: at("2026-01-01T00:00:00Z"), end: at("2026-03-01T00:00:00Z") },
+            window: Some(Window {
+                start: at("2026-01-01T00:00:00Z"),
+                end: at("2026-03-01T00:00:00Z"),
+            }),
         };
         alloc::restart_peak();
         let before = alloc::used_bytes();
