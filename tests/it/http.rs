@@ -261,6 +261,49 @@ fn when_no_large_buffer_is_free_that_is_said() {
     });
 }
 
+/// Part of a small request follows each large one, so that the buffer is never empty.
+#[test]
+fn who_pipelines_does_not_keep_a_large_buffer() {
+    run(|executor| async move {
+        let (rig, _folder) = demo(&executor);
+        let large = format!("{}X: {}\r\n\r\n", &GET[..GET.len() - 2], "x".repeat(4000));
+        let (first, rest) = GET.split_at(20);
+        let mut holders = Vec::new();
+        // More than there are large buffers.
+        for _ in 0..10 {
+            let mut client = rig.connect().await;
+            client.send(format!("{large}{first}").as_bytes()).await;
+            assert_eq!(client.response().await.expect("an answer").status, 200);
+            holders.push(client);
+        }
+        for client in &mut holders {
+            client.send(rest.as_bytes()).await;
+            assert_eq!(client.response().await.expect("the rest was kept").status, 200);
+        }
+    });
+}
+
+#[test]
+fn no_body_is_asked_for_that_no_buffer_is_free_for() {
+    run(|executor| async move {
+        let (rig, _folder) = demo(&executor);
+        let head = "POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\n\
+             Content-Type: application/json\r\nExpect: 100-continue\r\n\
+             Content-Length: 60000\r\n\r\n";
+        let mut holders = Vec::new();
+        let status = loop {
+            let mut client = rig.connect().await;
+            client.send(head.as_bytes()).await;
+            match client.response().await.expect("an answer").status {
+                100 => holders.push(client),
+                status => break status,
+            }
+            assert!(holders.len() < 100);
+        };
+        assert_eq!((status, holders.is_empty()), (503, false));
+    });
+}
+
 #[test]
 fn a_full_slab_makes_room_for_a_new_client() {
     run(|executor| async move {
