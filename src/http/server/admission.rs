@@ -3,7 +3,7 @@
 use rustix::event::epoll;
 
 use super::Server;
-use crate::http::connection::{Connection, State};
+use crate::http::connection::{Connection, State, read_once};
 use crate::http::listener::{Accepted, Socket};
 use crate::http::peer::Peer;
 use crate::http::response::Status;
@@ -14,16 +14,25 @@ const ACCEPTS_A_TURN: usize = 32;
 
 impl Server {
     pub(super) fn accept(&mut self, listener: usize) {
+        let mut made_room = false;
         for _ in 0..ACCEPTS_A_TURN {
             let Some(listener) = self.listeners.get(listener) else { return };
             match listener.accept() {
-                Accepted::Client(socket, peer) => self.admit(socket, peer),
+                Accepted::Client(socket, peer) => {
+                    made_room = false;
+                    self.admit(socket, peer);
+                }
                 Accepted::Retry => {}
                 Accepted::Nobody => return,
                 Accepted::Exhausted(error) => {
                     self.service.metrics.accept_errors.count();
-                    log::warn!("cannot accept a client: {error}; trying again in a second");
-                    self.evict_one();
+                    // As with a full slab. Where one that leaves is not enough, it is not us who
+                    // hold too many.
+                    if !made_room && self.evict_one() {
+                        made_room = true;
+                        continue;
+                    }
+                    log::warn!("cannot accept a client: {error}; waiting for one to leave");
                     self.listen_for(epoll::EventFlags::empty());
                     self.accept_paused = true;
                     return;
@@ -49,6 +58,9 @@ impl Server {
                 &self.turn,
             );
             let _ = busy.send(&mut &socket);
+            // What it has sent would turn the end into a reset, which can overtake the answer.
+            let _ = read_once(&socket, &mut [0; 4096]);
+            let _ = socket.finish();
             return;
         }
         let (epoll, now) = (self.event_loop.set(), self.turn.now);
@@ -81,12 +93,9 @@ impl Server {
         true
     }
 
-    /// Closes whoever has outstayed its state, and tries to accept again after a pause.
+    /// Closes whoever has outstayed its state.
     pub(super) fn sweep(&mut self) {
-        if self.accept_paused {
-            self.accept_paused = false;
-            self.listen_for(epoll::EventFlags::IN);
-        }
+        self.resume_accepting();
         let pressed = self.slab.len() * 5 > self.slab.capacity() * 4;
         let overdue: Vec<(Token, bool)> = self
             .slab
@@ -101,6 +110,13 @@ impl Server {
                 self.service.metrics.deadline_closed.count();
             }
             self.close(token);
+        }
+    }
+
+    /// Tries to accept again after a pause.
+    pub(super) fn resume_accepting(&mut self) {
+        if std::mem::take(&mut self.accept_paused) {
+            self.listen_for(epoll::EventFlags::IN);
         }
     }
 

@@ -305,6 +305,7 @@ impl Server {
         self.give_back_large(token);
         self.slab.remove(token);
         self.count_slots();
+        self.resume_accepting();
     }
 
     fn give_back_large(&mut self, token: Token) {
