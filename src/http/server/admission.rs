@@ -93,6 +93,21 @@ impl Server {
         true
     }
 
+    /// Closes the slowest readers until what all hold fits, or only `newest` is left: answers are
+    /// as many as clients care to ask for, and not to read one costs a client nothing.
+    pub(super) fn relieve(&mut self, newest: Token) {
+        let held = |(_, tenant): (Token, &Connection)| tenant.outgoing_bytes();
+        while self.slab.iter().map(held).sum::<usize>() > self.service.limits.outgoing_bytes_max {
+            let holders = self.slab.iter().filter(|(token, tenant)| {
+                *token != newest && matches!(tenant.state, State::Writing(_))
+            });
+            let slowest = holders.min_by_key(|(_, tenant)| tenant.since);
+            let Some((slowest, _)) = slowest else { return };
+            self.service.metrics.slab_evicted.count();
+            self.close(slowest);
+        }
+    }
+
     /// Closes whoever has outstayed its state.
     pub(super) fn sweep(&mut self) {
         self.resume_accepting();

@@ -215,7 +215,12 @@ impl Server {
     fn answer(&mut self, token: Token, outgoing: Outgoing) -> bool {
         let Some(connection) = self.slab.get_mut(token) else { return false };
         connection.enter(State::Writing(outgoing), self.turn.now);
-        self.send(token)
+        let is_out = self.send(token);
+        let connection = self.slab.get_mut(token);
+        if connection.is_some_and(|connection| matches!(connection.state, State::Writing(_))) {
+            self.relieve(token);
+        }
+        is_out
     }
 
     fn write(&mut self, token: Token) {
