@@ -4,8 +4,7 @@
 use rustix::event::epoll;
 
 use super::Server;
-use crate::http::connection::Asked;
-use crate::http::connection::{Input, Interest, State, read_once};
+use crate::http::connection::{Asked, Input, Interest, State, read_once};
 use crate::http::frame::{Framed, Message, frame, header_room};
 use crate::http::response::{Outgoing, Sent, Status};
 use crate::http::service::{Answered, Asker};
