@@ -132,6 +132,7 @@ fn http_limits(budget_bytes: usize) -> HttpLimits {
         chunk_overhead_bytes_max,
         socket_receive_bytes: 2 * KIB,
         socket_send_bytes: 8 * KIB,
+        outgoing_bytes_max: budget_bytes / 96,
         grace_time: Duration::from_secs(1),
         head_time: Duration::from_secs(10),
         body_time: Duration::from_secs(20),
@@ -147,7 +148,7 @@ fn http_limits(budget_bytes: usize) -> HttpLimits {
 fn pipeline_limits(budget_bytes: usize) -> PipelineLimits {
     let view_events_max = (budget_bytes / (40 * KIB)).clamp(200, 2000);
     PipelineLimits {
-        cache_bytes_max: budget_bytes / 32,
+        cache_bytes_max: budget_bytes / 48,
         cache_entries_max: 1000,
         cache_entry_bytes_max: 100 * KIB,
         pending_keys_max: 64,
@@ -268,7 +269,12 @@ fn terms(limits: &Limits, feeds: usize) -> Vec<Term> {
                 http.large_buffers, http.large_buffer_bytes
             ),
         ),
-        term("cache", pipeline.cache_bytes_max, "a thirty-second of the budget".into()),
+        term("cache", pipeline.cache_bytes_max, "a forty-eighth of the budget".into()),
+        term(
+            "slow readers",
+            http.outgoing_bytes_max,
+            "answers half sent, those in the cache left out: a ninety-sixth of the budget".into(),
+        ),
         term(
             "views",
             pipeline.view_bytes_max,

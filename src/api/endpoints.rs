@@ -10,7 +10,7 @@ use crate::clock::{Clock, Moment};
 use crate::display;
 use crate::feed::Feeds;
 use crate::http::response::{Answer, Status, media};
-use crate::http::route::{Allow, Change, Figures, Refusal};
+use crate::http::route::{ANY, Allow, Change, Figures, Refusal};
 use crate::metrics::Metrics;
 
 /// What these endpoints answer from.
@@ -109,7 +109,7 @@ impl Api {
         let further = match status {
             Status::UNAVAILABLE => format!("Retry-After: {RETRY_SECONDS}\r\n"),
             // From framing, which knows no routes: this method is answered nowhere.
-            Status::METHOD_NOT_ALLOWED => "Allow: GET, HEAD, POST, OPTIONS\r\n".to_owned(),
+            Status::METHOD_NOT_ALLOWED => format!("Allow: {}\r\n", ANY.0),
             _ => String::new(),
         };
         Rc::new(failure(status, detail, &further))

@@ -64,6 +64,9 @@ pub struct HttpLimits {
     pub socket_receive_bytes: usize,
     /// `SO_SNDBUF` of each connection, as asked for; the kernel doubles it.
     pub socket_send_bytes: usize,
+    /// Answers that clients have yet to take, all together, each divided among those who hold it.
+    /// When it is more, the slowest of them lose theirs; one alone may be larger.
+    pub outgoing_bytes_max: usize,
     /// Who has been in a state for less than this is not slow.
     pub grace_time: Duration,
     /// From the first byte of a request to the end of its head.

@@ -152,6 +152,14 @@ impl Connection {
         self.since = now;
     }
 
+    /// What the connection holds of an answer that its client has not taken.
+    pub fn outgoing_bytes(&self) -> usize {
+        match &self.state {
+            State::Writing(outgoing) => outgoing.share_bytes(),
+            _ => 0,
+        }
+    }
+
     /// How long the connection may stay as it is. `pressed` shortens idling.
     pub fn patience(&self, limits: &HttpLimits, pressed: bool) -> Duration {
         match &self.state {

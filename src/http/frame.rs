@@ -122,7 +122,7 @@ impl Message<'_, '_> {
             let mut parts = coding.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
             let name = parts.next().unwrap_or_default();
             let is_refused = parts.any(|weight| {
-                weight.strip_prefix(b"q=").is_some_and(|q| q.iter().all(|b| b"0.".contains(b)))
+                matches!(weight, [b'q' | b'Q', b'=', q @ ..] if q.iter().all(|b| b"0.".contains(b)))
             });
             name.eq_ignore_ascii_case(b"gzip") && !is_refused
         })

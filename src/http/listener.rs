@@ -98,6 +98,8 @@ pub struct Listener {
     address: Address,
     /// The socket's file is ours to remove.
     is_bound_here: bool,
+    /// `SO_SNDBUF` for what is accepted.
+    send_bytes: usize,
 }
 
 impl Listener {
@@ -190,7 +192,8 @@ impl Listener {
         Self::prepare(socket.into(), address, is_bound_here, limits)
     }
 
-    /// Linux hands socket buffers and TCP_NODELAY on to accepted sockets.
+    /// Accepted TCP sockets inherit the buffers and TCP_NODELAY. Unix ones inherit nothing, and of
+    /// their buffers only the sender's counts.
     fn prepare(
         socket: OwnedFd,
         address: Address,
@@ -202,7 +205,8 @@ impl Listener {
         listen(&socket, i32::try_from(limits.backlog).unwrap_or(i32::MAX))?;
         sockopt::set_socket_recv_buffer_size(&socket, limits.socket_receive_bytes)?;
         sockopt::set_socket_send_buffer_size(&socket, limits.socket_send_bytes)?;
-        Ok(Self { socket, address, is_bound_here })
+        let send_bytes = limits.socket_send_bytes;
+        Ok(Self { socket, address, is_bound_here, send_bytes })
     }
 
     /// Where it listens: the port that the system chose, when 0 was asked for.
@@ -216,7 +220,12 @@ impl Listener {
         match acceptfrom_with(&self.socket, flags) {
             Ok((socket, address)) => {
                 let peer = match &self.address {
-                    Address::Unix(_) => Peer::Local,
+                    Address::Unix(_) => {
+                        if sockopt::set_socket_send_buffer_size(&socket, self.send_bytes).is_err() {
+                            return Accepted::Retry;
+                        }
+                        Peer::Local
+                    }
                     Address::Tcp(_) => {
                         let address = address.and_then(|address| address.try_into().ok());
                         let address = address.map(|address: SocketAddr| address.ip());
@@ -267,4 +276,29 @@ fn bind_error(address: SocketAddr, error: io::Error) -> Error {
         _ => return Error::system(format!("cannot listen on {address}")).because(error),
     };
     Error::system(format!("cannot listen on {address}: {advice}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+    use crate::budget::{FeedLimits, Plan};
+
+    #[test]
+    fn accepted_sockets_have_the_buffers_of_the_budget() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let limits = Plan::divide(16 << 20, 1, FeedLimits::default()).limits.http;
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listeners = Listener::open(address, Some(&path), &limits).unwrap();
+        let [tcp, unix] = &listeners[..] else { panic!("{} listeners", listeners.len()) };
+        let Address::Tcp(address) = *tcp.address() else { panic!("{}", tcp.address()) };
+        let _clients = (TcpStream::connect(address).unwrap(), UnixStream::connect(&path).unwrap());
+        for listener in [tcp, unix] {
+            let Accepted::Client(socket, _) = listener.accept() else { panic!("nobody") };
+            let bytes = sockopt::socket_send_buffer_size(&socket).unwrap();
+            assert_eq!(bytes, 2 * limits.socket_send_bytes, "{}", listener.address());
+        }
+    }
 }

@@ -90,19 +90,20 @@ pub struct Forwarded<'b> {
 impl TrustedProxies {
     /// The way of a request from `peer` with these header fields. Only a trusted proxy is
     /// believed. The client is then the nearest address in `X-Forwarded-For` that is not a
-    /// trusted proxy itself; what stands left of it is the client's own claim.
+    /// trusted proxy itself; what stands left of it is the client's own claim, and so is every
+    /// field but the last of those that name scheme or prefix.
     pub fn resolve<'b>(&self, peer: Peer, headers: &[Header<'b>]) -> Forwarded<'b> {
         let mut way = Forwarded { client: peer, scheme: None, prefix: "" };
         if !self.trust(peer) {
             return way;
         }
-        for field in headers.iter().rev() {
+        let hops = headers.iter().rev().filter(|field| is_named(field, "x-forwarded-for"));
+        way.client = hops.fold(peer, |client, field| self.client(client, field.value));
+        for field in headers {
             let text = || std::str::from_utf8(field.value).unwrap_or_default();
-            if field.name.eq_ignore_ascii_case("x-forwarded-for") {
-                way.client = self.client(way.client, field.value);
-            } else if field.name.eq_ignore_ascii_case("x-forwarded-proto") {
+            if is_named(field, "x-forwarded-proto") {
                 way.scheme = Some(text()).filter(|scheme| ["http", "https"].contains(scheme));
-            } else if field.name.eq_ignore_ascii_case("x-forwarded-prefix") {
+            } else if is_named(field, "x-forwarded-prefix") {
                 way.prefix = Some(text().trim_end_matches('/'))
                     .filter(|prefix| is_base_path(prefix))
                     .unwrap_or_default();
@@ -130,6 +131,10 @@ impl TrustedProxies {
             Peer::Address(address) => self.0.iter().any(|network| network.contains(address)),
         }
     }
+}
+
+fn is_named(field: &Header<'_>, name: &str) -> bool {
+    field.name.eq_ignore_ascii_case(name)
 }
 
 /// The longest base path.
@@ -238,6 +243,12 @@ mod tests {
         ] {
             assert_eq!(way(Peer::Local, "X-Forwarded-Prefix", prefix).1, taken, "{prefix}");
         }
+        let headers = [("X-Forwarded-Proto", "http"), ("X-Forwarded-Prefix", "/own")]
+            .into_iter()
+            .chain([("X-Forwarded-Proto", "https"), ("X-Forwarded-Prefix", "/wall")])
+            .map(|(name, value)| Header { name, value: value.as_bytes() });
+        let way = TrustedProxies::default().resolve(Peer::Local, &headers.collect::<Vec<_>>());
+        assert_eq!((way.scheme, way.prefix), (Some("https"), "/wall"), "the proxy's, not a claim");
         assert!(is_base_path(&format!("/{}", "x".repeat(BASE_PATH_BYTES_MAX - 1))));
         assert!(!is_base_path(&format!("/{}", "x".repeat(BASE_PATH_BYTES_MAX))));
     }

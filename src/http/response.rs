@@ -262,6 +262,12 @@ impl Outgoing {
         self.manner.keep_alive
     }
 
+    /// Its part of what the answer weighs, which everybody who holds it bears: the cache, and the
+    /// other clients that are still to be sent it.
+    pub fn share_bytes(&self) -> usize {
+        self.answer.weight_bytes() / Rc::strong_count(&self.answer)
+    }
+
     /// All bytes of the answer as it is sent to this client.
     pub fn total_bytes(&self) -> usize {
         let whole = self.answer.whole.borrow();
@@ -379,6 +385,16 @@ mod tests {
             let found = text.lines().find(|line| line.starts_with("Connection:"));
             assert_eq!(found, expected);
         }
+    }
+
+    #[test]
+    fn who_holds_an_answer_together_bears_it_together() {
+        let cached = Rc::new(Answer::ok(media::TEXT, b"x"));
+        let date = DateField::at(Timestamp::UNIX_EPOCH);
+        let holders: Vec<_> =
+            (0..3).map(|_| Outgoing::new(Rc::clone(&cached), date, MANNER)).collect();
+        let held: Vec<_> = holders.iter().map(Outgoing::share_bytes).collect();
+        assert_eq!(held, [cached.weight_bytes() / 4; 3]);
     }
 
     #[test]

@@ -52,7 +52,8 @@ pub struct Allow(pub &'static str);
 
 const READ: Allow = Allow("GET, HEAD, OPTIONS");
 const CHANGE: Allow = Allow("POST, OPTIONS");
-const ANY: Allow = Allow("GET, HEAD, POST, OPTIONS");
+/// All methods that are answered anywhere.
+pub const ANY: Allow = Allow("GET, HEAD, POST, OPTIONS");
 
 /// Why a request leads nowhere.
 #[derive(Clone, Debug, PartialEq, Eq)]

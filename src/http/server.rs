@@ -41,7 +41,8 @@ pub struct Server {
     /// In the epoll set their numbers follow those of the slots. None is left once the program is
     /// about to end.
     listeners: Vec<Listener>,
-    /// Accepting stopped because the system has no more descriptors; tried again at the sweep.
+    /// Accepting stopped because the system has no more descriptors; tried again when a client
+    /// leaves, and at the sweep.
     accept_paused: bool,
     slab: Slab<Connection>,
     buffers: Buffers,

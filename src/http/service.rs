@@ -11,7 +11,7 @@ use super::decode;
 use super::frame::{Message, Method, begins_with_head};
 use super::guard;
 use super::hosts::Hosts;
-use super::peer::{Peer, TrustedProxies};
+use super::peer::{Forwarded, Peer, TrustedProxies};
 use super::rate::RateLimit;
 use super::recent::Recent;
 use super::response::{Answer, DateField, Manner, Outgoing, Status};
@@ -85,12 +85,6 @@ pub(super) enum Answered {
     Later(Asked),
 }
 
-/// A request that its head does not rule out.
-struct Admitted {
-    endpoint: Endpoint,
-    client: Peer,
-}
-
 impl Service {
     /// Puts the parts together.
     pub fn new(
@@ -133,7 +127,8 @@ impl Service {
         bytes: &[u8],
         turn: &Turn,
     ) -> Answered {
-        let admitted = self.admit(asker, message, turn.now);
+        let way = self.edge.proxies.resolve(asker.peer, message.headers);
+        let admitted = self.admit(asker, message, &way, turn.now);
         let is_refused = admitted.is_err();
         let asked = Asked {
             manner: Manner {
@@ -146,14 +141,14 @@ impl Service {
             },
             if_none_match: message.if_none_match.map(|value| range_in(bytes, value)),
             consumed: message.consumed,
-            client: admitted.as_ref().map_or(asker.peer, |admitted| admitted.client),
+            client: way.client,
         };
         let found = match admitted {
-            Ok(Admitted { endpoint: Endpoint::View(key), .. }) => {
+            Ok(Endpoint::View(key)) => {
                 asker.recent.set(self.recent.borrow_mut().keep(bytes, &asked, &key));
                 self.view(&key, asker.token, turn.wall_second)
             }
-            Ok(Admitted { endpoint, .. }) => Some(self.act(endpoint, message, bytes)),
+            Ok(endpoint) => Some(self.act(endpoint, message, bytes)),
             Err(refused) => Some(refused),
         };
         self.answered(asked, found, bytes, turn)
@@ -181,10 +176,11 @@ impl Service {
         bytes: &[u8],
         turn: &Turn,
     ) -> Option<Outgoing> {
-        let answer = self.admit(asker, message, turn.now).err()?;
+        let way = self.edge.proxies.resolve(asker.peer, message.headers);
+        let answer = self.admit(asker, message, &way, turn.now).err()?;
         let manner = Manner { head_only: message.method == Method::Head, ..Manner::CLOSE };
         let outgoing = Outgoing::new(answer, turn.date, manner);
-        self.note(asker.peer, bytes, &outgoing);
+        self.note(way.client, bytes, &outgoing);
         Some(outgoing)
     }
 
@@ -226,15 +222,15 @@ impl Service {
         }
     }
 
-    /// Judges a message by its head.
+    /// Judges a message by its head and its way here.
     fn admit(
         &self,
         asker: &Asker<'_>,
         message: &Message<'_, '_>,
+        way: &Forwarded<'_>,
         now: Moment,
-    ) -> Result<Admitted, Rc<Answer>> {
+    ) -> Result<Endpoint, Rc<Answer>> {
         let edge = &self.edge;
-        let way = edge.proxies.resolve(asker.peer, message.headers);
         if !asker.is_admitted
             && let Err(wait) = self.charge(way.client, now)
         {
@@ -260,7 +256,7 @@ impl Service {
         };
         guard::check_change(message, way.scheme)
             .map_err(|(status, detail)| self.api.failure(status, detail))?;
-        Ok(Admitted { endpoint, client: way.client })
+        Ok(endpoint)
     }
 
     fn charge(&self, client: Peer, now: Moment) -> Result<(), Duration> {

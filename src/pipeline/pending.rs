@@ -24,8 +24,8 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// Room for `keys_max` keys. The askers of one are bounded by the slab: a connection waits
-    /// for one answer at a time.
+    /// Room for `keys_max` keys. The askers of one are bounded by the slab: a slot has one tenant,
+    /// which waits for one answer at a time.
     pub fn new(keys_max: usize) -> Self {
         Self { askers: HashMap::new(), keys_max }
     }
@@ -33,7 +33,11 @@ impl Pending {
     /// Adds an asker to a key.
     pub fn join(&mut self, key: &ViewKey, asker: Token) -> Joined {
         if let Some(askers) = self.askers.get_mut(key) {
-            askers.push(asker);
+            // Who had the slot before and has gone needs no answer any more.
+            match askers.iter_mut().find(|other| other.slot() == asker.slot()) {
+                Some(gone) => *gone = asker,
+                None => askers.push(asker),
+            }
             return Joined::Another;
         }
         if self.askers.len() >= self.keys_max {
@@ -67,6 +71,16 @@ mod tests {
         assert_eq!(pending.join(&key(2), c), Joined::First);
         assert_eq!(pending.take(&key(1)), [a, b]);
         assert_eq!(pending.take(&key(1)), []);
+    }
+
+    #[test]
+    fn clients_that_come_and_go_in_one_slot_are_one_asker() {
+        let mut pending = Pending::new(1);
+        let [first, second, other] = [7, 1 << 32 | 7, 8].map(Token::from_u64);
+        for asker in [first, other, second] {
+            pending.join(&key(1), asker);
+        }
+        assert_eq!(pending.take(&key(1)), [second, other]);
     }
 
     #[test]

@@ -103,6 +103,7 @@ fn files_come_compressed_to_who_takes_that() {
             ("br, GZIP;q=0.5", Some("gzip")),
             ("gzip;q=0", None),
             ("gzip; q=0.0, br", None),
+            ("gzip;Q=0", None),
             ("identity", None),
         ] {
             let request = format!(

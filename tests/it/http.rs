@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use smol::{LocalExecutor, future};
 
-use crate::feed_server::run;
-use crate::rig::{Client, Rig, configure, folder};
+use crate::feed_server::{FeedServer, Script, run};
+use crate::rig::{Client, Rig, configure, folder, toml};
 use tempfile::TempDir;
 
 const GET: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -261,6 +261,49 @@ fn when_no_large_buffer_is_free_that_is_said() {
     });
 }
 
+/// Part of a small request follows each large one, so that the buffer is never empty.
+#[test]
+fn who_pipelines_does_not_keep_a_large_buffer() {
+    run(|executor| async move {
+        let (rig, _folder) = demo(&executor);
+        let large = format!("{}X: {}\r\n\r\n", &GET[..GET.len() - 2], "x".repeat(4000));
+        let (first, rest) = GET.split_at(20);
+        let mut holders = Vec::new();
+        // More than there are large buffers.
+        for _ in 0..10 {
+            let mut client = rig.connect().await;
+            client.send(format!("{large}{first}").as_bytes()).await;
+            assert_eq!(client.response().await.expect("an answer").status, 200);
+            holders.push(client);
+        }
+        for client in &mut holders {
+            client.send(rest.as_bytes()).await;
+            assert_eq!(client.response().await.expect("the rest was kept").status, 200);
+        }
+    });
+}
+
+#[test]
+fn no_body_is_asked_for_that_no_buffer_is_free_for() {
+    run(|executor| async move {
+        let (rig, _folder) = demo(&executor);
+        let head = "POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\n\
+             Content-Type: application/json\r\nExpect: 100-continue\r\n\
+             Content-Length: 60000\r\n\r\n";
+        let mut holders = Vec::new();
+        let status = loop {
+            let mut client = rig.connect().await;
+            client.send(head.as_bytes()).await;
+            match client.response().await.expect("an answer").status {
+                100 => holders.push(client),
+                status => break status,
+            }
+            assert!(holders.len() < 100);
+        };
+        assert_eq!((status, holders.is_empty()), (503, false));
+    });
+}
+
 #[test]
 fn a_full_slab_makes_room_for_a_new_client() {
     run(|executor| async move {
@@ -356,6 +399,45 @@ fn a_slow_reader_gets_every_byte() {
         for _ in 0..count {
             assert_eq!(client.response().await.expect("an answer").body.len(), length);
         }
+    });
+}
+
+/// Answers as large as they come, each another one, for clients that do not read.
+#[test]
+fn slow_readers_hold_no_more_than_the_budget_has_for_them() {
+    const CLIENTS: u64 = 10;
+    let event = |n: u32| {
+        let (day, hour, minute) = (5 + n / 48, n / 2 % 24, n % 2 * 30);
+        format!(
+            "BEGIN:VEVENT\r\nUID:{n}\r\nDTSTAMP:20260101T000000Z\r\n\
+             DTSTART:202601{day:02}T{hour:02}{minute:02}00Z\r\nSUMMARY:{}\r\nEND:VEVENT\r\n",
+            "x".repeat(500)
+        )
+    };
+    let events: String = (1..=400).map(event).collect();
+    let feed = format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{events}END:VCALENDAR\r\n");
+    run(|executor| async move {
+        let server = FeedServer::start(&executor, Script::new().ics("/a.ics", &feed));
+        let folder = folder();
+        let feeds = toml(&[("a", server.url("/a.ics"))]);
+        let rig = Rig::start(&executor, configure(folder.path(), &feeds));
+        rig.refreshed(1).await;
+        let mut clients = Vec::new();
+        for n in 0..CLIENTS {
+            let mut client = rig.connect().await;
+            let request = format!(
+                "GET /api/v1/events?limit=400&from=2026-01-05T00:{n:02}:00Z&to=2026-02-01 \
+                 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            );
+            client.send(request.as_bytes()).await;
+            rig.counted(|metrics| &metrics.pipeline_rendered, n + 1).await;
+            // It is on its way once the next request is answered.
+            assert_eq!(rig.get("/healthz").await.status, 200);
+            clients.push(client);
+        }
+        assert_eq!(rig.metrics.slab_evicted.get(), CLIENTS - 1);
+        let newest = clients.last_mut().expect("a client").response().await.expect("an answer");
+        assert_eq!((newest.status, newest.body.matches("xx\"").count()), (200, 400));
     });
 }
 

@@ -420,6 +420,54 @@ fn the_access_log_has_a_line_for_every_answer_when_it_is_asked_for() {
     }
 }
 
+/// Of all lines, those about refusals must name who was refused and not the proxy.
+#[test]
+fn the_access_log_names_the_client_behind_a_proxy() {
+    let folder = folder();
+    let environment = ("CALENDARBOT_TRUSTED_PROXIES", "127.0.0.1");
+    let mut command = command(folder.path(), &["--port", "0", "--access-log"]);
+    command.env(environment.0, environment.1).stderr(Stdio::piped());
+    let mut process = Process::of(command);
+    for (request, body) in [("GET /healthz", ""), ("GET /nothing", ""), ("POST /nothing", "{}")] {
+        process.ask(&format!(
+            "{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             X-Forwarded-For: 203.0.113.7\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        ));
+    }
+    process.signal("-TERM");
+    assert_eq!(process.wait(), Some(0));
+    let log = process.rest_of_log();
+    let of_client = log.lines().filter(|line| line.starts_with("203.0.113.7 \"")).count();
+    assert_eq!(of_client, 3, "{log}");
+}
+
+/// More clients than there are descriptors, each of which stays.
+#[test]
+fn where_descriptors_run_out_the_longest_idle_makes_room() {
+    let folder = folder();
+    let script = "ulimit -n 48; exec \"$0\" \"$@\"";
+    let mut command = Command::new("/bin/sh");
+    let data = folder.path().join("data");
+    command.env_clear().env("HOME", folder.path()).args(["-c", script, BINARY, "--port", "0"]);
+    command.arg("--data-dir").arg(data).stderr(Stdio::piped());
+    let mut process = Process::of(command);
+    let mut clients = Vec::new();
+    for _ in 0..64 {
+        let mut client = TcpStream::connect(process.address).expect("connected");
+        client.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("sent");
+        let mut status = [0; 12];
+        client.read_exact(&mut status).expect("an answer");
+        assert_eq!(&status, b"HTTP/1.1 200");
+        clients.push(client);
+    }
+    let stats = process.get("/stats");
+    assert!(number(&stats, "accept_errors") > 0, "{stats}");
+    process.signal("-TERM");
+    assert_eq!(process.wait(), Some(0));
+    assert!(!process.rest_of_log().contains("cannot accept"), "nobody had to wait");
+}
+
 /// The supervisor's way: a bound socket as file 3, LISTEN_FDS and LISTEN_PID.
 #[test]
 fn a_socket_that_is_handed_over_takes_the_place_of_the_port() {

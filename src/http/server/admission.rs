@@ -3,7 +3,7 @@
 use rustix::event::epoll;
 
 use super::Server;
-use crate::http::connection::{Connection, State};
+use crate::http::connection::{Connection, State, read_once};
 use crate::http::listener::{Accepted, Socket};
 use crate::http::peer::Peer;
 use crate::http::response::Status;
@@ -14,16 +14,25 @@ const ACCEPTS_A_TURN: usize = 32;
 
 impl Server {
     pub(super) fn accept(&mut self, listener: usize) {
+        let mut made_room = false;
         for _ in 0..ACCEPTS_A_TURN {
             let Some(listener) = self.listeners.get(listener) else { return };
             match listener.accept() {
-                Accepted::Client(socket, peer) => self.admit(socket, peer),
+                Accepted::Client(socket, peer) => {
+                    made_room = false;
+                    self.admit(socket, peer);
+                }
                 Accepted::Retry => {}
                 Accepted::Nobody => return,
                 Accepted::Exhausted(error) => {
                     self.service.metrics.accept_errors.count();
-                    log::warn!("cannot accept a client: {error}; trying again in a second");
-                    self.evict_one();
+                    // As with a full slab. Where one that leaves is not enough, it is not us who
+                    // hold too many.
+                    if !made_room && self.evict_one() {
+                        made_room = true;
+                        continue;
+                    }
+                    log::warn!("cannot accept a client: {error}; waiting for one to leave");
                     self.listen_for(epoll::EventFlags::empty());
                     self.accept_paused = true;
                     return;
@@ -49,6 +58,9 @@ impl Server {
                 &self.turn,
             );
             let _ = busy.send(&mut &socket);
+            // What it has sent would turn the end into a reset, which can overtake the answer.
+            let _ = read_once(&socket, &mut [0; 4096]);
+            let _ = socket.finish();
             return;
         }
         let (epoll, now) = (self.event_loop.set(), self.turn.now);
@@ -81,12 +93,24 @@ impl Server {
         true
     }
 
-    /// Closes whoever has outstayed its state, and tries to accept again after a pause.
-    pub(super) fn sweep(&mut self) {
-        if self.accept_paused {
-            self.accept_paused = false;
-            self.listen_for(epoll::EventFlags::IN);
+    /// Closes the slowest readers until what all hold fits, or only `newest` is left: answers are
+    /// as many as clients care to ask for, and not to read one costs a client nothing.
+    pub(super) fn relieve(&mut self, newest: Token) {
+        let held = |(_, tenant): (Token, &Connection)| tenant.outgoing_bytes();
+        while self.slab.iter().map(held).sum::<usize>() > self.service.limits.outgoing_bytes_max {
+            let holders = self.slab.iter().filter(|(token, tenant)| {
+                *token != newest && matches!(tenant.state, State::Writing(_))
+            });
+            let slowest = holders.min_by_key(|(_, tenant)| tenant.since);
+            let Some((slowest, _)) = slowest else { return };
+            self.service.metrics.slab_evicted.count();
+            self.close(slowest);
         }
+    }
+
+    /// Closes whoever has outstayed its state.
+    pub(super) fn sweep(&mut self) {
+        self.resume_accepting();
         let pressed = self.slab.len() * 5 > self.slab.capacity() * 4;
         let overdue: Vec<(Token, bool)> = self
             .slab
@@ -101,6 +125,13 @@ impl Server {
                 self.service.metrics.deadline_closed.count();
             }
             self.close(token);
+        }
+    }
+
+    /// Tries to accept again after a pause.
+    pub(super) fn resume_accepting(&mut self) {
+        if std::mem::take(&mut self.accept_paused) {
+            self.listen_for(epoll::EventFlags::IN);
         }
     }
 

@@ -4,8 +4,7 @@
 use rustix::event::epoll;
 
 use super::Server;
-use crate::http::connection::Asked;
-use crate::http::connection::{Input, Interest, State, read_once};
+use crate::http::connection::{Asked, Input, Interest, State, read_once};
 use crate::http::frame::{Framed, Message, frame, header_room};
 use crate::http::response::{Outgoing, Sent, Status};
 use crate::http::service::{Answered, Asker};
@@ -76,7 +75,7 @@ impl Server {
                     return connection.enter(State::Answering(asked), self.turn.now);
                 }
                 Verdict::Answer(outgoing, consumed) => {
-                    connection.consume(consumed, self.buffers.slot(token));
+                    self.consume(token, consumed);
                     if !self.answer(token, outgoing) {
                         return;
                     }
@@ -142,7 +141,7 @@ impl Server {
     fn await_head(&mut self, token: Token) {
         let Some(connection) = self.slab.get_mut(token) else { return };
         if connection.filled == 0 {
-            return self.give_back_large(token);
+            return;
         }
         if !matches!(connection.state, State::Head) {
             connection.enter(State::Head, self.turn.now);
@@ -151,33 +150,50 @@ impl Server {
         self.make_room(token, bytes_min);
     }
 
-    /// Waits for a body, and asks for it when the client waits to be asked.
+    /// Waits for a body, and asks for it when the client waits to be asked and there is room.
     fn await_body(&mut self, token: Token, bytes_min: usize, expects_continue: bool) {
+        if !self.make_room(token, bytes_min) {
+            return;
+        }
         let Some(connection) = self.slab.get_mut(token) else { return };
         if let State::Body { bytes_min: least } = &mut connection.state {
             *least = bytes_min;
-        } else {
-            connection.enter(State::Body { bytes_min }, self.turn.now);
-            if expects_continue && !connection.ask_for_body() {
-                return self.close(token);
-            }
-        }
-        self.make_room(token, bytes_min);
-    }
-
-    /// Lends a large buffer to a request that outgrows its slot's own; without one it is told to
-    /// come again.
-    fn make_room(&mut self, token: Token, bytes_min: usize) {
-        let Some(connection) = self.slab.get_mut(token) else { return };
-        if connection.large.is_some() || bytes_min <= self.service.limits.slot_buffer_bytes {
             return;
         }
+        connection.enter(State::Body { bytes_min }, self.turn.now);
+        if expects_continue && !connection.ask_for_body() {
+            self.close(token);
+        }
+    }
+
+    /// Lends a large buffer to a request that outgrows its slot's own. False when there is none:
+    /// the client is told to come again.
+    fn make_room(&mut self, token: Token, bytes_min: usize) -> bool {
+        let Some(connection) = self.slab.get_mut(token) else { return false };
+        if connection.large.is_some() || bytes_min <= self.service.limits.slot_buffer_bytes {
+            return true;
+        }
         connection.large = self.buffers.lend(token);
-        if connection.large.is_none() {
-            let detail = "no large buffer is free";
-            let bytes = connection.bytes(self.buffers.slot(token));
-            let outgoing = self.service.last_words(Status::UNAVAILABLE, detail, bytes, &self.turn);
-            self.answer(token, outgoing);
+        if connection.large.is_some() {
+            return true;
+        }
+        let detail = "no large buffer is free";
+        let bytes = connection.bytes(self.buffers.slot(token));
+        let outgoing = self.service.last_words(Status::UNAVAILABLE, detail, bytes, &self.turn);
+        self.answer(token, outgoing);
+        false
+    }
+
+    /// Drops an answered request from the front of the buffer. What follows it returns to the
+    /// slot's own as soon as it fits: who pipelines does not keep a large one from everybody else.
+    fn consume(&mut self, token: Token, count: usize) {
+        let slot_buffer = self.buffers.slot(token);
+        let Some(connection) = self.slab.get_mut(token) else { return };
+        connection.consume(count, slot_buffer);
+        let rest = connection.filled;
+        if let Some(large) = connection.large.as_deref().filter(|_| rest <= slot_buffer.len()) {
+            slot_buffer[..rest].copy_from_slice(&large[..rest]);
+            self.give_back_large(token);
         }
     }
 
@@ -187,7 +203,7 @@ impl Server {
         let State::Answering(asked) = &connection.state else { return };
         let (consumed, bytes) = (asked.consumed, connection.bytes(buffer));
         let outgoing = self.service.outgoing(asked, answer, bytes, self.turn.date);
-        connection.consume(consumed, buffer);
+        self.consume(token, consumed);
         if self.answer(token, outgoing) {
             self.advance(token);
         }
@@ -198,7 +214,12 @@ impl Server {
     fn answer(&mut self, token: Token, outgoing: Outgoing) -> bool {
         let Some(connection) = self.slab.get_mut(token) else { return false };
         connection.enter(State::Writing(outgoing), self.turn.now);
-        self.send(token)
+        let is_out = self.send(token);
+        let connection = self.slab.get_mut(token);
+        if connection.is_some_and(|connection| matches!(connection.state, State::Writing(_))) {
+            self.relieve(token);
+        }
+        is_out
     }
 
     fn write(&mut self, token: Token) {
@@ -288,6 +309,7 @@ impl Server {
         self.give_back_large(token);
         self.slab.remove(token);
         self.count_slots();
+        self.resume_accepting();
     }
 
     fn give_back_large(&mut self, token: Token) {
