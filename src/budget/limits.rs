@@ -233,7 +233,7 @@ impl Default for FeedLimits {
             components_max: 100_000,
             zones_max: 16,
             zone_onsets_max: 600,
-            zone_steps_max: 10_000,
+            zone_steps_max: 300_000,
             occurrences_max: 5_000,
             feed_occurrences_max: 200_000,
             steps_max: 100_000,
