@@ -9,6 +9,7 @@
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use async_channel::{Receiver, Sender};
 use jiff::tz::TimeZone;
@@ -19,7 +20,7 @@ use crate::api::Api;
 use crate::budget::{FeedLimits, Limits, Plan};
 use crate::calendar::CalendarStatus;
 use crate::clock::Clock;
-use crate::config::{Config, Flags, Source};
+use crate::config::{Config, FeedConfig, Flags, Source};
 use crate::connections::database::{Database, Opened};
 use crate::connections::outbound::Outbound;
 use crate::error::Result;
@@ -39,7 +40,7 @@ use crate::pipeline::{Pipeline, Sources};
 use crate::tzdb::tzdb;
 
 /// The name of the calendar that is shown while none is configured.
-pub const DEMO_NAME: &str = "Demo";
+const DEMO_NAME: &str = "Demo";
 
 /// What the program may be told while it runs.
 pub enum Order {
@@ -70,6 +71,24 @@ pub struct App {
     metrics: Rc<Metrics>,
     addresses: Vec<Address>,
     server: Server,
+}
+
+/// What people are told of each configured feed before anything is known of it. Without a feed
+/// there is the demo.
+pub fn statuses(config: &Config) -> Vec<CalendarStatus> {
+    let configured = |feed: &FeedConfig| CalendarStatus {
+        name: feed.name.clone(),
+        label: feed.source.label().to_owned(),
+        color: feed.color.clone(),
+        private: feed.private,
+        filter: Arc::clone(&feed.filter),
+        ..CalendarStatus::default()
+    };
+    if config.feeds.is_empty() {
+        let (name, label) = (DEMO_NAME.to_owned(), "demo".to_owned());
+        return vec![CalendarStatus { name, label, ..CalendarStatus::default() }];
+    }
+    config.feeds.iter().map(configured).collect()
 }
 
 /// The plan of a configuration: its budget, divided.
@@ -335,40 +354,28 @@ fn register_feeds(connection: &rusqlite::Connection, config: &Config) -> Result<
     Ok(described.into_iter().map(Described::into_feed).collect())
 }
 
+/// To notice that a feed comes from elsewhere.
+fn source_hash(source: &Source) -> i64 {
+    (match source {
+        Source::Url(url) => fnv1a(url.expose().as_str().as_bytes()),
+        Source::File(path) => fnv1a(path.as_os_str().as_encoded_bytes()),
+    }) as i64
+}
+
 /// Finds or makes the row of every configured feed and removes those of all others. Without a
 /// feed in the configuration there is the demo, and all others stay: a file that has got lost
 /// may come back, and what the feeds last said is not to be had again.
 fn remember_feeds(connection: &rusqlite::Connection, config: &Config) -> Result<Vec<Described>> {
     let mut described = Vec::with_capacity(config.feeds.len().max(1));
-    for feed in &config.feeds {
-        let origin = Origin::of(feed);
-        let source_hash = match &feed.source {
-            Source::Url(url) => fnv1a(url.expose().as_str().as_bytes()),
-            Source::File(path) => fnv1a(path.as_os_str().as_encoded_bytes()),
-        } as i64;
-        let label = feed.source.label().to_owned();
-        let status = CalendarStatus {
-            name: feed.name.clone(),
-            label,
-            color: feed.color.clone(),
-            private: feed.private,
-            ..CalendarStatus::default()
+    for (index, status) in statuses(config).into_iter().enumerate() {
+        let (origin, source_hash, interval) = match config.feeds.get(index) {
+            Some(feed) => (Origin::of(feed), source_hash(&feed.source), feed.interval),
+            None => (Origin::Demo, 0, config.refresh_interval),
         };
-        let remembered = store::register(connection, &feed.name, source_hash)?;
-        described.push(Described {
-            status,
-            origin,
-            source_hash,
-            interval: feed.interval,
-            remembered,
-        });
+        let remembered = store::register(connection, &status.name, source_hash)?;
+        described.push(Described { status, origin, source_hash, interval, remembered });
     }
     if config.feeds.is_empty() {
-        let name = DEMO_NAME.to_owned();
-        let remembered = store::register(connection, &name, 0)?;
-        let status = CalendarStatus { name, label: "demo".into(), ..CalendarStatus::default() };
-        let (origin, interval) = (Origin::Demo, config.refresh_interval);
-        described.push(Described { status, origin, source_hash: 0, interval, remembered });
         return Ok(described);
     }
     let names: Vec<String> = described.iter().map(|feed| feed.status.name.clone()).collect();

@@ -155,6 +155,7 @@ fn pipeline_limits(budget_bytes: usize) -> PipelineLimits {
         batch_max: 10,
         view_events_max,
         view_bytes_max: view_events_max * VIEW_EVENT_BYTES,
+        view_rows_max: 20_000,
     }
 }
 

@@ -198,19 +198,9 @@ fn plan(config: &Config) -> Result<String> {
 fn next(config: &Config, feed: Option<&str>, count: usize, json: bool) -> Result<String> {
     let limits = app::plan(config)?.limits;
     let reader = database::open_beside(&config.data_dir, &limits.database)?;
-    let statuses: Vec<CalendarStatus> = config
-        .feeds
-        .iter()
-        .map(|feed| (feed.name.clone(), feed.private))
-        .chain(config.feeds.is_empty().then(|| (app::DEMO_NAME.to_owned(), false)))
-        .map(|(name, private)| CalendarStatus { name, private, ..CalendarStatus::default() })
-        .collect();
-    let names: Vec<String> = statuses.iter().map(|status| status.name.clone()).collect();
-    if let Some(feed) = feed.filter(|feed| !names.iter().any(|name| name == feed)) {
-        return Err(Error::usage(format!(
-            "there is no feed `{feed}`; there is: {}",
-            names.join(", ")
-        )));
+    let calendars = app::statuses(config);
+    if let Some(feed) = feed {
+        known(&calendars, feed)?;
     }
     let now = Clock::system(config.test_time).wall();
     let zone = app::display_zone(config);
@@ -221,15 +211,24 @@ fn next(config: &Config, feed: Option<&str>, count: usize, json: bool) -> Result
         calendar: feed,
         ended: false,
         limit: count,
+        rows_max: limits.pipeline.view_rows_max,
         bytes_max: limits.pipeline.view_bytes_max,
-        names: &names,
+        calendars: &calendars,
     };
     let (entries, truncated) = read_window(&reader, &query, &limits.feed)?;
-    let agenda = Agenda { now, zone: &zone, entries: &entries, truncated, calendars: &statuses };
+    let agenda = Agenda { now, zone: &zone, entries: &entries, truncated, calendars: &calendars };
     if json {
         return Ok(native::next(&agenda, count) + "\n");
     }
     Ok(listing(&agenda, &entries))
+}
+
+/// Where the feed of this name stands.
+fn known(calendars: &[CalendarStatus], name: &str) -> Result<usize> {
+    calendars.iter().position(|calendar| calendar.name == name).ok_or_else(|| {
+        let names: Vec<&str> = calendars.iter().map(|calendar| calendar.name.as_str()).collect();
+        Error::usage(format!("there is no feed `{name}`; there is: {}", names.join(", ")))
+    })
 }
 
 fn listing(agenda: &Agenda<'_>, entries: &[Entry]) -> String {

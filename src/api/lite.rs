@@ -135,13 +135,13 @@ fn next_meeting<'a>(agenda: &Agenda<'a>, is_skipped: &dyn Fn(&str) -> bool) -> O
 }
 
 /// In this family an all-day event counts from midnight UTC, wherever the display hangs.
-fn at_utc_midnight(meeting: Meeting<'_>) -> Meeting<'_> {
-    if !meeting.all_day {
-        return meeting;
+fn at_utc_midnight(mut meeting: Meeting<'_>) -> Meeting<'_> {
+    if meeting.all_day {
+        meeting.start = selection::resolve(meeting.entry.start, &TimeZone::UTC);
+        let end = selection::resolve(meeting.entry.end, &TimeZone::UTC);
+        meeting.end = end.max(meeting.start);
     }
-    let start = selection::resolve(meeting.entry.start, &TimeZone::UTC);
-    let end = selection::resolve(meeting.entry.end, &TimeZone::UTC);
-    Meeting { start, end: end.max(start), ..meeting }
+    meeting
 }
 
 fn is_focus(summary: &str) -> bool {

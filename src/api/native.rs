@@ -116,7 +116,9 @@ struct Events<'a> {
 #[nserde(serialize_none_as_null)]
 struct Event<'a> {
     id: Text<'a>,
+    /// The first of [`Self::calendars`].
     calendar: Text<'a>,
+    calendars: Vec<Text<'a>>,
     title: Text<'a>,
     /// A date for an all-day event, else RFC 3339 in the answer's zone.
     start: Text<'a>,
@@ -129,7 +131,7 @@ struct Event<'a> {
     private: bool,
     url: Option<Text<'a>>,
     recurrence_id: Option<Text<'a>>,
-    /// Its calendar is stale.
+    /// Every calendar that has it is stale.
     stale: bool,
 }
 
@@ -181,6 +183,7 @@ fn event<'a>(meeting: &Meeting<'a>, agenda: &Agenda<'_>) -> Event<'a> {
     Event {
         id: entry.id.as_str().into(),
         calendar: meeting.calendar.name.as_str().into(),
+        calendars: meeting.calendars().map(|(_, calendar)| calendar.name.as_str().into()).collect(),
         title: meeting.title().into(),
         start: written(entry.start, agenda).into(),
         end: end.into(),
@@ -189,8 +192,8 @@ fn event<'a>(meeting: &Meeting<'a>, agenda: &Agenda<'_>) -> Event<'a> {
         status: if meeting.tentative { "tentative" } else { "confirmed" }.into(),
         private: meeting.private,
         url: meeting.url().map(Text::from),
-        recurrence_id: entry.recurrence.map(|original| written(original, agenda).into()),
-        stale: meeting.calendar.stale,
+        recurrence_id: meeting.recurrence().map(|original| written(original, agenda).into()),
+        stale: meeting.is_stale(),
     }
 }
 
@@ -211,8 +214,8 @@ fn status<'a>(calendar: &'a CalendarStatus, agenda: &Agenda<'_>) -> Calendar<'a>
         private: calendar.private,
         events: calendar.events,
         skipped: calendar.skipped,
-        skipped_reasons: texts(&calendar.skipped_reasons),
-        warnings: texts(&calendar.warnings),
+        skipped_reasons: texts(calendar.disclosed(&calendar.skipped_reasons)),
+        warnings: texts(calendar.disclosed(&calendar.warnings)),
         stale: calendar.stale,
         last_success: at(calendar.last_success),
         age_seconds: calendar
@@ -251,16 +254,16 @@ mod tests {
             r#""valid_until":"2025-11-24T13:30:00+01:00","stale":true,"#,
             r#""as_of":"2025-11-24T10:00:00+01:00","reason":"work: HTTP 503","#,
             r#""truncated":false,"done_for_today":false,"seconds_until_next":3600,"#,
-            r#""current":[{"id":"u_3","calendar":"work","title":"Title u_3","#,
+            r#""current":[{"id":"u_3","calendar":"work","calendars":["work"],"title":"Title u_3","#,
             r#""start":"2025-11-24T12:30:00+01:00","end":"2025-11-24T13:30:00+01:00","#,
             r#""all_day":false,"location":null,"status":"confirmed","private":false,"#,
             r#""url":null,"recurrence_id":null,"stale":true}],"#,
-            r#""next":{"id":"u_1","calendar":"work","title":"\u003c/b> \"Review\"","#,
+            r#""next":{"id":"u_1","calendar":"work","calendars":["work"],"title":"\u003c/b> \"Review\"","#,
             r#""start":"2025-11-24T14:00:00+01:00","end":"2025-11-24T15:00:00+01:00","#,
             r#""all_day":false,"location":"Room 4","status":"confirmed","private":false,"#,
             r#""url":"https://example.org/x","recurrence_id":"2025-11-24T13:00:00+01:00","#,
             r#""stale":true},"later":[],"#,
-            r#""all_day":[{"id":"u_2","calendar":"work","title":"Fair","start":"2025-11-24","#,
+            r#""all_day":[{"id":"u_2","calendar":"work","calendars":["work"],"title":"Fair","start":"2025-11-24","#,
             r#""end":"2025-11-26","all_day":true,"location":null,"status":"confirmed","#,
             r#""private":false,"url":null,"recurrence_id":null,"stale":true}]}"#,
         );
@@ -298,7 +301,7 @@ mod tests {
             r#"{"now":"2025-11-24T12:00:00+00:00","zone":"UTC","#,
             r#""from":"2025-11-24T00:00:00+00:00","to":"2025-11-25T00:00:00+00:00","#,
             r#""stale":false,"as_of":null,"reason":null,"truncated":false,"#,
-            r#""events":[{"id":"s","calendar":"work","title":"Busy","start":"2025-11-24","#,
+            r#""events":[{"id":"s","calendar":"work","calendars":["work"],"title":"Busy","start":"2025-11-24","#,
             r#""end":"2025-11-25","all_day":true,"location":null,"status":"confirmed","#,
             r#""private":true,"url":null,"recurrence_id":null,"stale":false}]}"#,
         );

@@ -104,6 +104,9 @@ pub struct PipelineLimits {
     pub view_events_max: usize,
     /// The same in bytes: the events, and the texts of them that the answer repeats.
     pub view_bytes_max: usize,
+    /// Rows that are looked at for one answer, those that nobody is shown included; with more, the
+    /// answer says that something is missing. The loop waits for it.
+    pub view_rows_max: usize,
 }
 
 /// Limits of the SQLite connections.

@@ -56,7 +56,9 @@ pub(crate) fn time(text: &str) -> Time {
 pub(crate) fn entry(id: &str, start: &str, end: &str) -> Entry {
     Entry {
         id: id.to_owned(),
+        uid: id.into(),
         calendar: 0,
+        also: Vec::new(),
         start: time(start),
         end: time(end),
         recurrence: None,

@@ -1,25 +1,33 @@
 //! What a person should see. Pure: no I/O and no clock.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use self::filter::Filter;
 use crate::ical::{Details, Time};
 
+pub mod filter;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod merge;
 pub mod selection;
 pub mod text;
 
 /// One occurrence, as it was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Stable over restarts: the bare UID, or `UID_<start>_<8 characters>` for a rule-made
-    /// instance.
+    /// Stable over restarts: the bare UID, `UID_<start>_<8 characters>` for a rule-made instance,
+    /// or, for a private event, `private-<16 characters>`.
     pub id: String,
+    /// UID, which the same meeting has in every calendar. An answer shows [`Entry::id`].
+    pub uid: Rc<str>,
     /// Index into [`Agenda::calendars`].
     pub calendar: usize,
+    /// Further calendars that have the same meeting, in order.
+    pub also: Vec<usize>,
     /// When it begins.
     pub start: Time,
     /// When it ends, exclusive.
@@ -41,11 +49,13 @@ pub struct CalendarStatus {
     pub color: String,
     /// Show every event as "Busy".
     pub private: bool,
+    /// Which of its events are shown.
+    pub filter: Arc<Filter>,
     /// Components stored.
     pub events: u64,
     /// Malformed components that the last refresh skipped.
     pub skipped: u64,
-    /// The first of them, each with UID, line and reason.
+    /// The first of them, each with UID, line and reason; see [`CalendarStatus::disclosed`].
     pub skipped_reasons: Vec<String>,
     /// Series that were cut short at a limit, and zones that had to be guessed: the first few.
     pub warnings: Vec<String>,
@@ -57,6 +67,13 @@ pub struct CalendarStatus {
     pub next_due: Option<Timestamp>,
     /// The data is older than three refresh intervals, or the last refresh failed.
     pub stale: bool,
+}
+
+impl CalendarStatus {
+    /// Texts that quote what is in the calendar, as far as they may be told.
+    pub fn disclosed<'t>(&self, texts: &'t [String]) -> &'t [String] {
+        if self.private { &[] } else { texts }
+    }
 }
 
 /// Everything that one answer is made from.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::filter::Hidden;
 use super::text::web_link;
 use super::{Agenda, CalendarStatus, Entry};
 use crate::ical::{Busy, Details, Person, Status, Time};
@@ -17,10 +18,8 @@ use crate::ical::{Busy, Details, Person, Status, Time};
 pub struct Meeting<'a> {
     /// What was stored.
     pub entry: &'a Entry,
-    /// Where it comes from.
+    /// Where it comes from; [`Meeting::calendars`] are all that have it.
     pub calendar: &'a CalendarStatus,
-    /// Index of [`Self::calendar`] in the agenda.
-    pub calendar_index: usize,
     /// When it begins. For a date this is its first moment in the agenda's zone.
     pub start: Timestamp,
     /// When it ends, exclusive, and never before `start`.
@@ -31,6 +30,8 @@ pub struct Meeting<'a> {
     pub tentative: bool,
     /// Its time may be seen and nothing else.
     pub private: bool,
+    /// Those of the agenda.
+    all_calendars: &'a [CalendarStatus],
 }
 
 /// What is going on, what comes next, and when that changes.
@@ -135,7 +136,7 @@ pub fn in_window<'a>(
 ) -> (Vec<Meeting<'a>>, bool) {
     let mut found: Vec<_> = meetings(agenda)
         .filter(|m| touches((m.start, m.end), from, to))
-        .filter(|m| calendar.is_none_or(|name| m.calendar.name == name))
+        .filter(|m| calendar.is_none_or(|name| m.calendars().any(|(_, c)| c.name == name)))
         .collect();
     found.sort_unstable_by(Meeting::order);
     let truncated = agenda.truncated || found.len() > limit;
@@ -148,27 +149,33 @@ pub fn changes_at(agenda: &Agenda<'_>) -> Timestamp {
     whats_next(agenda, 0).changes_at
 }
 
-/// True when an event with these details is shown at all.
-pub fn is_shown(details: &Details) -> bool {
-    standing(details).is_some()
+/// Why an event is not shown by what it says of itself; `None` when it is.
+pub fn hidden(details: &Details) -> Option<Hidden<'static>> {
+    standing(details).err()
+}
+
+/// True when only the time of an entry may be seen.
+pub fn is_private(entry: &Entry, calendars: &[CalendarStatus]) -> bool {
+    let hides_all = calendars.get(entry.calendar).is_none_or(|calendar| calendar.private);
+    hides_all || entry.details.private
 }
 
 /// Every entry that is shown at all, in the order of the agenda.
 pub fn meetings<'a>(agenda: &Agenda<'a>) -> impl Iterator<Item = Meeting<'a>> {
     let (entries, calendars, zone) = (agenda.entries, agenda.calendars, agenda.zone);
     entries.iter().filter_map(move |entry| {
-        let standing = standing(&entry.details)?;
+        let standing = standing(&entry.details).ok()?;
         let calendar = calendars.get(entry.calendar)?;
         let (start, end) = times(entry.start, entry.end, zone);
         Some(Meeting {
             entry,
             calendar,
-            calendar_index: entry.calendar,
             start,
             end,
             all_day: matches!(entry.start, Time::Date(_)),
             tentative: standing == Standing::Tentative,
-            private: calendar.private || entry.details.private,
+            private: is_private(entry, calendars),
+            all_calendars: calendars,
         })
     })
 }
@@ -250,6 +257,23 @@ impl<'a> Meeting<'a> {
         web_link(self.seen(&details.url)).or_else(|| web_link(self.seen(&details.conference)))
     }
 
+    /// The original start of an instance that a rule made; `None` when it is private.
+    pub fn recurrence(&self) -> Option<Time> {
+        self.entry.recurrence.filter(|_| !self.private)
+    }
+
+    /// The calendars that have it, each with its index in the agenda, in the agenda's order.
+    pub fn calendars(&self) -> impl Iterator<Item = (usize, &'a CalendarStatus)> + use<'a> {
+        let (entry, all) = (self.entry, self.all_calendars);
+        let indices = std::iter::once(entry.calendar).chain(entry.also.iter().copied());
+        indices.filter_map(|index| Some((index, all.get(index)?)))
+    }
+
+    /// No calendar that has it is up to date.
+    pub fn is_stale(&self) -> bool {
+        self.calendars().all(|(_, calendar)| calendar.stale)
+    }
+
     /// By start, then title, then id: an order that no refresh shuffles.
     fn order(a: &Self, b: &Self) -> std::cmp::Ordering {
         let key = |m: &Self| (m.start, m.title(), m.entry.id.as_str());
@@ -268,22 +292,25 @@ enum Standing {
     Tentative,
 }
 
-/// What an event's own marks say; `None` when it is not shown. The first rule that applies wins.
-fn standing(details: &Details) -> Option<Standing> {
+/// What an event's own marks say, or why it is not shown. The first rule that applies wins.
+fn standing(details: &Details) -> Result<Standing, Hidden<'static>> {
     // Outlook writes this before the subject of a meeting that one only watches.
     let following = details.summary.contains("Following:");
-    if details.deleted || details.status == Status::Cancelled {
-        None
+    if details.deleted {
+        Err(Hidden::Deleted)
+    } else if details.status == Status::Cancelled {
+        Err(Hidden::Cancelled)
     } else if details.busy == Some(Busy::Free) {
-        following.then_some(Standing::Tentative)
+        if following { Ok(Standing::Tentative) } else { Err(Hidden::Free) }
     } else if details.status == Status::Tentative || details.busy == Some(Busy::Tentative) {
-        Some(Standing::Tentative)
+        Ok(Standing::Tentative)
     } else if details.transparent {
-        (details.status == Status::Confirmed).then_some(Standing::Tentative)
+        let confirmed = details.status == Status::Confirmed;
+        if confirmed { Ok(Standing::Tentative) } else { Err(Hidden::Transparent) }
     } else if following {
-        Some(Standing::Tentative)
+        Ok(Standing::Tentative)
     } else {
-        Some(Standing::Confirmed)
+        Ok(Standing::Confirmed)
     }
 }
 

@@ -75,6 +75,19 @@ pub fn cut(text: &str, chars_max: usize) -> &str {
     }
 }
 
+/// A text as people compare it: in lower case, with one blank for each run of white space and none
+/// at its ends.
+pub fn folded(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !folded.is_empty() {
+            folded.push(' ');
+        }
+        folded.extend(word.chars().flat_map(char::to_lowercase));
+    }
+    folded
+}
+
 /// True for the characters that reorder what stands around them (Unicode's `Bidi_Control`): with
 /// them a stranger's event title can rewrite the line it stands in.
 pub fn is_bidi_control(c: char) -> bool {

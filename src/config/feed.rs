@@ -4,13 +4,16 @@ use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_types::Url;
 
+use crate::calendar::filter::Filter;
 use crate::hash::fnv1a;
 use crate::secret::{HIDDEN, Secret};
 
+use super::filter::FilterDraft;
 use super::key::{SECRET_BYTES_MAX, secret};
 use super::keys::{FEED_KEYS, SECRET_TEXT, SECRET_URL};
 use super::{Problems, set_defaults};
@@ -35,6 +38,8 @@ pub struct FeedConfig {
     pub headers: Vec<(String, Secret)>,
     /// Show every event as "Busy".
     pub private: bool,
+    /// Which of its events are shown.
+    pub filter: Arc<Filter>,
     /// Private and loopback addresses are allowed on every hop.
     pub allow_private_address: bool,
     /// They are allowed at the configured origin, since the operator named it in the
@@ -163,6 +168,7 @@ pub(super) struct FeedDraft {
     pub(super) bearer_token_file: Option<PathBuf>,
     pub(super) headers: Vec<(String, Secret)>,
     pub(super) private: bool,
+    pub(super) filter: FilterDraft,
     pub(super) allow_private_address: bool,
     pub(super) trusted_origin: bool,
     pub(super) insecure_tls: bool,
@@ -196,6 +202,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) interval: Duration,
     /// `allow_private_feeds`.
     pub(super) allow_private: bool,
+    /// `me`.
+    pub(super) me: &'a [String],
 }
 
 impl FeedDraft {
@@ -217,6 +225,7 @@ impl FeedDraft {
         if self.name.is_empty() {
             wrong.push("has no `name`".to_owned());
         }
+        let filter = self.filter.finish(around.me, &mut wrong);
         let source = self.source(around).map_err(|why| wrong.push(why)).ok();
         let auth = self.log_in().map_err(|why| wrong.push(why)).ok();
         let auth = source.as_ref().zip(auth).map(|((source, from_url), auth)| {
@@ -249,6 +258,7 @@ impl FeedDraft {
             auth,
             headers: self.headers,
             private: self.private,
+            filter: Arc::new(filter),
             allow_private_address: self.allow_private_address || around.allow_private,
             trusted_origin: self.trusted_origin,
             user_agent: self.user_agent,

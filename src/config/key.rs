@@ -53,6 +53,8 @@ pub(super) enum Kind<T> {
     Span(RangeInclusive<u64>, fn(&mut T, Duration)),
     /// A text with a form of its own: what is allowed in words, and what reads it.
     Text(&'static str, fn(&mut T, &str) -> Option<()>),
+    /// The same for a list of texts.
+    Texts(&'static str, fn(&mut T, &[&str]) -> Option<()>),
     Zone(fn(&mut T, String)),
     Path(fn(&mut T, PathBuf)),
     Names(fn(&mut T, Vec<String>)),
@@ -139,6 +141,7 @@ impl<T> Kind<T> {
                 set(target, bounds.contains(&span).then_some(span)?);
             }
             Kind::Text(_, read) => return read(target, given.text()?),
+            Kind::Texts(_, read) => return read(target, &given.list()?),
             Kind::Zone(set) => {
                 // The database finds a name in any case; its own spelling is kept.
                 let zone =
@@ -188,7 +191,9 @@ impl<T> Kind<T> {
                 show_span(*range.start()),
                 show_span(*range.end())
             ),
-            Kind::Text(allowed, _) | Kind::Secret(allowed, _) => (*allowed).into(),
+            Kind::Text(allowed, _) | Kind::Texts(allowed, _) | Kind::Secret(allowed, _) => {
+                (*allowed).into()
+            }
             Kind::Zone(_) => "an IANA time zone, like Europe/Berlin".into(),
             Kind::Path(_) => "a path, without the ~ that only a shell expands".into(),
             Kind::Names(_) => format!("at most {NAMES_MAX} host names, without port"),

@@ -11,6 +11,7 @@ use crate::http::peer::is_base_path;
 
 use super::Draft;
 use super::feed::{AuthScheme, FeedDraft};
+use super::filter::{ADDRESSES, PATTERNS, addresses, patterns};
 use super::given::{host, level, plain};
 use super::key::{Key, Kind, Preset};
 
@@ -155,6 +156,18 @@ pub(super) static KEYS: &[Key<Draft>] = &[
         kind: Kind::Zone(|draft, zone| draft.config.time_zone = Some(zone)),
         default: Preset::Says("the system's"),
         help: "The zone that days and times are shown in.",
+    },
+    Key {
+        name: "me",
+        env: &["CALENDARBOT_ME"],
+        option: "",
+        kind: Kind::Texts(ADDRESSES, |draft, texts| {
+            draft.me = addresses(texts)?;
+            Some(())
+        }),
+        default: Preset::Says("none"),
+        help: "The addresses that you are invited by. An event that one of them has declined \
+               (ATTENDEE with PARTSTAT=DECLINED) is not shown.",
     },
     Key {
         name: "",
@@ -377,6 +390,50 @@ pub(super) static FEED_KEYS: &[Key<FeedDraft>] = &[
         kind: Kind::Switch(|feed, on| feed.private = on),
         default: Preset::Is("false"),
         help: "Show every event of this feed as \"Busy\".",
+    },
+    Key {
+        name: "include",
+        env: &[],
+        option: "",
+        kind: Kind::Texts(PATTERNS, |feed, texts| {
+            feed.filter.include = patterns(texts)?;
+            Some(())
+        }),
+        default: Preset::Says("every event"),
+        help: "Show only events with a title that one of these patterns matches. A pattern is a \
+               part of the title, whatever its case and spacing, as in \
+               `include = [\"^Team\", \"on call\"]`.",
+    },
+    Key {
+        name: "exclude",
+        env: &[],
+        option: "",
+        kind: Kind::Texts(PATTERNS, |feed, texts| {
+            feed.filter.exclude = patterns(texts)?;
+            Some(())
+        }),
+        default: Preset::Says("no event"),
+        help: "Leave out events with a title that one of these patterns matches, as in \
+               `exclude = [\"^Lunch\", \"focus time\"]`. It goes before `include`.",
+    },
+    Key {
+        name: "me",
+        env: &[],
+        option: "",
+        kind: Kind::Texts(ADDRESSES, |feed, texts| {
+            feed.filter.me = addresses(texts)?;
+            Some(())
+        }),
+        default: Preset::Says("none"),
+        help: "Further addresses that you are invited by, for this feed.",
+    },
+    Key {
+        name: "show_declined",
+        env: &[],
+        option: "",
+        kind: Kind::Switch(|feed, on| feed.filter.show_declined = on),
+        default: Preset::Is("false"),
+        help: "Show what `me` has declined, too.",
     },
     Key {
         name: "allow_private_address",

@@ -14,6 +14,7 @@ mod document;
 mod environment;
 mod feed;
 mod file;
+mod filter;
 mod given;
 mod key;
 mod keys;
@@ -212,6 +213,8 @@ struct Draft {
     config: Config,
     flags_enabled: bool,
     allow_private_feeds: bool,
+    /// The addresses of the owner that hold for every feed.
+    me: Vec<String>,
 }
 
 impl Draft {
@@ -239,7 +242,8 @@ impl Draft {
             path: None,
             warnings: Vec::new(),
         };
-        let mut draft = Self { config, flags_enabled: false, allow_private_feeds: false };
+        let (flags_enabled, allow_private_feeds) = (false, false);
+        let mut draft = Self { config, flags_enabled, allow_private_feeds, me: Vec::new() };
         set_defaults(KEYS, &mut draft);
         draft
     }
@@ -261,6 +265,7 @@ impl Draft {
             credentials: inputs.variable("CREDENTIALS_DIRECTORY").map(Path::new),
             interval: config.refresh_interval,
             allow_private: self.allow_private_feeds,
+            me: &self.me,
         };
         for (place, feed) in file_feeds {
             let name = feed.name.clone();

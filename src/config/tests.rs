@@ -5,6 +5,7 @@ mod errors;
 use std::path::Path;
 
 use super::*;
+use crate::calendar::filter::{Filter, Pattern};
 use crate::secret::Secret;
 
 /// A folder with a configuration, and an environment beside it.
@@ -116,6 +117,7 @@ fn defaults() {
     assert_eq!((feed.interval, feed.timeout), (Duration::from_secs(300), body_time));
     assert!(!feed.private && !feed.allow_private_address && !feed.trusted_origin);
     assert!(!feed.insecure_tls && feed.headers.is_empty());
+    assert_eq!(*feed.filter, Filter::default());
     assert_eq!(feed.user_agent, concat!("calendarbot/", env!("CARGO_PKG_VERSION")));
 
     let folder = |env: &[(&str, &str)]| Case::new("").env(env).config().data_dir;
@@ -180,11 +182,12 @@ fn every_key_reaches_its_place() {
     let case = Case::new(
         "host = '[::1]'\nport = 0\nserver_names = ['Wall.example']\ndata_dir = 'd'\n\
          memory_budget = '24 MB'\nlog_level = 'off'\ntime_zone = 'europe/berlin'\n\
-         refresh_interval = '1h 30m'\npast_days = 31\nfuture_days = 400\n\
+         me = ['A@x.example']\nrefresh_interval = '1h 30m'\npast_days = 31\nfuture_days = 400\n\
          [[feeds]]\nname = 'Büro'\nurl_file = 'url'\ncolor = '#AABBCC'\ninterval = 60\n\
          timeout = '1m'\nauth = 'basic'\nusername = 'u'\npassword_file = 'password'\n\
          headers = { X-Key = 'k' }\nprivate = true\nallow_private_address = true\n\
-         insecure_tls = true\nuser_agent = 'a b'\n\
+         insecure_tls = true\nuser_agent = 'a b'\ninclude = ['^A']\n\
+         exclude = ['B', 'c$']\nme = ['b@X.example']\nshow_declined = true\n\
          [[feeds]]\nname = 'c'\ncredential = 'cal'\nbearer_token_file = 'token'\n",
     )
     .file("url", "webcal://h.example/p\n")
@@ -197,7 +200,7 @@ fn every_key_reaches_its_place() {
         ("CALENDARBOT_TEST_TIME", "1970-01-01T01:00:09+01:00"),
     ]);
     let error = case.error();
-    assert_eq!(error, "c.toml:25: feed `c` has a user in its URL and a login beside it; keep one");
+    assert_eq!(error, "c.toml:30: feed `c` has a user in its URL and a login beside it; keep one");
     let config = case.file("cal", "http://h.example/q").config();
     assert_eq!((config.host, config.port), ("::1".parse().unwrap(), 0));
     assert_eq!(config.server_names, ["wall.example"]);
@@ -218,6 +221,16 @@ fn every_key_reaches_its_place() {
     assert_eq!(a.auth, Auth::Basic { user: Secret::new("u"), password: Secret::new("p w") });
     assert_eq!(a.headers, [("X-Key".to_owned(), Secret::new("k"))]);
     assert!(a.private && a.allow_private_address && a.insecure_tls && !a.trusted_origin);
+    let shown = |patterns: &[Pattern]| patterns.iter().map(Pattern::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        (shown(&a.filter.include), shown(&a.filter.exclude)),
+        (vec!["^a".into()], vec!["b".into(), "c$".into()])
+    );
+    assert_eq!(
+        (a.filter.me.join(" "), a.filter.show_declined),
+        ("b@x.example a@x.example".into(), true)
+    );
+    assert_eq!((b.filter.me.join(" "), b.filter.show_declined), ("a@x.example".into(), false));
     assert_eq!((&b.auth, b.interval), (&Auth::Bearer(Secret::new("t")), config.refresh_interval));
     assert_eq!(
         config.warnings,

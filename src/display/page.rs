@@ -331,9 +331,14 @@ impl Page<'_> {
         self.html.markup("</ul>\n</footer>\n");
     }
 
+    /// The marks of the calendars that have it, in one box.
     fn mark(&mut self, meeting: &Meeting<'_>) {
-        let CalendarStatus { name, color, .. } = meeting.calendar;
-        mark::write(&mut self.html, meeting.calendar_index, name, color);
+        let shared = meeting.calendars().nth(1).is_some();
+        self.html.markup(if shared { "<span class=\"marks\">" } else { "" });
+        for (index, CalendarStatus { name, color, .. }) in meeting.calendars() {
+            mark::write(&mut self.html, index, name, color);
+        }
+        self.html.markup(if shared { "</span>" } else { "" });
     }
 
     fn title(&mut self, meeting: &Meeting<'_>) {

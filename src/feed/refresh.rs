@@ -27,6 +27,7 @@ use super::fetch::{self, FetchError, Fetched};
 use super::store::{self, FetchedFacts, Publication, Published};
 use super::{Feed, Feeds, Origin};
 use crate::budget::{Limits, RefreshLimits};
+use crate::calendar::CalendarStatus;
 use crate::clock::{Clock, Moment};
 use crate::connections::database::Database;
 use crate::connections::outbound::Outbound;
@@ -169,9 +170,7 @@ impl Refresher {
                 }
                 status.events = published.events;
                 let known = std::mem::replace(&mut status.warnings, published.warnings);
-                for warning in status.warnings.iter().filter(|&warning| !known.contains(warning)) {
-                    log::warn!("feed `{}`: {warning}", feed.name);
-                }
+                warn_of(&status, &known);
             }
             Outcome::Unchanged => self.metrics.refreshes_unchanged.count(),
         }
@@ -311,6 +310,17 @@ impl Refresher {
             Err(error) => log::error!("feed `{}`: cannot move its window: {error}", feed.name),
         }
         published.is_ok()
+    }
+}
+
+/// Logs the warnings that are news. Those of a private feed quote what is in it.
+fn warn_of(status: &CalendarStatus, known: &[String]) {
+    let name = &status.name;
+    let news = status.warnings.iter().filter(|&warning| !known.contains(warning));
+    if !status.private {
+        news.for_each(|warning| log::warn!("feed `{name}`: {warning}"));
+    } else if let count @ 1.. = news.count() {
+        log::warn!("feed `{name}`: {count} warnings, which are private");
     }
 }
 

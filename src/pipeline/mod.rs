@@ -255,7 +255,6 @@ impl Pipeline {
         span: &Span,
         calendars: &[CalendarStatus],
     ) -> Result<(Vec<Entry>, bool)> {
-        let names: Vec<String> = calendars.iter().map(|calendar| calendar.name.clone()).collect();
         let window = |from, to, calendar, limit| WindowQuery {
             from,
             to,
@@ -263,8 +262,9 @@ impl Pipeline {
             calendar,
             ended: false,
             limit,
+            rows_max: self.limits.view_rows_max,
             bytes_max: self.limits.view_bytes_max,
-            names: &names,
+            calendars,
         };
         let read = |query: WindowQuery<'_>| read_window(reader, &query, &self.sources.feed_limits);
         match view {

@@ -8,6 +8,7 @@ mod documents;
 mod edge;
 mod feed_server;
 mod fetch;
+mod filters;
 mod framing;
 mod generate;
 mod hostile;

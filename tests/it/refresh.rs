@@ -211,7 +211,7 @@ fn several_feeds_are_shown_together() {
     run(|executor| async move {
         let script = Script::new()
             .ics("/a.ics", &calendar(&event("one", "Mine")))
-            .ics("/b.ics", &calendar(&event("one", "Yours")));
+            .ics("/b.ics", &calendar(&event("two", "Yours")));
         let server = FeedServer::start(&executor, script);
         let folder = folder();
         let feeds = [("a", server.url("/a.ics")), ("b", server.url("/b.ics"))];

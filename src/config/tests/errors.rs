@@ -239,6 +239,19 @@ fn errors_of_a_feed() {
         "user_agent = \"a\\nb\"",
         "c.toml:4: `user_agent` is \"a\u{fffd}b\"; allowed: 1 to 256 visible ASCII characters",
     );
+    let patterns = "allowed: an array of at most 16 texts of 1 to 64 characters; `^` and `$` \
+                    stand for a title's beginning and end, `*` for anything";
+    with("exclude = 'x'", &format!("c.toml:4: `exclude` is \"x\"; {patterns}"));
+    with("include = ['']", &format!("c.toml:4: `include` is an array; {patterns}"));
+    with("include = [1]", &format!("c.toml:4: `include` is an array; {patterns}"));
+    let many = format!("exclude = [{}]", "'x',".repeat(17));
+    with(&many, &format!("c.toml:4: `exclude` is an array; {patterns}"));
+    let long = format!("exclude = ['{}']", "x".repeat(65));
+    with(&long, &format!("c.toml:4: `exclude` is an array; {patterns}"));
+    let addresses = "allowed: at most 8 addresses, like alice@example.com";
+    for wrong in ["'ann'", "'@example.org'", "'mailto:ann@example.org'", "'a b@example.org'"] {
+        with(&format!("me = [{wrong}]"), &format!("c.toml:4: `me` is an array; {addresses}"));
+    }
     let headers = "c.toml:4: `headers` is (hidden); allowed: a table of at most 16 texts, \
                    X-Name = \"value\", that the HTTP client does not set itself";
     with("headers = { Host = 'x' }", headers);
@@ -251,6 +264,12 @@ fn errors_of_a_feed() {
     let text = "allowed: 1 to 4096 bytes without control characters";
     with("username = 'u'\npassword = ''", &format!("c.toml:5: `password` is (hidden); {text}"));
     let feed = |rest: &str, said: &str| with(rest, &format!("c.toml:1: feed `w` {said}"));
+    feed("exclude = ['^ok', '^$']", "has \"^$\" in its `exclude`; it matches every title");
+    feed(
+        "include = ['Lunch.*']",
+        "has \"Lunch.*\" in its `include`; it looks like a regular expression; in a pattern `*` \
+         alone stands for anything, and each alternative is a pattern of its own",
+    );
     feed("username = 'u'", "has a `username` and no `password`");
     feed("password = 'p'", "has basic authentication and no `username`");
     feed("auth = 'basic'", "has basic authentication and no `username`");

@@ -61,7 +61,8 @@ impl Series {
         }
         let mut occurrences = expansion.occurrences;
         // Only now: a hidden override takes the place of its instance all the same.
-        occurrences.retain(|found| selection::is_shown(&self.events[found.event].details));
+        let details = |found: &Occurrence| &self.events[found.event].details;
+        occurrences.retain(|found| selection::hidden(details(found)).is_none());
         if occurrences.len() > room.occurrences {
             warn(&mut published.warnings, &self.uid, "the feed has more occurrences than are kept");
             occurrences.truncate(room.occurrences);

@@ -7,11 +7,13 @@ use std::rc::Rc;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use ring::digest::{Context, SHA256};
 use rusqlite::{Connection, params};
 
 use super::{NOT_RECURRING, Stored, instant};
 use crate::budget::FeedLimits;
-use crate::calendar::{Entry, selection};
+use crate::calendar::merge::{Merged, PLACES_BYTES};
+use crate::calendar::{CalendarStatus, Entry, selection};
 use crate::error::Result;
 use crate::hash::fnv1a_parts;
 use crate::ical::event::Event;
@@ -35,20 +37,23 @@ pub struct WindowQuery<'q> {
     pub ended: bool,
     /// This many entries at most.
     pub limit: usize,
+    /// This many rows are looked at, those that are not shown included.
+    pub rows_max: usize,
     /// This many bytes of entries at most.
     pub bytes_max: usize,
-    /// The names of the feeds in the order of the configuration; others are left out.
-    pub names: &'q [String],
+    /// The feeds in the order of the configuration; others are left out.
+    pub calendars: &'q [CalendarStatus],
 }
 
-/// The entries that touch a window, the earliest first, and whether there were more.
+/// The entries that touch a window and are shown, the earliest first, each meeting once, and
+/// whether there were more. What is hidden or the same as another takes no place.
 pub fn read_window(
     reader: &Connection,
     query: &WindowQuery<'_>,
     limits: &FeedLimits,
 ) -> Result<(Vec<Entry>, bool)> {
     let mut select = reader.prepare_cached(
-        "SELECT o.start, o.component, o.recurrence, o.stop, o.form, c.uid, c.text, f.name
+        "SELECT o.start, o.component, o.recurrence, o.stop, o.form, c.uid, c.text, f.name, f.source
          FROM occurrence AS o JOIN component AS c ON c.id = o.component
               JOIN feed AS f ON f.id = c.feed
          WHERE o.start < ?2 + ?3 * (o.form <> 0)
@@ -60,10 +65,16 @@ pub fn read_window(
     let slack = FORM_SLACK_SECONDS;
     let (from, to) = (query.from.as_second(), query.to.as_second());
     let mut rows = select.query(params![from, to, slack, query.calendar])?;
-    let mut entries = Vec::new();
+    let mut merged = Merged::new(query.calendars, query.zone);
     let mut known: HashMap<i64, Option<Known>> = HashMap::new();
-    let mut bytes = 0;
+    let (mut rows_seen, mut bytes) = (0, 0);
+    let (mut latest, mut truncated) = (i64::MIN, false);
     while let Some(row) = rows.next()? {
+        rows_seen += 1;
+        if rows_seen > query.rows_max || bytes > query.bytes_max {
+            truncated = true;
+            break;
+        }
         let stored = Stored::read(row)?;
         let Some((start, end)) = stored.times() else { continue };
         let times = selection::times(start, end, query.zone);
@@ -72,46 +83,71 @@ pub fn read_window(
             continue;
         }
         let name = row.get_ref(7)?.as_str().unwrap_or_default();
-        let Some(calendar) = query.names.iter().position(|configured| configured == name) else {
+        let Some(calendar) = query.calendars.iter().position(|known| known.name == name) else {
             continue;
         };
-        if entries.len() >= query.limit {
-            return Ok((entries, true));
-        }
+        let CalendarStatus { filter, private, .. } = &query.calendars[calendar];
         let event = match known.entry(stored.component) {
             Place::Occupied(place) => place.into_mut(),
             Place::Vacant(place) => {
                 let text = row.get_ref(6)?.as_str().unwrap_or_default();
-                let event = Event::parse(text, limits).ok().map(Known::from);
-                bytes += event.as_ref().map_or(0, |event| event.details.bytes());
+                let uid = row.get_ref(5)?.as_str().unwrap_or_default();
+                let event = Event::parse(text, limits).ok();
+                let event = event.filter(|event| filter.hides(&event.details).is_none());
+                let event = event.map(|event| Known::new(event, uid));
+                bytes += size_of::<(i64, Known)>() + event.as_ref().map_or(0, Known::bytes);
                 place.insert(event)
             }
         };
-        let Some(event) = event else { continue };
-        let uid = row.get_ref(5)?.as_str().unwrap_or_default();
-        let id = id(&stored, uid, name, event.is_override);
-        let recurrence = stored.original();
-        let details = Rc::clone(&event.details);
-        bytes += size_of::<Entry>() + id.len() + repeated_bytes(&details);
-        if bytes > query.bytes_max {
-            return Ok((entries, true));
+        let Some(Known { uid, details, is_override }) = event else { continue };
+        let id = if *private || details.private {
+            masked_id(&stored, row.get(8)?, name, uid)
+        } else {
+            id(&stored, uid, name, *is_override)
+        };
+        let (uid, details) = (Rc::clone(uid), Rc::clone(details));
+        let (also, recurrence) = (Vec::new(), stored.original());
+        let entry = Entry { id, uid, calendar, also, start, end, recurrence, details };
+        match merged.join(entry) {
+            None => bytes += MERGED_BYTES,
+            Some(_) if merged.len() >= query.limit => {
+                truncated = true;
+                // What begins with the last one may still be the same as it.
+                if stored.start > latest {
+                    break;
+                }
+            }
+            Some(entry) => {
+                bytes += size_of::<Entry>() + PLACES_BYTES + entry.id.len();
+                bytes += repeated_bytes(&entry.details);
+                latest = stored.start;
+                merged.push(entry);
+            }
         }
-        entries.push(Entry { id, calendar, start, end, recurrence, details });
     }
-    Ok((entries, false))
+    Ok((merged.into_entries(), truncated))
 }
 
 /// What is kept of an event while its rows are read.
 struct Known {
+    uid: Rc<str>,
     details: Rc<Details>,
     is_override: bool,
 }
 
-impl From<Event> for Known {
-    fn from(event: Event) -> Self {
-        Self { is_override: event.recurrence_id.is_some(), details: Rc::new(event.details) }
+impl Known {
+    fn new(event: Event, uid: &str) -> Self {
+        let is_override = event.recurrence_id.is_some();
+        Self { uid: uid.into(), details: Rc::new(event.details), is_override }
+    }
+
+    fn bytes(&self) -> usize {
+        self.uid.len() + self.details.bytes()
     }
 }
+
+/// The first room for further calendars of a meeting.
+const MERGED_BYTES: usize = 4 * size_of::<usize>();
 
 /// The texts that an answer repeats for every occurrence.
 fn repeated_bytes(details: &Details) -> usize {
@@ -130,6 +166,22 @@ fn id(stored: &Stored, uid: &str, name: &str, is_override: bool) -> String {
         }
         _ => uid.to_owned(),
     }
+}
+
+/// The id of a private event: it tells neither the UID nor whether a rule made it. `source`, the
+/// hash of the feed's address, is in it so that nobody who knows a UID can look for it here.
+fn masked_id(stored: &Stored, source: i64, name: &str, uid: &str) -> String {
+    let mut context = Context::new(&SHA256);
+    for part in [&source.to_le_bytes(), &stored.recurrence.to_le_bytes()] {
+        context.update(part);
+    }
+    // A name holds no control character: the zero keeps it apart from the UID.
+    for part in [name.as_bytes(), &[0], uid.as_bytes()] {
+        context.update(part);
+    }
+    let digest = context.finish();
+    let first = digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}"));
+    format!("private-{}", first.collect::<String>())
 }
 
 impl Stored {

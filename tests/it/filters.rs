@@ -1,0 +1,217 @@
+//! What the owner of a feed wants to see of it, and what nobody is to see: patterns, declined
+//! invitations, one meeting in two calendars, private events.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use smol::LocalExecutor;
+use tempfile::TempDir;
+
+use crate::feed_server::{FeedServer, Script, run};
+use crate::rig::{Response, Rig, configure, folder, toml};
+
+fn event(uid: &str, lines: &[&str]) -> String {
+    format!("BEGIN:VEVENT\r\nUID:{uid}\r\n{}\r\nEND:VEVENT\r\n", lines.join("\r\n"))
+}
+
+fn calendar(events: &[String]) -> String {
+    format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{}END:VCALENDAR\r\n", events.concat())
+}
+
+/// An hour at this time of the day.
+fn meeting(uid: &str, hour: u32, title: &str) -> String {
+    let (start, end) = (format!("DTSTART:20260105T{hour:02}0000Z"), "DURATION:PT1H");
+    event(uid, &[&start, end, &format!("SUMMARY:{title}")])
+}
+
+/// Everything that follows `"name":"` in an answer, up to the next quote.
+fn texts<'a>(answer: &'a Response, name: &str) -> Vec<&'a str> {
+    let key = format!("\"{name}\":\"");
+    answer.body.split(&key).skip(1).filter_map(|part| part.split('"').next()).collect()
+}
+
+/// A program that has read a calendar `work` and a calendar `home`.
+async fn with_two(
+    executor: &Rc<LocalExecutor<'static>>,
+    work: &[String],
+    home: &[String],
+    keys: &str,
+) -> (Rig, FeedServer, TempDir) {
+    let script = Script::new().ics("/work.ics", &calendar(work)).ics("/home.ics", &calendar(home));
+    let server = FeedServer::start(executor, script);
+    let folder = folder();
+    let feeds = [("work", server.url("/work.ics")), ("home", server.url("/home.ics"))];
+    let rig = Rig::start(executor, configure(folder.path(), &(toml(&feeds) + keys)));
+    rig.refreshed(2).await;
+    (rig, server, folder)
+}
+
+/// A reload changes what is shown with the next answer, and fetches nothing for it.
+#[test]
+fn a_reload_changes_the_filter_at_once() {
+    run(|executor| async move {
+        let me = "ATTENDEE;CN=Ann;PARTSTAT=DECLINED:mailto:Ann@example.org";
+        let you = "ATTENDEE;PARTSTAT=DECLINED:mailto:bob@example.org";
+        let party = ["DTSTART:20260105T180000Z", "SUMMARY:Party", me];
+        let daily = "RRULE:FREQ=DAILY;COUNT=2";
+        let dinner = ["DTSTART:20260105T190000Z", daily, "SUMMARY:Dinner", you];
+        let instance = ["RECURRENCE-ID:20260106T190000Z", "DTSTART:20260106T200000Z"];
+        let work = calendar(&[
+            meeting("lunch", 11, "Lunch with Ada"),
+            meeting("focus", 13, "Focus  time"),
+            meeting("team", 15, "Team lunch"),
+            event("party", &party),
+            event("dinner", &dinner),
+            event("dinner", &[instance[0], instance[1], "SUMMARY:Late dinner", me]),
+        ]);
+        let server = FeedServer::start(&executor, Script::new().ics("/work.ics", &work));
+        let folder = folder();
+        let text = toml(&[("work", server.url("/work.ics"))]);
+        let rig = Rig::start(&executor, configure(folder.path(), &text));
+        rig.refreshed(1).await;
+        let all = "Lunch with Ada, Focus  time, Team lunch, Party, Dinner, Late dinner";
+        for (top, keys, shown) in [
+            ("", "", all),
+            ("", "exclude = ['^Lunch', 'FOCUS TIME']", "Team lunch, Party, Dinner, Late dinner"),
+            ("", "include = ['lunch']", "Lunch with Ada, Team lunch"),
+            (
+                "",
+                "include = ['lunch', 'dinner$']\nexclude = ['^team', 'late']",
+                "Lunch with Ada, Dinner",
+            ),
+            ("", "include = ['nothing']", ""),
+            ("", "me = ['ANN@example.org']", "Lunch with Ada, Focus  time, Team lunch, Dinner"),
+            ("me = ['ann@example.org']", "exclude = ['u']", "Dinner"),
+            ("me = ['ann@example.org']", "show_declined = true", all),
+            ("", "me = ['bob@example.org']", &all.replace("Dinner, ", "")),
+            ("", "", all),
+        ] {
+            let before = rig.feeds.generation();
+            let text = format!("{top}\n{text}{keys}\n");
+            rig.reload(configure(folder.path(), &text)).await;
+            rig.until(|rig| rig.feeds.generation() > before).await;
+            let answer = rig.get("/api/v1/events?limit=6").await;
+            assert_eq!(texts(&answer, "title").join(", "), shown, "{top} {keys}");
+            assert_eq!(answer.json("truncated"), "false", "{top} {keys}");
+        }
+        assert_eq!(server.requests().len(), 1);
+    });
+}
+
+#[test]
+fn what_is_filtered_takes_no_place() {
+    run(|executor| async move {
+        let tick =
+            event("tick", &["DTSTART:20260104T000000Z", "RRULE:FREQ=MINUTELY", "SUMMARY:Tick"]);
+        let work = calendar(&[tick, meeting("one", 15, "One"), meeting("two", 17, "Two")]);
+        let server = FeedServer::start(&executor, Script::new().ics("/work.ics", &work));
+        let folder = folder();
+        let text = toml(&[("work", server.url("/work.ics"))]) + "exclude = ['tick']\n";
+        let rig = Rig::start(&executor, configure(folder.path(), &text));
+        rig.refreshed(1).await;
+        for path in ["/api/v1/next", "/api/v1/events", "/api/v1/events?limit=2"] {
+            let answer = rig.get(path).await;
+            assert_eq!(texts(&answer, "title"), ["One", "Two"], "{path}");
+            assert_eq!(answer.json("truncated"), "false", "{path}");
+        }
+    });
+}
+
+#[test]
+fn one_meeting_in_two_calendars_is_shown_once_with_both_names() {
+    run(|executor| async move {
+        let twelve = |name: &str| -> Vec<String> {
+            (9..21).map(|hour| meeting(&format!("{name}-{hour}"), hour, "Call")).collect()
+        };
+        let work = [twelve("work"), vec![meeting("both", 22, "Talk")]].concat();
+        let home = [twelve("home"), vec![meeting("both", 22, "My talk")]].concat();
+        let (rig, _server, _folder) = with_two(&executor, &work, &home, "").await;
+        let answer = rig.get("/api/v1/events?limit=13").await;
+        let mut titles = vec!["Call"; 12];
+        titles.push("Talk");
+        assert_eq!(texts(&answer, "title"), titles);
+        assert_eq!(answer.json("truncated"), "false", "a meeting takes one place");
+        assert_eq!(answer.body.matches(r#""calendars":["work","home"]"#).count(), 13);
+        let cut = rig.get("/api/v1/events?limit=12").await;
+        assert_eq!((texts(&cut, "title").len(), cut.json("truncated")), (12, "true"));
+        assert_eq!(cut.body.matches(r#""calendars":["work","home"]"#).count(), 12);
+        let alone = rig.get("/api/v1/events?calendar=home").await;
+        assert_eq!(alone.body.matches(r#""calendars":["home"]"#).count(), 13);
+        let page = rig.get("/").await.body;
+        assert_eq!(
+            page.matches("<span class=\"marks\">").count(),
+            page.matches("<bdi>Call").count()
+        );
+        let lite = rig.get("/api/whats-next").await;
+        assert_eq!((lite.json("meeting_id"), lite.json("subject")), ("work-9", "Call"));
+    });
+}
+
+/// Nothing of a private event but its time is in any answer.
+#[test]
+fn private_events_leave_no_trace() {
+    run(|executor| async move {
+        let secret = |uid: &str, hour: u32| {
+            let start = format!("DTSTART:20260105T{hour:02}0000Z");
+            event(
+                uid,
+                &[
+                    &start,
+                    "DURATION:PT30M",
+                    "SUMMARY:canary",
+                    "LOCATION:canary",
+                    "DESCRIPTION:canary",
+                    "URL:https://canary.example/",
+                    "ORGANIZER;CN=canary:mailto:canary@example.org",
+                    "ATTENDEE;CN=canary:mailto:canary@example.org",
+                    "CATEGORIES:canary",
+                    "CLASS:CONFIDENTIAL",
+                ],
+            )
+        };
+        let public = |text: String| text.replace("\r\nCLASS:CONFIDENTIAL", "");
+        let series = ["DTSTART:20260105T100000Z", "RRULE:FREQ=DAILY;COUNT=3", "SUMMARY:canary"];
+        let instance =
+            ["RECURRENCE-ID:20260106T100000Z", "DTSTART:20260106T120000Z", "SUMMARY:canary"];
+        let work = [secret("canary-1", 9), meeting("open", 14, "Open")];
+        let home = [
+            public(secret("canary-1", 9)),
+            event("canary-2", &series),
+            event("canary-2", &instance),
+            event("canary-3", &["DTSTART:canary", "SUMMARY:canary"]),
+            meeting("open", 14, "Open"),
+        ];
+        let (rig, _server, _folder) = with_two(&executor, &work, &home, "private = true\n").await;
+        let paths = [
+            "/",
+            "/api/v1/next",
+            "/api/v1/events",
+            "/api/v1/calendars",
+            "/stats",
+            "/api/whats-next",
+        ];
+        for path in paths {
+            let answer = rig.get(path).await;
+            assert_eq!(answer.status, 200, "{path}");
+            assert!(!answer.body.contains("canary"), "{path}: {}", answer.body);
+        }
+        let answer = rig.get("/api/v1/events").await;
+        let titles = texts(&answer, "title");
+        assert_eq!(titles.iter().filter(|title| **title == "Busy").count(), 6, "{titles:?}");
+        assert_eq!(titles.len(), 7, "the visible one is not merged with its private copy");
+        assert!(answer.body.contains(r#""recurrence_id":null"#));
+        let mut ids = texts(&answer, "id");
+        assert_eq!(ids.iter().filter(|id| id.starts_with("private-")).count(), 6, "{ids:?}");
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), 7, "every id is one event's: {ids:?}");
+        let status = rig.get("/api/v1/calendars").await;
+        assert!(status.body.contains(r#""skipped":1,"skipped_reasons":[],"#), "{}", status.body);
+        rig.advance(Duration::from_secs(300));
+        rig.refreshed(4).await;
+        let again = rig.get("/api/v1/events").await;
+        let mut later = texts(&again, "id");
+        later.sort_unstable();
+        assert_eq!(later, ids, "an id stays");
+    });
+}
