@@ -152,6 +152,7 @@ struct Calendar<'a> {
     skipped: u64,
     skipped_reasons: Vec<Text<'a>>,
     warnings: Vec<Text<'a>>,
+    truncated_series: u64,
     stale: bool,
     last_success: Option<Text<'a>>,
     age_seconds: Option<i64>,
@@ -216,6 +217,7 @@ fn status<'a>(calendar: &'a CalendarStatus, agenda: &Agenda<'_>) -> Calendar<'a>
         skipped: calendar.skipped,
         skipped_reasons: texts(calendar.disclosed(&calendar.skipped_reasons)),
         warnings: texts(calendar.disclosed(&calendar.warnings)),
+        truncated_series: calendar.truncated_series,
         stale: calendar.stale,
         last_success: at(calendar.last_success),
         age_seconds: calendar
@@ -289,6 +291,7 @@ mod tests {
             with(entry("s", "2025-11-24", "2025-11-24"), |e| e.details_mut().private = true);
         let mut desk = Desk::new("2025-11-24T12:00:00Z", "UTC", vec![secret]);
         desk.calendars[0].skipped_reasons = vec!["line 7: no DTSTART".to_owned()];
+        desk.calendars[0].truncated_series = 2;
         desk.calendars[0].color = "#1d5f8a".to_owned();
         desk.calendars.push(CalendarStatus { last_success: None, ..calendar("home") });
         let query = EventsQuery {
@@ -310,10 +313,11 @@ mod tests {
             r##"{"now":"2025-11-24T12:00:00+00:00","calendars":[{"name":"work","##,
             r##""source":"work.example.org#ab12","color":"#1d5f8a","private":false,"##,
             r##""events":0,"skipped":0,"skipped_reasons":["line 7: no DTSTART"],"warnings":[],"##,
-            r##""stale":false,"last_success":"2025-11-24T09:00:00+00:00","##,
+            r##""truncated_series":2,"stale":false,"last_success":"2025-11-24T09:00:00+00:00","##,
             r##""age_seconds":10800,"last_error":null,"next_due":null},"##,
             r##"{"name":"home","source":"home.example.org#ab12","color":null,"##,
-            r##""private":false,"events":0,"skipped":0,"skipped_reasons":[],"warnings":[],"stale":false,"##,
+            r##""private":false,"events":0,"skipped":0,"skipped_reasons":[],"warnings":[],"##,
+            r##""truncated_series":0,"stale":false,"##,
             r##""last_success":null,"age_seconds":null,"last_error":null,"next_due":null}]}"##,
         );
         assert_eq!(calendars(&desk.agenda()), expected);

@@ -59,6 +59,8 @@ pub struct CalendarStatus {
     pub skipped_reasons: Vec<String>,
     /// Series that were cut short at a limit, and zones that had to be guessed: the first few.
     pub warnings: Vec<String>,
+    /// Series that a cap has cut short.
+    pub truncated_series: u64,
     /// When the data was last known to be right.
     pub last_success: Option<Timestamp>,
     /// Why the last refresh failed; `None` when it did not.

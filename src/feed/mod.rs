@@ -115,6 +115,7 @@ impl Feed {
             skipped: remembered.skipped,
             skipped_reasons: remembered.skipped_reasons.clone(),
             warnings: remembered.warnings.clone(),
+            truncated_series: remembered.truncated_series,
             last_success: remembered.checked_at,
             ..status
         };

@@ -169,6 +169,7 @@ impl Refresher {
                     self.metrics.refreshes_unchanged.count();
                 }
                 status.events = published.events;
+                status.truncated_series = published.truncated_series;
                 let known = std::mem::replace(&mut status.warnings, published.warnings);
                 warn_of(&status, &known);
             }
@@ -303,7 +304,9 @@ impl Refresher {
         let published = self.publish(id, None, checked_at).await;
         match &published {
             Ok(published) if published.changed => {
-                feed.status.borrow_mut().warnings.clone_from(&published.warnings);
+                let mut status = feed.status.borrow_mut();
+                status.warnings.clone_from(&published.warnings);
+                status.truncated_series = published.truncated_series;
                 self.feeds.changed();
             }
             Ok(_) => {}

@@ -18,7 +18,7 @@ use jiff::tz::TimeZone;
 use ring::digest::{SHA256, digest};
 use rusqlite::{Connection, Row, params};
 
-use room::Room;
+use room::{Room, reconsider_truncated};
 use warnings::warn;
 pub use window::{WindowQuery, read_window};
 
@@ -50,6 +50,8 @@ pub struct Remembered {
     pub skipped_reasons: Vec<String>,
     /// [`Published::warnings`] of the last publication.
     pub warnings: Vec<String>,
+    /// Series that a cap has cut short.
+    pub truncated_series: u64,
 }
 
 /// Finds a feed's row or makes one. `source` is a hash of where it comes from: when that has
@@ -64,7 +66,8 @@ pub fn register(connection: &Connection, name: &str, source: i64) -> Result<Reme
     )?;
     let remembered = connection.query_row(
         "SELECT id, etag, last_modified, checked_at, skipped, skipped_reasons, warnings,
-                (SELECT count(*) FROM component WHERE feed = feed.id AND kind = ?2)
+                (SELECT count(*) FROM component WHERE feed = feed.id AND kind = ?2),
+                (SELECT count(*) FROM truncated WHERE feed = feed.id)
          FROM feed WHERE name = ?1",
         params![name, EVENT],
         |row| {
@@ -78,6 +81,7 @@ pub fn register(connection: &Connection, name: &str, source: i64) -> Result<Reme
                 skipped_reasons: row.get(5).map(lines)?,
                 warnings: row.get(6).map(lines)?,
                 events: row.get(7)?,
+                truncated_series: row.get(8)?,
             })
         },
     )?;
@@ -93,6 +97,7 @@ pub fn retire(connection: &Connection, configured: &[String]) -> Result<()> {
             "DELETE FROM occurrence WHERE component IN
                  (SELECT id FROM component WHERE feed = (SELECT id FROM feed WHERE name = ?1))",
             "DELETE FROM component WHERE feed = (SELECT id FROM feed WHERE name = ?1)",
+            "DELETE FROM truncated WHERE feed = (SELECT id FROM feed WHERE name = ?1)",
             "DELETE FROM feed WHERE name = ?1",
         ] {
             connection.execute(statement, [name])?;
@@ -181,6 +186,8 @@ pub struct Published {
     pub changed: bool,
     /// Events stored now.
     pub events: u64,
+    /// Series that a cap has cut short, now.
+    pub truncated_series: u64,
     /// Steps that the recurrence generators took.
     pub steps: usize,
     /// Series that were cut short at a cap, and zones that had to be guessed: the first few, of
@@ -207,6 +214,9 @@ pub fn publish(
         }
         let difference = apply_difference(connection, *feed)?;
         published.changed |= difference.any;
+        if difference.any {
+            reconsider_truncated(connection, *feed)?;
+        }
         zones_changed = difference.zones;
     }
     let everything = zones_changed | remember_facts(connection, publication, window)?;
@@ -221,10 +231,11 @@ pub fn publish(
         remember_check(connection, *feed, at)?;
     }
     clear_staged(connection, *feed)?;
-    published.events = connection.query_row(
-        "SELECT count(*) FROM component WHERE feed = ?1 AND kind = ?2",
+    (published.events, published.truncated_series) = connection.query_row(
+        "SELECT (SELECT count(*) FROM component WHERE feed = ?1 AND kind = ?2),
+                (SELECT count(*) FROM truncated WHERE feed = ?1)",
         params![feed, EVENT],
-        |row| row.get(0),
+        |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     Ok(published)
 }
@@ -312,12 +323,17 @@ fn expand_series(
     let mut rows = members.query(params![feed, EVENT, everything])?;
     let mut series = Series::default();
     let mut room = Room::new(limits);
+    if !everything {
+        room.leave_for_unchanged(connection, feed)?;
+    }
     loop {
         let row = rows.next()?;
         let uid = row.map(|row| row.get::<_, String>(1)).transpose()?;
         if uid.as_ref() != Some(&series.uid) {
             let expansion = series.expand(zones, window, limits, &mut room, published);
-            published.changed |= series.store(connection, &expansion)?;
+            published.changed |= series.store(connection, &expansion.occurrences)?;
+            let reason = expansion.truncated.as_deref();
+            published.changed |= series.remember_truncated(connection, feed, reason)?;
             series = Series { uid: uid.clone().unwrap_or_default(), ..Series::default() };
         }
         let Some(row) = row else {

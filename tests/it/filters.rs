@@ -1,14 +1,16 @@
 //! What the owner of a feed wants to see of it, and what nobody is to see: patterns, declined
-//! invitations, one meeting in two calendars, private events.
+//! invitations, one meeting in two calendars, private events, series that are cut short.
 
 use std::rc::Rc;
 use std::time::Duration;
 
+use calendarbot::budget::FeedLimits;
 use smol::LocalExecutor;
 use tempfile::TempDir;
 
 use crate::feed_server::{FeedServer, Script, run};
 use crate::rig::{Response, Rig, configure, folder, toml};
+use crate::storage::publish_in_turn;
 
 fn event(uid: &str, lines: &[&str]) -> String {
     format!("BEGIN:VEVENT\r\nUID:{uid}\r\n{}\r\nEND:VEVENT\r\n", lines.join("\r\n"))
@@ -213,5 +215,64 @@ fn private_events_leave_no_trace() {
         let mut later = texts(&again, "id");
         later.sort_unstable();
         assert_eq!(later, ids, "an id stays");
+    });
+}
+
+#[test]
+fn series_that_are_cut_short_are_counted() {
+    run(|executor| async move {
+        let tick = |uid: &str| {
+            event(uid, &["DTSTART:20260105T100000Z", "RRULE:FREQ=SECONDLY", "SUMMARY:Tick"])
+        };
+        let one = meeting("one", 15, "One");
+        let script = Script::new()
+            .ics("/a.ics", &calendar(&[tick("a"), tick("b"), one.clone()]))
+            .ics("/a.ics", &calendar(&[tick("a"), one.clone()]))
+            .ics("/a.ics", &calendar(&[meeting("a", 10, "Calm"), one]));
+        let server = FeedServer::start(&executor, script);
+        let folder = folder();
+        let config = configure(folder.path(), &toml(&[("a", server.url("/a.ics"))]));
+        let mut rig = Rig::start(&executor, config.clone());
+        for (refreshes, truncated) in [(1, "2"), (2, "1")] {
+            rig.refreshed(refreshes).await;
+            for path in ["/api/v1/calendars", "/stats"] {
+                assert_eq!(rig.get(path).await.json("truncated_series"), truncated, "{path}");
+            }
+            rig.advance(Duration::from_secs(300));
+        }
+        rig.refreshed(3).await;
+        assert_eq!(rig.get("/api/v1/calendars").await.json("truncated_series"), "0");
+        // What is told is remembered from one start to the next.
+        server.set(Script::new().ics("/a.ics", &calendar(&[tick("a")])));
+        rig.advance(Duration::from_secs(300));
+        rig.refreshed(4).await;
+        rig.stop().await;
+        server.set(Script::new().status("/a.ics", 503));
+        rig = Rig::start(&executor, config);
+        rig.failed(1).await;
+        assert_eq!(rig.get("/api/v1/calendars").await.json("truncated_series"), "1");
+    });
+}
+
+/// A feed that grows from one refresh to the next has the same room as one that is large at once.
+#[test]
+fn the_occurrences_of_a_feed_are_counted_with_those_that_are_there() {
+    run(|executor| async move {
+        let daily = |uid: &'static str| {
+            (uid, format!("UID:{uid}\nDTSTART:20260105T100000Z\nRRULE:FREQ=DAILY;COUNT=10"))
+        };
+        let (a, b, c) = (|| daily("a"), || daily("b"), || daily("c"));
+        for (turns, truncated) in [
+            (vec![vec![a(), b()]], 0),
+            (vec![vec![a()], vec![a(), b()]], 0),
+            (vec![vec![a(), b(), c()]], 1),
+            (vec![vec![a(), b()], vec![a(), b(), c()]], 1),
+            (vec![vec![a(), b(), c()], vec![a(), c()]], 0),
+        ] {
+            let limits = FeedLimits { feed_occurrences_max: 25, ..FeedLimits::default() };
+            let names = format!("{turns:?}");
+            let (published, _) = publish_in_turn(&executor, turns, limits).await;
+            assert_eq!(published.truncated_series, truncated, "{names}: {:?}", published.warnings);
+        }
     });
 }

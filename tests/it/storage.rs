@@ -268,7 +268,9 @@ fn an_older_schema_is_brought_up_to_date() {
     let path = folder.path().join("calendarbot.db");
     let connection = rusqlite::Connection::open(&path).expect("opened");
     connection
-        .execute_batch("ALTER TABLE feed DROP COLUMN warnings; PRAGMA user_version = 1;")
+        .execute_batch(
+            "DROP TABLE truncated; ALTER TABLE feed DROP COLUMN warnings; PRAGMA user_version = 1;",
+        )
         .expect("as version 1 left it");
     store::register(&connection, "a", 1).expect_err("this one wants more");
     drop(connection);
@@ -385,6 +387,15 @@ async fn publish(
     components: Vec<(&'static str, String)>,
     feed: FeedLimits,
 ) -> (store::Published, usize) {
+    publish_in_turn(executor, vec![components], feed).await
+}
+
+/// The same for the components that a feed has one after the other; the last ones count.
+pub(crate) async fn publish_in_turn(
+    executor: &Rc<smol::LocalExecutor<'static>>,
+    turns: Vec<Vec<(&'static str, String)>>,
+    feed: FeedLimits,
+) -> (store::Published, usize) {
     let folder = folder();
     let limits = Plan::divide(16 << 20, 1, feed).limits;
     let metrics = Rc::new(Metrics::default());
@@ -396,26 +407,28 @@ async fn publish(
     });
     let change = move |connection: &rusqlite::Connection| {
         let feed = store::register(connection, "a", 0)?.id;
-        let epoch = store::clear_staged(connection, feed)?;
-        for (uid, text) in components {
-            let component = Component { kind: Kind::Event, uid: uid.to_owned(), text };
-            store::stage(connection, feed, &[component])?;
+        let mut last = None;
+        for components in turns {
+            let epoch = store::clear_staged(connection, feed)?;
+            for (uid, text) in components {
+                let component = Component { kind: Kind::Event, uid: uid.to_owned(), text };
+                store::stage(connection, feed, &[component])?;
+            }
+            let at = |text: &str| text.parse().expect("a time");
+            let (start, end) = (at("2026-01-01T00:00:00Z"), at("2026-03-01T00:00:00Z"));
+            let publication = store::Publication {
+                feed,
+                checked_at: None,
+                fetched: Some(store::FetchedFacts { epoch, ..store::FetchedFacts::default() }),
+                default_zone: jiff::tz::TimeZone::UTC,
+                window: Some(Window { start, end }),
+            };
+            alloc::restart_peak();
+            let before = alloc::used_bytes();
+            let published = store::publish(connection, &publication, &limits.feed)?;
+            last = Some((published, alloc::peak_bytes().saturating_sub(before)));
         }
-        let at = |text: &str| text.parse().expect("a time");
-        let publication = store::Publication {
-            feed,
-            checked_at: None,
-            fetched: Some(store::FetchedFacts { epoch, ..store::FetchedFacts::default() }),
-            default_zone: jiff::tz::TimeZone::UTC,
-            window: Some(Window {
-                start: at("2026-01-01T00:00:00Z"),
-                end: at("2026-03-01T00:00:00Z"),
-            }),
-        };
-        alloc::restart_peak();
-        let before = alloc::used_bytes();
-        let published = store::publish(connection, &publication, &limits.feed)?;
-        Ok((published, alloc::peak_bytes().saturating_sub(before)))
+        Ok(last.expect("a turn"))
     };
     database.write(change).await.expect("published")
 }

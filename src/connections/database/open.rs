@@ -12,13 +12,14 @@ use crate::error::{Error, Result};
 
 /// The schema that this program writes, as the step from each version to the next. A reader of
 /// version n must be able to read what version n + 1 has written: a step may add, and nothing else.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     SCHEMA,
     "ALTER TABLE feed ADD COLUMN warnings TEXT NOT NULL DEFAULT ''; PRAGMA user_version = 2;",
+    TRUNCATED,
 ];
 
-/// What is on disk, as of version 1. An `occurrence` is stored where it is searched: by start, in the order of
-/// the window that is read. Its times are seconds since 1970 of an instant, or of a floating
+/// What is on disk, as of version 1. An `occurrence` is stored where it is searched: by start, in
+/// the order of the window that is read. Its times are seconds since 1970 of an instant, or of a floating
 /// time or a date as if it were UTC; `form` says which.
 ///
 /// There are no foreign keys: checking them opens a statement journal for each row, which made
@@ -58,6 +59,17 @@ const SCHEMA: &str = "
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX occurrence_component ON occurrence (component);
     PRAGMA user_version = 1;
+";
+
+/// The series that a cap has cut short, and which one.
+const TRUNCATED: &str = "
+    CREATE TABLE truncated (
+        feed INTEGER NOT NULL,
+        uid TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        PRIMARY KEY (feed, uid)
+    ) STRICT, WITHOUT ROWID;
+    PRAGMA user_version = 3;
 ";
 
 /// Components on their way in, one refresh at a time and feed. They are in a file of their own,

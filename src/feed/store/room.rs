@@ -1,10 +1,13 @@
-//! The work and the rows that one publication may cause.
+//! The work and the rows that one publication may cause, and which series had to be cut short.
+
+use rusqlite::{Connection, params};
 
 use super::warnings::warn;
-use super::{Published, Series};
+use super::{EVENT, Published, Series};
 use crate::budget::FeedLimits;
 use crate::calendar::selection;
-use crate::ical::expand::expand;
+use crate::error::Result;
+use crate::ical::expand::{Expansion, expand};
 use crate::ical::zone::Zones;
 use crate::ical::{Occurrence, Window};
 
@@ -22,6 +25,19 @@ impl Room {
         Self { occurrences: limits.feed_occurrences_max, steps: limits.feed_steps_max, cut: 0 }
     }
 
+    /// Takes away what the series that are not expanded anew have stored.
+    pub(super) fn leave_for_unchanged(&mut self, connection: &Connection, feed: i64) -> Result<()> {
+        let stored: usize = connection.query_row(
+            "SELECT count(*) FROM component AS c JOIN occurrence AS o ON o.component = c.id
+             WHERE EXISTS (SELECT 1 FROM staging.changed) AND c.feed = ?1 AND c.kind = ?2
+               AND c.uid NOT IN (SELECT uid FROM staging.changed)",
+            params![feed, EVENT],
+            |row| row.get(0),
+        )?;
+        self.occurrences = self.occurrences.saturating_sub(stored);
+        Ok(())
+    }
+
     /// The warnings name the first few series; this counts them all.
     pub(super) fn report(&self, published: &mut Published) {
         if self.cut > 0 {
@@ -31,8 +47,24 @@ impl Room {
     }
 }
 
+/// Forgets the marks of series that are no longer there, and has the others expanded anew: what
+/// has changed may have made room for them.
+pub(super) fn reconsider_truncated(connection: &Connection, feed: i64) -> Result<()> {
+    connection.execute(
+        "DELETE FROM truncated WHERE feed = ?1
+            AND NOT EXISTS (SELECT 1 FROM component AS c
+                            WHERE c.feed = ?1 AND c.kind = ?2 AND c.uid = truncated.uid)",
+        params![feed, EVENT],
+    )?;
+    connection.execute(
+        "INSERT OR IGNORE INTO staging.changed (uid) SELECT uid FROM truncated WHERE feed = ?1",
+        [feed],
+    )?;
+    Ok(())
+}
+
 impl Series {
-    /// The occurrences that are to be stored, those that are shown, out of the room that the feed has left.
+    /// What is to be stored, which is what is shown, out of the room that the feed has left.
     pub(super) fn expand(
         &self,
         zones: &Zones,
@@ -40,35 +72,56 @@ impl Series {
         limits: &FeedLimits,
         room: &mut Room,
         published: &mut Published,
-    ) -> Vec<Occurrence> {
-        if self.left_out > 0 {
-            let text = format!("{} components left out", self.left_out);
-            warn(&mut published.warnings, &self.uid, &text);
-        }
+    ) -> Expansion {
         let steps_max = limits.steps_max.min(room.steps);
         let reduced = FeedLimits { steps_max, ..limits.clone() };
-        let expansion = expand(&self.events, zones, window, &reduced);
+        let mut expansion = expand(&self.events, zones, window, &reduced);
         room.steps -= expansion.steps;
         published.steps += expansion.steps;
         if expansion.truncated.is_some() && room.steps == 0 {
             let max = limits.feed_steps_max;
             let text = format!("the feed's rules take more than {max} steps (feed_steps_max)");
-            warn(&mut published.warnings, &self.uid, &text);
+            expansion.truncated = Some(text);
             room.cut += 1;
         }
+        if self.left_out > 0 {
+            let text = format!("{} components left out", self.left_out);
+            warn(&mut published.warnings, &self.uid, &text);
+            expansion.truncated.get_or_insert(text);
+        }
+        // Only now: a hidden override takes the place of its instance all the same.
+        let details = |found: &Occurrence| &self.events[found.event].details;
+        expansion.occurrences.retain(|found| selection::hidden(details(found)).is_none());
+        if expansion.occurrences.len() > room.occurrences {
+            let max = limits.feed_occurrences_max;
+            let text = format!("the feed has more than {max} occurrences (feed_occurrences_max)");
+            expansion.truncated = Some(text);
+            expansion.occurrences.truncate(room.occurrences);
+            room.cut += 1;
+        }
+        room.occurrences -= expansion.occurrences.len();
         for text in expansion.truncated.iter().chain(&expansion.warnings) {
             warn(&mut published.warnings, &self.uid, text);
         }
-        let mut occurrences = expansion.occurrences;
-        // Only now: a hidden override takes the place of its instance all the same.
-        let details = |found: &Occurrence| &self.events[found.event].details;
-        occurrences.retain(|found| selection::hidden(details(found)).is_none());
-        if occurrences.len() > room.occurrences {
-            warn(&mut published.warnings, &self.uid, "the feed has more occurrences than are kept");
-            occurrences.truncate(room.occurrences);
-            room.cut += 1;
-        }
-        room.occurrences -= occurrences.len();
-        occurrences
+        expansion
+    }
+
+    /// Writes down which cap has cut the series short, if any; true when that is news.
+    pub(super) fn remember_truncated(
+        &self,
+        connection: &Connection,
+        feed: i64,
+        reason: Option<&str>,
+    ) -> Result<bool> {
+        let statement = match reason {
+            Some(_) => {
+                "INSERT INTO truncated (feed, uid, reason) VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO UPDATE SET reason = ?3 WHERE reason <> ?3"
+            }
+            None => "DELETE FROM truncated WHERE feed = ?1 AND uid = ?2 AND ?3 IS NULL",
+        };
+        let written =
+            connection.prepare_cached(statement)?.execute(params![feed, self.uid, reason])?;
+        Ok(written > 0)
     }
 }
