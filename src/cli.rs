@@ -1,5 +1,7 @@
 //! The commands, and what they print. Exit codes: 0 ok, 1 failed, 2 usage, 78 configuration.
 
+mod explain;
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -50,6 +52,10 @@ fn run(arguments: &Arguments, inputs: &Inputs) -> Result<String> {
         Command::Plan => plan(&config::load(arguments, inputs)?),
         Command::Next { feed, count, json } => {
             next(&config::load(arguments, inputs)?, feed.as_deref(), *count, *json)
+        }
+        Command::Explain { feed, query, show_private } => {
+            let config = config::load(arguments, inputs)?;
+            explain::explain(&config, feed, query.as_deref(), *show_private)
         }
         Command::Help(topic) => Ok(config::help(topic.as_deref())),
         Command::Version => Ok(format!("calendarbot {}\n", env!("CARGO_PKG_VERSION"))),

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use self::filter::Filter;
 use crate::ical::{Details, Time};
 
+pub mod explain;
 pub mod filter;
 #[cfg(test)]
 pub(crate) mod fixture;

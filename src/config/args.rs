@@ -32,6 +32,15 @@ pub enum Command {
         /// As JSON.
         json: bool,
     },
+    /// Say why events are shown as they are.
+    Explain {
+        /// The feed that they are in.
+        feed: String,
+        /// A UID or a part of a title; without one, the feed as a whole.
+        query: Option<String>,
+        /// Private ones, too.
+        show_private: bool,
+    },
     /// Show the help; on one command, key, option or variable where a name is given, which is
     /// then a known one.
     Help(Option<String>),
@@ -92,6 +101,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("check", "check the configuration and say what is wrong with it"),
     ("plan", "show how the memory budget is divided"),
     ("next", "show what is next"),
+    ("explain", "FEED [UID or part of a title]: say why events are shown as they are"),
     ("help", "show this, or all about a COMMAND, KEY or VARIABLE"),
 ];
 
@@ -114,6 +124,7 @@ enum Does {
     Feed,
     Count,
     Json,
+    ShowPrivate,
     Help,
     Version,
     /// Kept for old command lines; the warning may be empty.
@@ -127,6 +138,7 @@ const OPTIONS: &[Opt] = &[
     Opt::new("feed", None, "NAME", "next: of this feed only", Does::Feed),
     Opt::new("count", Some('n'), "N", "next: how many events, 1 to 100 (default 5)", Does::Count),
     Opt::new("json", None, "", "next: as JSON", Does::Json),
+    Opt::new("show-private", None, "", "explain: private events, too", Does::ShowPrivate),
     Opt::new("help", Some('h'), "", "show this", Does::Help),
     Opt::new("version", Some('V'), "", "show the version", Does::Version),
     Opt::new("web", None, "", "accepted: the same as serve", Does::Nothing("")),
@@ -191,6 +203,9 @@ fn letter_option(letter: char) -> Result<Opt> {
 struct Line {
     command: Option<&'static str>,
     topic: Option<String>,
+    /// The words after `explain`.
+    subject: Vec<String>,
+    show_private: bool,
     feed: Option<String>,
     count: Option<usize>,
     json: bool,
@@ -222,6 +237,7 @@ impl Line {
                 }
                 self.topic = Some(word.to_owned());
             }
+            Some("explain") if self.subject.len() < 2 => self.subject.push(word.to_owned()),
             Some(name) => {
                 return Err(Error::usage(format!("unexpected {} after {name}", quoted(word))));
             }
@@ -252,6 +268,7 @@ impl Line {
                 self.settings.extend(key.map(|key| (key, level.to_owned())));
             }
             Does::Json => self.json = true,
+            Does::ShowPrivate => self.show_private = true,
             Does::Help => self.help = true,
             Does::Version => self.version = true,
             Does::Nothing("") => {}
@@ -261,17 +278,22 @@ impl Line {
     }
 
     fn finish(self) -> Result<Arguments> {
-        let next_only =
-            [("feed", self.feed.is_some()), ("count", self.count.is_some()), ("json", self.json)];
-        let stray = next_only.iter().find(|(_, given)| *given && self.command != Some("next"));
+        let belonging = [
+            ("feed", "next", self.feed.is_some()),
+            ("count", "next", self.count.is_some()),
+            ("json", "next", self.json),
+            ("show-private", "explain", self.show_private),
+        ];
+        let stray =
+            belonging.iter().find(|(_, owner, given)| *given && self.command != Some(owner));
         let command = match self.command {
             command if self.help => {
                 Command::Help(command.filter(|name| *name != "help").map(str::to_owned))
             }
             _ if self.version => Command::Version,
             Some("help") => Command::Help(self.topic),
-            _ if let Some((name, _)) = stray => {
-                return Err(Error::usage(format!("--{name} belongs to the command next")));
+            _ if let Some((name, owner, _)) = stray => {
+                return Err(Error::usage(format!("--{name} belongs to the command {owner}")));
             }
             Some("check") => Command::Check,
             Some("plan") => Command::Plan,
@@ -280,6 +302,13 @@ impl Line {
                 count: self.count.unwrap_or(COUNT_DEFAULT),
                 json: self.json,
             },
+            Some("explain") => {
+                let mut subject = self.subject.into_iter();
+                let feed = subject.next().ok_or_else(|| {
+                    Error::usage("explain needs the name of a feed: calendarbot explain FEED")
+                })?;
+                Command::Explain { feed, query: subject.next(), show_private: self.show_private }
+            }
             _ => Command::Serve,
         };
         Ok(Arguments { command, settings: self.settings, warnings: self.warnings })

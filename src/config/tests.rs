@@ -69,6 +69,16 @@ fn commands_and_options_in_any_order() {
     assert_eq!(command("plan --memory-budget=8MiB"), Command::Plan);
     assert_eq!(command("next"), next(None, 5, false));
     assert_eq!(command("--json next -n3 --feed work"), next(Some("work"), 3, true));
+    let explain = |feed: &str, query: Option<&str>, show_private| Command::Explain {
+        feed: feed.into(),
+        query: query.map(Into::into),
+        show_private,
+    };
+    assert_eq!(command("explain work"), explain("work", None, false));
+    assert_eq!(
+        command("--show-private explain work stand-up"),
+        explain("work", Some("stand-up"), true)
+    );
     assert_eq!(command("-h"), Command::Help(None));
     assert_eq!(command("next --help --json"), Command::Help(Some("next".into())));
     assert_eq!(command("help refresh_interval"), Command::Help(Some("refresh_interval".into())));

@@ -6,6 +6,7 @@
 //! new writes nothing. [`publish`] with no staged components slides the window.
 
 mod difference;
+mod explain;
 mod room;
 mod warnings;
 mod window;
@@ -18,6 +19,9 @@ use jiff::tz::TimeZone;
 use ring::digest::{SHA256, digest};
 use rusqlite::{Connection, Row, params};
 
+pub use explain::{
+    StoredFeed, count_occurrences, for_each_event, read_feed, read_feed_zones, read_truncated,
+};
 use room::{Room, reconsider_truncated};
 use warnings::warn;
 pub use window::{WindowQuery, read_window};

@@ -9,6 +9,7 @@ use smol::LocalExecutor;
 use tempfile::TempDir;
 
 use crate::feed_server::{FeedServer, Script, run};
+use crate::process::{self, Process};
 use crate::rig::{Response, Rig, configure, folder, toml};
 use crate::storage::publish_in_turn;
 
@@ -274,5 +275,61 @@ fn the_occurrences_of_a_feed_are_counted_with_those_that_are_there() {
             let (published, _) = publish_in_turn(&executor, turns, limits).await;
             assert_eq!(published.truncated_series, truncated, "{names}: {:?}", published.warnings);
         }
+    });
+}
+
+/// Beside a running server, out of what it has stored.
+#[test]
+fn explain_says_why() {
+    run(|executor| async move {
+        let broken = event("broken", &["DTSTART:soon", "SUMMARY:Broken"]);
+        let daily = ["DTSTART;TZID=W. Europe Standard Time:20200101T090000", "RRULE:FREQ=DAILY"];
+        let daily = event("daily", &[daily[0], daily[1], "SUMMARY:Stand-up"]);
+        let lunch = event("lunch", &["DTSTART;VALUE=DATE:20200101", "SUMMARY:Lunch"]);
+        let secret =
+            event("secret", &["DTSTART:20200101T090000Z", "SUMMARY:canary", "CLASS:PRIVATE"]);
+        let calendar = calendar(&[daily, broken, lunch, secret]);
+        let server = FeedServer::start(&executor, Script::new().ics("/token.ics", &calendar));
+        let folder = folder();
+        let url = server.url("/token.ics").to_string();
+        let path = process::configure(folder.path(), &url, "");
+        let text = std::fs::read_to_string(&path).expect("read") + "exclude = ['^lunch']\n";
+        std::fs::write(&path, text).expect("written");
+        let server = Process::start(folder.path(), &["-c", &path]);
+        server.until("/api/v1/calendars", "\"events\":3").await;
+        for (arguments, expected, absent) in [
+            (
+                &["a"][..],
+                &[
+                    "feed `a`",
+                    "W. Europe Standard Time` is Europe/Berlin",
+                    "broken: DTSTART",
+                    "\"^lunch\"",
+                ][..],
+                "canary",
+            ),
+            (
+                &["a", "STAND"],
+                &["daily in `a`", "a Windows name", "RRULE:FREQ=DAILY", "Tomorrow"],
+                "lunch",
+            ),
+            (&["a", "lunch"], &["lunch in `a`", "hidden: `exclude`", "0 instances"], "daily"),
+            (&["a", "broken"], &["skipped: line ", "DTSTART `soon` is not understood"], "daily"),
+            (&["a", "secret"], &["a private event in `a`", "as \"Busy\""], "canary"),
+            (&["a", "canary"], &["no event that is stored"], "private"),
+            (&["a", "canary", "--show-private"], &["secret in `a`", "SUMMARY:canary"], "daily"),
+        ] {
+            let arguments = [&["explain", "-c", path.as_str()], arguments].concat();
+            let output = process::output(folder.path(), &arguments);
+            let said = process::text(&output.stdout);
+            assert!(output.status.success(), "{}", process::text(&output.stderr));
+            for expected in expected {
+                assert!(said.contains(expected), "{arguments:?}: {expected:?} is not in {said}");
+            }
+            assert!(!said.contains(absent) && !said.contains("token"), "{arguments:?}: {said}");
+        }
+        let output = process::output(folder.path(), &["explain", "-c", path.as_str(), "b"]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(process::text(&output.stderr).contains("there is: a"));
     });
 }

@@ -34,16 +34,16 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn output(folder: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn output(folder: &Path, arguments: &[&str]) -> Output {
     command(folder, arguments).output().expect("it runs")
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Writes a configuration with one feed on this server.
-fn configure(folder: &Path, url: &str, further: &str) -> String {
+pub(crate) fn configure(folder: &Path, url: &str, further: &str) -> String {
     let path = folder.join("calendarbot.toml");
     let feed = format!("[[feeds]]\nname = \"a\"\nurl = \"{url}\"\nallow_private_address = true\n");
     fs::write(&path, format!("{further}\n{feed}")).expect("written");
@@ -89,7 +89,7 @@ impl Process {
     }
 
     /// Waits, for as long as the test is allowed to run, until an answer holds a text.
-    async fn until(&self, path: &str, wanted: &str) -> String {
+    pub(crate) async fn until(&self, path: &str, wanted: &str) -> String {
         self.until_it(path, |answer| answer.contains(wanted)).await
     }
 

@@ -378,6 +378,9 @@ fn errors_of_the_command_line() {
     check_args("--web=yes", 2, "--web takes no value");
     check_args("--version=1", 2, "--version takes no value");
     check_args("--json", 2, "--json belongs to the command next");
+    check_args("next --show-private", 2, "--show-private belongs to the command explain");
+    check_args("explain", 2, "explain needs the name of a feed: calendarbot explain FEED");
+    check_args("explain work a b", 2, "unexpected \"b\" after explain");
     check_args("next --count 0", 2, "--count is \"0\"; allowed: 1 to 100");
     check_args("help prot", 2, "no help on \"prot\"; did you mean port?");
     check_args("--port=x", 78, "--port is \"x\"; allowed: a whole number, 0 to 65535");

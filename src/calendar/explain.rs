@@ -1,0 +1,420 @@
+//! Why a series is shown as it is: what was written, what became of it, and by which rule. From
+//! what is stored to lines for a terminal; [`summary`] does the same for a feed.
+
+mod summary;
+
+use std::rc::Rc;
+
+use jiff::civil::DateTime;
+use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::{SignedDuration, Timestamp};
+
+pub use summary::{Summary, Totals};
+
+use super::merge::same;
+use super::selection::{self, resolve};
+use super::text::{clock, day_from, folded, harmless, local, zone_name};
+use super::{CalendarStatus, Entry};
+use crate::budget::FeedLimits;
+use crate::ical::event::Event;
+use crate::ical::expand::{Expansion, expand};
+use crate::ical::value::Value;
+use crate::ical::zone::{Resolved, Zones};
+use crate::ical::{Details, Occurrence, Time, Window};
+
+/// Instances that are listed of a series, those beside a change of the clock apart.
+const LISTED_MAX: usize = 5;
+/// Components that are shown of a series.
+const PARTS_MAX: usize = 12;
+/// Characters that are shown of a line.
+const LINE_CHARS_MAX: usize = 160;
+
+/// Where and for whom something is explained.
+#[derive(Clone, Copy)]
+pub struct Scene<'a> {
+    /// The calendar's "now".
+    pub now: Timestamp,
+    /// The zone of the display.
+    pub zone: &'a TimeZone,
+    /// Every configured feed.
+    pub calendars: &'a [CalendarStatus],
+    /// The one that is asked about: its place among them.
+    pub calendar: usize,
+    /// How its zones are found.
+    pub zones: &'a Zones,
+    /// The stretch of time that occurrences are kept of.
+    pub window: Window,
+    /// What a feed may hold.
+    pub limits: &'a FeedLimits,
+    /// Show what is private, too.
+    pub show_private: bool,
+}
+
+/// A series, expanded.
+pub struct Series<'a> {
+    scene: Scene<'a>,
+    uid: Rc<str>,
+    parts: Vec<Part>,
+    /// By start; an occurrence's event is a place in `parts`.
+    expansion: Expansion,
+}
+
+/// One component of a series.
+struct Part {
+    text: String,
+    event: Event,
+    details: Rc<Details>,
+    /// When it would happen without rules and exceptions.
+    alone: Option<Occurrence>,
+}
+
+impl Scene<'_> {
+    fn status(&self) -> &CalendarStatus {
+        &self.calendars[self.calendar]
+    }
+
+    /// Whether what is written in an event must not be seen.
+    fn hides(&self, event: &Event) -> bool {
+        !self.show_private && (self.status().private || event.details.private)
+    }
+
+    /// True for an event that somebody means who gives its UID, or a part of its title.
+    pub fn is_meant(&self, query: &str, uid: &str, text: &str) -> bool {
+        let Ok(event) = Event::parse(text, self.limits) else { return false };
+        // Whoever may not see a title must not find out by asking for it.
+        let title = folded(&event.details.summary);
+        uid == query || (!self.hides(&event) && title.contains(&folded(query)))
+    }
+}
+
+impl<'a> Series<'a> {
+    /// The components of one UID, as they are stored.
+    pub fn new(scene: Scene<'a>, uid: &str, texts: Vec<String>) -> Self {
+        let part = |text: String| {
+            let event = Event::parse(&text, scene.limits).ok()?;
+            let details = Rc::new(event.details.clone());
+            Some(Part { alone: alone(&text, &scene), text, event, details })
+        };
+        let mut parts: Vec<Part> = texts.into_iter().filter_map(part).collect();
+        parts.sort_by_key(|part| part.event.recurrence_id.is_some());
+        let events: Vec<Event> = parts.iter().map(|part| part.event.clone()).collect();
+        let expansion = expand(&events, scene.zones, scene.window, scene.limits);
+        Self { scene, uid: uid.into(), parts, expansion }
+    }
+
+    /// The instances that [`Self::lines`] lists: the next ones, and those after a change of the
+    /// clock.
+    pub fn listed(&self) -> Vec<Entry> {
+        self.listed_with_changes().into_iter().map(|(entry, _)| entry).collect()
+    }
+
+    /// The same, each with the clocks that have changed since the one before it.
+    fn listed_with_changes(&self) -> Vec<(Entry, Vec<String>)> {
+        let mut listed = Vec::new();
+        let mut before: Option<Entry> = None;
+        for entry in self.entries() {
+            let changes = before.as_ref().map(|before| self.clock_changes(before, &entry));
+            let changes = changes.unwrap_or_default();
+            let is_ahead = self.times(&entry).1 > self.scene.now;
+            if is_ahead && (listed.len() < LISTED_MAX || !changes.is_empty()) {
+                listed.push((entry.clone(), changes));
+            }
+            before = Some(entry);
+        }
+        listed
+    }
+
+    /// All there is to say. `others` are entries of the other calendars at the times of
+    /// [`Self::listed`]; `kept` is how many occurrences are stored, and `truncated` which cap has
+    /// cut them short.
+    pub fn lines(&self, others: &[Entry], kept: usize, truncated: Option<&str>) -> Vec<String> {
+        let feed = &self.scene.status().name;
+        let masked = self.parts.iter().any(|part| self.scene.hides(&part.event));
+        let mut lines = vec![match masked {
+            true => format!("a private event in `{feed}` (--show-private shows it)"),
+            false => format!("{} in `{feed}`", self.uid),
+        }];
+        for (index, part) in self.parts.iter().enumerate().take(PARTS_MAX) {
+            self.describe(index, part, masked, &mut lines);
+        }
+        if let Some(more) = self.parts.len().checked_sub(PARTS_MAX + 1) {
+            lines.push(format!("  and {} more", counted(more + 1, "component")));
+        }
+        lines.extend(self.gaps().into_iter().map(|gap| format!("  {gap}")));
+        let warnings = self.expansion.warnings.iter();
+        lines.extend(warnings.map(|warning| format!("  warning: {warning}")));
+        self.happens(others, kept, &mut lines);
+        if let Some(reason) = truncated.or(self.expansion.truncated.as_deref()) {
+            lines.push(format!("  cut short: {reason}"));
+        }
+        lines.iter().map(|line| made_harmless(line)).collect()
+    }
+
+    /// One component: its lines, its zones, and what becomes of it.
+    fn describe(&self, index: usize, part: &Part, masked: bool, lines: &mut Vec<String>) {
+        lines.push(match &part.event.recurrence_id {
+            Some(id) if id.and_future => "  from one instance on:".to_owned(),
+            Some(_) => "  for one instance:".to_owned(),
+            None => "  the event:".to_owned(),
+        });
+        let shown = part.text.lines().filter(|line| match name(line) {
+            "SUMMARY" => !masked,
+            "ATTENDEE" => !masked && self.is_me(line),
+            name => is_time(name) || is_mark(name),
+        });
+        lines.extend(shown.map(|line| format!("    {}", cut(line))));
+        let mut tzids: Vec<&str> = part.text.lines().filter_map(tzid).collect();
+        tzids.sort_unstable();
+        tzids.dedup();
+        lines.extend(tzids.iter().map(|tzid| format!("    {}", zone_line(tzid, self.scene.zones))));
+        lines.extend(self.start_line(part).map(|line| format!("    {line}")));
+        lines.push(format!("    {}", self.verdict(index, part, masked)));
+    }
+
+    fn verdict(&self, index: usize, part: &Part, masked: bool) -> String {
+        let hidden = self.scene.status().filter.hides(&part.event.details);
+        let private = self.scene.status().private || part.event.details.private;
+        match hidden {
+            _ if self.is_outdated(index) => {
+                "not used: a newer revision has the same start (SEQUENCE, LAST-MODIFIED)".to_owned()
+            }
+            // A pattern would tell what the title is like.
+            Some(_) if masked => "hidden".to_owned(),
+            Some(hidden) => format!("hidden: {hidden}"),
+            None if private => "shown as \"Busy\": it is private".to_owned(),
+            None => "shown".to_owned(),
+        }
+    }
+
+    /// Of several masters with one start, the newest revision counts.
+    fn is_outdated(&self, index: usize) -> bool {
+        let master = |index: usize| {
+            let part = &self.parts[index];
+            let start = part.alone.as_ref().map(|occurrence| occurrence.start);
+            start.filter(|_| part.event.recurrence_id.is_none())
+        };
+        let revision = |index: usize| {
+            let event = &self.parts[index].event;
+            (event.sequence, event.last_modified, std::cmp::Reverse(index))
+        };
+        let is_newer = |other: usize| {
+            other != index && master(other) == master(index) && revision(other) > revision(index)
+        };
+        master(index).is_some() && (0..self.parts.len()).any(is_newer)
+    }
+
+    /// What a written start means where that is not plain.
+    fn start_line(&self, part: &Part) -> Option<String> {
+        let start = part.alone.as_ref()?.start;
+        let (civil, zone) = self.written(part)?;
+        let zone = match (start, zone) {
+            (Time::Floating(_), _) => {
+                return Some("no zone: it is the time on the wall where the display hangs".into());
+            }
+            (Time::Instant(_), Some(zone)) => zone,
+            _ => return None,
+        };
+        let name = zone_name(&zone, self.scene.now);
+        match zone.to_ambiguous_timestamp(civil).offset() {
+            AmbiguousOffset::Gap { .. } => Some(format!(
+                "DST: {civil} does not exist in {name}; it is taken as {}",
+                local(resolve(start, &zone), &zone)
+            )),
+            AmbiguousOffset::Fold { .. } => {
+                Some(format!("DST: {civil} happens twice in {name}; the first one counts"))
+            }
+            AmbiguousOffset::Unambiguous { .. } => None,
+        }
+    }
+
+    /// DTSTART's civil time, and its zone when it names one.
+    fn written(&self, part: &Part) -> Option<(DateTime, Option<TimeZone>)> {
+        let line = part.text.lines().find(|line| name(line) == "DTSTART")?;
+        let (_, value) = line.rsplit_once(':')?;
+        let zone = tzid(line).map(|tzid| self.scene.zones.resolve(tzid).zone);
+        Some((Value::parse(value)?.civil(), zone))
+    }
+
+    /// Where a rule would have made an instance at a time that does not exist, which it therefore
+    /// has not (RFC 5545 section 3.3.10). What it would have made there, the same rule tells
+    /// without its zone.
+    fn gaps(&self) -> Vec<String> {
+        let mut gaps = Vec::new();
+        for part in self.parts.iter().filter(|part| part.event.repeats()) {
+            let Some((_, Some(zone))) = self.written(part) else { continue };
+            let floating = without_zone(&part.text);
+            let Ok(event) = Event::parse(&floating, self.scene.limits) else { continue };
+            let name = zone_name(&zone, self.scene.now);
+            let Window { start, end } = self.scene.window;
+            for change in zone.following(start).take_while(|change| change.timestamp() < end) {
+                let at = change.timestamp();
+                let before = at.checked_sub(SignedDuration::from_secs(1)).unwrap_or(at);
+                let (from, to) =
+                    (zone.to_offset(before).to_datetime(at), change.offset().to_datetime(at));
+                let window = Window { start: before, end: at };
+                let events = std::slice::from_ref(&event);
+                let missing = expand(events, self.scene.zones, window, self.scene.limits);
+                for Occurrence { start, .. } in missing.occurrences {
+                    if let Time::Floating(civil) = start
+                        && (from..to).contains(&civil)
+                    {
+                        gaps.push(format!("DST: {civil} does not exist in {name}: no instance"));
+                    }
+                }
+            }
+        }
+        gaps
+    }
+
+    /// When it happens.
+    fn happens(&self, others: &[Entry], kept: usize, lines: &mut Vec<String>) {
+        let Scene { zone, now, window, .. } = self.scene;
+        let count = self.entries().count();
+        let date = |at: Timestamp| zone.to_datetime(at).date();
+        let times = counted(count, "instance");
+        lines.push(format!("  {times} from {} to {}", date(window.start), date(window.end)));
+        if kept < count {
+            lines.push(format!("  only {kept} of them are kept"));
+        }
+        for (entry, changes) in self.listed_with_changes() {
+            let (start, end) = self.times(&entry);
+            lines.extend(changes.iter().map(|change| format!("    {change}")));
+            let day = day_from(date(start), date(now));
+            let time = match entry.start {
+                Time::Date(_) => "all day".to_owned(),
+                _ => format!("{}–{}", clock(start, zone, false), clock(end, zone, false)),
+            };
+            let original = entry.recurrence.map(|original| resolve(original, zone));
+            let shifted = original.filter(|&original| original != start);
+            let shifted = shifted.map(|original| format!("shifted from {}", local(original, zone)));
+            let merged = others.iter().filter_map(|other| {
+                let how = same(&entry, other, self.scene.calendars, zone)?;
+                let name = &self.scene.calendars[other.calendar].name;
+                let first = other.calendar < entry.calendar;
+                let tells = if first { ", which tells of it" } else { "" };
+                Some(format!("merged with `{name}`{tells}: {how}"))
+            });
+            let remarks: Vec<String> = shifted.into_iter().chain(merged).collect();
+            let line = format!("    {day:<22} {time:<13} {}", remarks.join("; "));
+            lines.push(line.trim_end().to_owned());
+        }
+    }
+
+    /// What happens in the window and is shown.
+    fn entries(&self) -> impl Iterator<Item = Entry> {
+        let filter = &self.scene.status().filter;
+        self.expansion.occurrences.iter().filter_map(|found| {
+            let details = &self.parts.get(found.event)?.details;
+            filter.hides(details).is_none().then(|| Entry {
+                id: String::new(),
+                uid: Rc::clone(&self.uid),
+                calendar: self.scene.calendar,
+                also: Vec::new(),
+                start: found.start,
+                end: found.end,
+                recurrence: found.recurrence,
+                details: Rc::clone(details),
+            })
+        })
+    }
+
+    fn times(&self, entry: &Entry) -> (Timestamp, Timestamp) {
+        selection::times(entry.start, entry.end, self.scene.zone)
+    }
+
+    /// The clocks that change between two instances: the display's, and that of the event.
+    fn clock_changes(&self, before: &Entry, after: &Entry) -> Vec<String> {
+        let own = self.parts.iter().find_map(|part| self.written(part)?.1);
+        let own = own.filter(|zone| zone != self.scene.zone);
+        let (from, to) = (self.times(before).0, self.times(after).0);
+        let change = |zone: &TimeZone| {
+            let (old, new) = (zone.to_offset(from), zone.to_offset(to));
+            let name = zone_name(zone, self.scene.now);
+            (old != new).then(|| format!("DST: {name} goes from {old} to {new}"))
+        };
+        let timed = !matches!(after.start, Time::Date(_));
+        own.iter().chain([self.scene.zone]).filter(|_| timed).filter_map(change).collect()
+    }
+
+    fn is_me(&self, attendee: &str) -> bool {
+        let line = attendee.to_ascii_lowercase();
+        self.scene.status().filter.me.iter().any(|me| line.ends_with(&format!(":{me}")))
+    }
+}
+
+/// When a component happens without its rules and exceptions.
+fn alone(text: &str, scene: &Scene<'_>) -> Option<Occurrence> {
+    let lines = text.lines().filter(|line| matches!(name(line), "DTSTART" | "DTEND" | "DURATION"));
+    let text: String = lines.flat_map(|line| [line, "\n"]).collect();
+    let event = Event::parse(&text, scene.limits).ok()?;
+    let always = Window { start: Timestamp::MIN, end: Timestamp::MAX };
+    expand(&[event], scene.zones, always, scene.limits).occurrences.pop()
+}
+
+/// The same event at the times on the wall.
+fn without_zone(text: &str) -> String {
+    let line = |line: &str| match (name(line), line.rsplit_once(':')) {
+        (name @ ("DTSTART" | "DTEND"), Some((_, value))) => format!("{name}:{value}\n"),
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(line).collect()
+}
+
+/// What a TZID means, and how that was found.
+fn zone_line(tzid: &str, zones: &Zones) -> String {
+    let Resolved { zone, step, known, refused } = zones.resolve(tzid);
+    let name = zone.iana_name().unwrap_or("a zone without a name");
+    match (known, refused) {
+        (true, _) => format!("TZID `{tzid}` is {name}: {step}"),
+        (false, None) => format!("TZID `{tzid}` is not known; {name} is used: {step}"),
+        (false, Some(why)) => {
+            format!("TZID `{tzid}` is not known (its VTIMEZONE: {why}); {name} is used: {step}")
+        }
+    }
+}
+
+fn is_time(name: &str) -> bool {
+    matches!(
+        name,
+        "DTSTART" | "DTEND" | "DURATION" | "RECURRENCE-ID" | "RRULE" | "RDATE" | "EXDATE"
+    )
+}
+
+fn is_mark(name: &str) -> bool {
+    matches!(name, "STATUS" | "TRANSP" | "CLASS" | "SEQUENCE" | "LAST-MODIFIED")
+        || matches!(name, "X-MICROSOFT-CDO-BUSYSTATUS" | "X-OUTLOOK-DELETED")
+}
+
+/// The name of a stored line.
+fn name(line: &str) -> &str {
+    line.split([':', ';']).next().unwrap_or_default()
+}
+
+/// TZID of a line of times as it is stored: one with a colon in it stands in quotes.
+fn tzid(line: &str) -> Option<&str> {
+    let (_, rest) = line.split_once(";TZID=").filter(|(name, _)| is_time(name))?;
+    match rest.strip_prefix('"') {
+        Some(quoted) => quoted.split('"').next(),
+        None => rest.split([';', ':']).next(),
+    }
+}
+
+/// `1 event`, `2 events`.
+fn counted(count: impl TryInto<u64>, noun: &str) -> String {
+    match count.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {noun}"),
+        count => format!("{count} {noun}s"),
+    }
+}
+
+fn cut(line: &str) -> String {
+    let shown = super::text::cut(line, LINE_CHARS_MAX);
+    if shown.len() < line.len() { format!("{shown}…") } else { line.to_owned() }
+}
+
+fn made_harmless(line: &str) -> String {
+    line.chars().map(harmless).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! `calendarbot explain`: reads what is stored, and has [`crate::calendar::explain`] say what it
+//! means.
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::Connection;
+
+use super::known;
+use crate::app;
+use crate::budget::Limits;
+use crate::calendar::Entry;
+use crate::calendar::explain::{Scene, Series, Summary, Totals};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::connections::database;
+use crate::error::{Error, Result};
+use crate::feed::store::{
+    StoredFeed, WindowQuery, count_occurrences, for_each_event, read_feed, read_feed_zones,
+    read_truncated, read_window,
+};
+
+/// Series that are explained at once.
+const SERIES_MAX: usize = 10;
+
+/// Out of the stored data: why the events that `query` means are as they are, or, without one,
+/// what is in the feed. Works beside a running server.
+pub(super) fn explain(
+    config: &Config,
+    name: &str,
+    query: Option<&str>,
+    show_private: bool,
+) -> Result<String> {
+    let calendars = app::statuses(config);
+    let calendar = known(&calendars, name)?;
+    let limits = app::plan(config)?.limits;
+    let reader = database::open_beside(&config.data_dir, &limits.database)?;
+    let zone = app::display_zone(config);
+    let nothing = || Error::store(format!("nothing is stored of the feed `{name}` yet"));
+    let feed = read_feed(&reader, name)?.ok_or_else(nothing)?;
+    let zones = read_feed_zones(&reader, &feed, zone.clone(), &limits.feed)?;
+    let scene = Scene {
+        now: Clock::system(config.test_time).wall(),
+        zone: &zone,
+        calendars: &calendars,
+        calendar,
+        zones: &zones,
+        window: feed.window,
+        limits: &limits.feed,
+        show_private,
+    };
+    let lines = match query {
+        None => summary(scene, &feed, &reader)?,
+        Some(query) => search(scene, query, &feed, &reader, &limits)?,
+    };
+    Ok(lines.join("\n") + "\n")
+}
+
+fn summary(scene: Scene<'_>, feed: &StoredFeed, reader: &Connection) -> Result<Vec<String>> {
+    let mut summary = Summary::new(scene);
+    for_each_event(reader, feed, &mut |_, text| summary.add(text))?;
+    Ok(summary.lines(&Totals {
+        checked_at: feed.checked_at,
+        events: feed.events,
+        zones: feed.zones,
+        calendar_zone: feed.calendar_zone.as_deref(),
+        skipped: feed.skipped,
+        skipped_reasons: &feed.skipped_reasons,
+        truncated: &read_truncated(reader, feed)?,
+    }))
+}
+
+fn search(
+    scene: Scene<'_>,
+    query: &str,
+    feed: &StoredFeed,
+    reader: &Connection,
+    limits: &Limits,
+) -> Result<Vec<String>> {
+    let mut found: Vec<String> = Vec::new();
+    for_each_event(reader, feed, &mut |uid, text| {
+        if found.last().is_none_or(|last| last != uid) && scene.is_meant(query, uid, text) {
+            found.push(uid.to_owned());
+        }
+    })?;
+    let mut lines = skipped(scene, query, feed);
+    let truncated = read_truncated(reader, feed)?;
+    for uid in found.iter().take(SERIES_MAX) {
+        let mut texts = Vec::new();
+        for_each_event(reader, feed, &mut |other, text| {
+            if other == uid && texts.len() <= limits.feed.overrides_max {
+                texts.push(text.to_owned());
+            }
+        })?;
+        let series = Series::new(scene, uid, texts);
+        let others = others(scene, &series.listed(), reader, limits)?;
+        let kept = count_occurrences(reader, feed, uid)?;
+        let reason = truncated.iter().find(|(cut, _)| cut == uid).map(|(_, why)| why.as_str());
+        lines.extend(series.lines(&others, kept, reason));
+    }
+    if found.len() > SERIES_MAX {
+        lines.push(format!("and {} more; say more of the title", found.len() - SERIES_MAX));
+    }
+    if lines.is_empty() {
+        lines.push("no event that is stored has this UID, or a title with this in it".to_owned());
+    }
+    Ok(lines)
+}
+
+/// What was skipped is not stored: only the first reasons may tell of it.
+fn skipped(scene: Scene<'_>, query: &str, feed: &StoredFeed) -> Vec<String> {
+    let closed = scene.calendars[scene.calendar].private && !scene.show_private;
+    let reasons = feed.skipped_reasons.iter().filter(|reason| !closed && reason.contains(query));
+    reasons.map(|reason| format!("skipped: {reason}")).collect()
+}
+
+/// What the other calendars hold at the starts of these entries, read as the server reads it.
+fn others(
+    scene: Scene<'_>,
+    listed: &[Entry],
+    reader: &Connection,
+    limits: &Limits,
+) -> Result<Vec<Entry>> {
+    let mut others = Vec::new();
+    for entry in listed {
+        let from = crate::calendar::selection::resolve(entry.start, scene.zone);
+        let to = from.checked_add(SignedDuration::from_secs(1)).unwrap_or(Timestamp::MAX);
+        for (index, other) in scene.calendars.iter().enumerate() {
+            if index == scene.calendar {
+                continue;
+            }
+            let query = WindowQuery {
+                from,
+                to,
+                zone: scene.zone,
+                calendar: Some(&other.name),
+                ended: false,
+                limit: limits.pipeline.view_events_max,
+                rows_max: limits.pipeline.view_rows_max,
+                bytes_max: limits.pipeline.view_bytes_max,
+                calendars: scene.calendars,
+            };
+            others.extend(read_window(reader, &query, &limits.feed)?.0);
+        }
+    }
+    Ok(others)
+}

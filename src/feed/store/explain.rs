@@ -1,0 +1,102 @@
+//! What is stored of one feed, for a person who asks why.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{EVENT, ZONE, instant, read_zones};
+use crate::budget::FeedLimits;
+use crate::error::Result;
+use crate::ical::Window;
+use crate::ical::zone::Zones;
+
+/// What is known of a feed as a whole.
+pub struct StoredFeed {
+    /// The row's number.
+    pub id: i64,
+    /// X-WR-TIMEZONE.
+    pub calendar_zone: Option<String>,
+    /// When the data was last known to be right, as far as it was written down.
+    pub checked_at: Option<Timestamp>,
+    /// The stretch of time that occurrences are kept of.
+    pub window: Window,
+    /// Events.
+    pub events: u64,
+    /// VTIMEZONE definitions.
+    pub zones: u64,
+    /// Components that the last published refresh skipped.
+    pub skipped: u64,
+    /// The first of them.
+    pub skipped_reasons: Vec<String>,
+}
+
+/// The feed of this name, if there is any.
+pub fn read_feed(reader: &Connection, name: &str) -> Result<Option<StoredFeed>> {
+    let feed = reader.query_row(
+        "SELECT id, zone, checked_at, window_start, window_end, skipped, skipped_reasons,
+                (SELECT count(*) FROM component WHERE feed = feed.id AND kind = ?2),
+                (SELECT count(*) FROM component WHERE feed = feed.id AND kind = ?3)
+         FROM feed WHERE name = ?1",
+        params![name, EVENT, ZONE],
+        |row| {
+            let reasons: String = row.get(6)?;
+            let bound = |second| instant(second).unwrap_or(Timestamp::UNIX_EPOCH);
+            Ok(StoredFeed {
+                id: row.get(0)?,
+                calendar_zone: row.get(1)?,
+                checked_at: row.get::<_, Option<i64>>(2)?.and_then(|at| instant(at).ok()),
+                window: Window { start: bound(row.get(3)?), end: bound(row.get(4)?) },
+                skipped: row.get(5)?,
+                skipped_reasons: reasons.lines().map(str::to_owned).collect(),
+                events: row.get(7)?,
+                zones: row.get(8)?,
+            })
+        },
+    );
+    Ok(feed.optional()?)
+}
+
+/// How the feed's zones are found on a display in `default_zone`.
+pub fn read_feed_zones(
+    reader: &Connection,
+    feed: &StoredFeed,
+    default_zone: TimeZone,
+    limits: &FeedLimits,
+) -> Result<Zones> {
+    read_zones(reader, feed.id, default_zone, limits)
+}
+
+/// Shows every event of a feed, UID and text, those of one series after each other.
+pub fn for_each_event(
+    reader: &Connection,
+    feed: &StoredFeed,
+    visit: &mut dyn FnMut(&str, &str),
+) -> Result<()> {
+    let mut events = reader.prepare(
+        "SELECT uid, text FROM component WHERE feed = ?1 AND kind = ?2 ORDER BY uid, id",
+    )?;
+    let mut rows = events.query(params![feed.id, EVENT])?;
+    while let Some(row) = rows.next()? {
+        let text = |index| row.get_ref(index).map(|value| value.as_str().unwrap_or_default());
+        visit(text(0)?, text(1)?);
+    }
+    Ok(())
+}
+
+/// How many occurrences of a series are kept.
+pub fn count_occurrences(reader: &Connection, feed: &StoredFeed, uid: &str) -> Result<usize> {
+    Ok(reader.query_row(
+        "SELECT count(*) FROM occurrence WHERE component IN
+             (SELECT id FROM component WHERE feed = ?1 AND kind = ?2 AND uid = ?3)",
+        params![feed.id, EVENT, uid],
+        |row| row.get(0),
+    )?)
+}
+
+/// The series that a cap has cut short, each with which one.
+pub fn read_truncated(reader: &Connection, feed: &StoredFeed) -> Result<Vec<(String, String)>> {
+    let mut truncated =
+        reader.prepare("SELECT uid, reason FROM truncated WHERE feed = ?1 ORDER BY uid")?;
+    let rows = truncated.query_map([feed.id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
