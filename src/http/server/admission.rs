@@ -96,6 +96,9 @@ impl Server {
     /// Closes the slowest readers until what all hold fits, or only `newest` is left: answers are
     /// as many as clients care to ask for, and not to read one costs a client nothing.
     pub(super) fn relieve(&mut self, newest: Token) {
+        if self.slab.get_mut(newest).is_none_or(|tenant| tenant.outgoing_bytes() == 0) {
+            return;
+        }
         let held = |(_, tenant): (Token, &Connection)| tenant.outgoing_bytes();
         while self.slab.iter().map(held).sum::<usize>() > self.service.limits.outgoing_bytes_max {
             let holders = self.slab.iter().filter(|(token, tenant)| {

@@ -215,8 +215,7 @@ impl Server {
         let Some(connection) = self.slab.get_mut(token) else { return false };
         connection.enter(State::Writing(outgoing), self.turn.now);
         let is_out = self.send(token);
-        let connection = self.slab.get_mut(token);
-        if connection.is_some_and(|connection| matches!(connection.state, State::Writing(_))) {
+        if !is_out {
             self.relieve(token);
         }
         is_out
