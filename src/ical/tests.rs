@@ -1,4 +1,4 @@
-//! Whole calendars: `tests/data/ics/NAME.ics` and what must come of it, `NAME.golden`.
+//! Whole calendars: `tests/data/ics/SUBJECT/NAME.ics` and what must come of it, `NAME.golden`.
 //!
 //! The first line of a golden file gives the window and the display's zone:
 //! `# 2024-01-01T00:00:00Z 2024-02-01T00:00:00Z Europe/Berlin`. Every further line is an
@@ -123,12 +123,20 @@ fn golden(bytes: &[u8], window: Window, zone: &TimeZone) -> String {
 }
 
 fn calendars() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/ics");
-    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut paths: Vec<PathBuf> =
-        paths.filter(|path| path.extension().is_some_and(|ext| ext == "ics")).collect();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/ics")];
+    let mut paths = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "ics") {
+                paths.push(path);
+            }
+        }
+    }
     paths.sort();
-    assert!(paths.len() >= 25, "{} calendars", paths.len());
+    assert!(paths.len() >= 150, "{} calendars", paths.len());
     paths
 }
 
