@@ -79,11 +79,12 @@ impl Run<'_> {
         }
         let masters = self.masters();
         let mut overrides = self.overrides(masters.first().map(|(_, schedule)| schedule));
+        // EXDATE takes away one instance, and not what an override says about those after it.
+        let templates = self.templates(&overrides);
         for (event, schedule) in &masters {
             let excluded = self.excluded(*event, &schedule.frame);
             overrides.retain(|other| !excluded.contains(other.original, &schedule.frame));
         }
-        let templates = self.templates(&overrides);
         for (event, schedule) in &masters {
             if self.series[*event].details.status != Status::Cancelled {
                 self.expand_master(*event, schedule, &overrides, &templates);

@@ -22,6 +22,8 @@ use super::zone::Zones;
 use super::{Time, Window};
 use crate::budget::FeedLimits;
 
+mod rfc5545;
+
 /// Reads a calendar in chunks of this many bytes.
 fn read_chunks(
     bytes: &[u8],
@@ -161,6 +163,25 @@ fn every_calendar_expands_to_its_golden_file() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// `make oracle` gives a set, a window, a zone and a path a line in `cases`; `answers` gets each
+/// line again with its golden text below.
+#[test]
+#[ignore = "`make oracle` runs it"]
+fn answers_for_the_oracle() {
+    let folder = PathBuf::from(std::env::var_os("ORACLE").expect("`make oracle` sets it"));
+    let mut answers = String::new();
+    for case in fs::read_to_string(folder.join("cases")).unwrap().lines() {
+        let [_, start, end, zone, path] = case.splitn(5, ' ').collect::<Vec<_>>()[..] else {
+            panic!("not a case: {case}");
+        };
+        let window = Window { start: start.parse().unwrap(), end: end.parse().unwrap() };
+        let zone = database().get(zone).unwrap();
+        let text = golden(&fs::read(path).unwrap(), window, &zone);
+        answers += &format!("# {case}\n{text}");
+    }
+    fs::write(folder.join("answers"), answers).unwrap();
 }
 
 #[test]
