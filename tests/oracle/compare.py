@@ -22,6 +22,7 @@ import recurring_ical_events
 # The zones of the tzdata package, as we use a copy of our own: not those of the machine.
 zoneinfo.reset_tzpath(to=[])
 
+ZONES = {name.lower(): name for name in zoneinfo.available_timezones()}
 DAY = timedelta(days=1)
 SECONDS_MAX = 60
 # What we say when an input breaks a rule, and the rule. The oracle takes it all the same, or leaves
@@ -96,11 +97,13 @@ def give_zone(event: icalendar.Event, zone: zoneinfo.ZoneInfo) -> None:
     for name in ("DTSTART", "DTEND", "RECURRENCE-ID", "EXDATE", "RDATE"):
         values = event.get(name, [])
         for value in values if isinstance(values, list) else [values]:
-            if "TZID" not in getattr(value, "params", {}):
+            tzid = getattr(value, "params", {}).get("TZID")
+            if tzid is None:
                 continue
+            meant = zoneinfo.ZoneInfo(ZONES[tzid.lower()]) if tzid.lower() in ZONES else zone
             for stamp in getattr(value, "dts", [value]):
                 if isinstance(stamp.dt, datetime) and stamp.dt.tzinfo is None:
-                    stamp.dt = stamp.dt.replace(tzinfo=zone)
+                    stamp.dt = stamp.dt.replace(tzinfo=meant)
 
 
 def expected(case: Case) -> list[tuple[Occurrence, icalendar.Event]]:
