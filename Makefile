@@ -8,7 +8,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 BENCH := --locked --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET)/bench/build
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bless bench bench-http bench-setup gate attack attack-cgroup fuzz size tools
+.PHONY: help run test check bless oracle bench bench-http bench-setup gate attack attack-cgroup fuzz size tools
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,17 @@ check: tools ## formatting, lints, house rules
 
 bless: tools ## write golden files and generated documents anew; read the diff
 	BLESS=1 $(CARGO) nextest run --locked
+
+ORACLE := $(abspath $(TARGET))/oracle
+oracle: tools ## compare expansions with Python's (COUNT=1000 made calendars from SEED=1; ORACLE_DIR=unseen/)
+	@python3 -m venv $(ORACLE)/venv || { \
+	  echo "Python is missing: sudo apt install python3-venv"; exit 1; }
+	$(ORACLE)/venv/bin/pip install --quiet --requirement tests/oracle/requirements.txt
+	$(ORACLE)/venv/bin/python tests/oracle/generate.py $(ORACLE) \
+	  --count $(or $(COUNT),1000) --seed $(or $(SEED),1) $(if $(ORACLE_DIR),--unseen $(ORACLE_DIR))
+	ORACLE=$(ORACLE) $(CARGO) nextest run --locked --lib --run-ignored only \
+	  -E 'test(answers_for_the_oracle)'
+	$(ORACLE)/venv/bin/python -W ignore tests/oracle/compare.py $(ORACLE)
 
 bench: tools ## counts and times of the main paths
 	$(CARGO) nextest run --locked --release --run-ignored only --no-capture -E 'test(/^bench::/)'

@@ -5,13 +5,13 @@
 //! repeat, and overrides, which stand in for single instances. Work and memory are bounded by
 //! [`FeedLimits`]; passing a limit cuts the result short and says so.
 
-use jiff::Timestamp;
-use jiff::civil::date;
+use jiff::civil::{DateTime, date};
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::event::{End, Event, PeriodEnd, Stamp};
 use super::frame::{Frame, Until, touches};
-use super::recur::{Recurrence, Steps};
+use super::recur::{Recurrence, Steps, Tally};
 use super::rule::Rule;
 use super::schedule::{Exclusions, Instance, Master, Override, Schedule, Template, original};
 use super::value::{Duration, Value};
@@ -79,11 +79,12 @@ impl Run<'_> {
         }
         let masters = self.masters();
         let mut overrides = self.overrides(masters.first().map(|(_, schedule)| schedule));
+        // EXDATE takes away one instance, and not what an override says about those after it.
+        let templates = self.templates(&overrides);
         for (event, schedule) in &masters {
             let excluded = self.excluded(*event, &schedule.frame);
             overrides.retain(|other| !excluded.contains(other.original, &schedule.frame));
         }
-        let templates = self.templates(&overrides);
         for (event, schedule) in &masters {
             if self.series[*event].details.status != Status::Cancelled {
                 self.expand_master(*event, schedule, &overrides, &templates);
@@ -238,10 +239,18 @@ impl Run<'_> {
             return false;
         }
         let (from, to) = master.reach();
-        // Only counting from the start tells which instance is the last.
-        let first = if rule.count.is_some() { *start } else { from };
-        let mut left = rule.count.unwrap_or(u32::MAX);
-        let mut recurrence = Recurrence::new(rule.completed(*start, days), *start, first, to);
+        let counted = rule.count.is_some();
+        let mut left = i64::from(rule.count.unwrap_or(u32::MAX));
+        let rule = rule.completed(*start, days);
+        let mut first = from;
+        if counted {
+            match self.passed(&rule, master.schedule, from) {
+                Some(passed) => left -= passed,
+                // Only walking from the start tells which instance is the last.
+                None => first = *start,
+            }
+        }
+        let mut recurrence = Recurrence::new(rule, *start, first, to);
         // When there is no room left, only what is earlier than the last of them counts.
         let is_full = found.len() == self.limits.occurrences_max;
         let mut last = found.last().filter(|_| is_full).map(original);
@@ -257,7 +266,7 @@ impl Run<'_> {
             if until.is_before(civil, time) {
                 break;
             }
-            left -= u32::from(rule.count.is_some());
+            left -= i64::from(counted);
             if civil < from {
                 continue;
             }
@@ -272,6 +281,30 @@ impl Run<'_> {
             }
         }
         true
+    }
+
+    /// How many instances of a rule there are before `from`, those in gaps left out; `None` when
+    /// they cannot be counted without making them.
+    fn passed(&mut self, rule: &Rule, schedule: &Schedule, from: DateTime) -> Option<i64> {
+        let start = schedule.civil;
+        if from <= start {
+            return Some(0);
+        }
+        let steps = &mut self.steps;
+        let tally = Tally::new(rule, start, steps)?;
+        let mut passed = tally.before(from, steps)?;
+        // DTSTART is not made by the rule: it happens even in a gap.
+        let made = start.saturating_add(SignedDuration::from_secs(1));
+        for (opens, closes) in schedule.frame.gaps(schedule.time) {
+            let (opens, closes) = (opens.max(made), closes.min(from));
+            if opens >= from {
+                break;
+            }
+            if opens < closes {
+                passed -= tally.before(closes, steps)? - tally.before(opens, steps)?;
+            }
+        }
+        Some(passed)
     }
 
     fn emit_override(&mut self, other: &Override) {
@@ -427,73 +460,4 @@ fn revision(event: &Event) -> (u32, Option<Timestamp>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use jiff::tz::TimeZoneDatabase;
-
-    use super::*;
-
-    /// Expands events, given as their lines, over January 2024 in Madrid.
-    fn january(events: &[&str], limits: &FeedLimits) -> Expansion {
-        let events: Vec<Event> =
-            events.iter().map(|text| Event::parse(text, limits).unwrap()).collect();
-        let database = TimeZoneDatabase::bundled();
-        let zones = Zones::new(&database, database.get("Europe/Madrid").unwrap(), None);
-        let instant = |text: &str| text.parse().unwrap();
-        let (start, end) = (instant("2024-01-01T00:00:00Z"), instant("2024-02-01T00:00:00Z"));
-        expand(&events, &zones, Window { start, end }, limits)
-    }
-
-    #[test]
-    fn passing_a_limit_leaves_a_mark_and_the_earliest_occurrences() {
-        let check = |rule: &str, limits: FeedLimits, count: usize, mark: &str| {
-            let event = format!("DTSTART:20200101T000000Z\nRRULE:{rule}");
-            let expansion = january(&[&event], &limits);
-            assert_eq!(expansion.occurrences.len(), count, "{rule}");
-            assert_eq!(expansion.truncated.as_deref(), Some(mark), "{rule}");
-        };
-        let defaults = FeedLimits::default;
-        let many = "more than 5000 occurrences in the window (occurrences_max)";
-        check("FREQ=MINUTELY", defaults(), 5_000, many);
-        check(
-            "FREQ=SECONDLY",
-            FeedLimits { occurrences_max: 7, ..defaults() },
-            7,
-            "more than 7 occurrences in the window (occurrences_max)",
-        );
-        check(
-            "FREQ=SECONDLY;COUNT=4000000000",
-            defaults(),
-            0,
-            "the recurrence rule took more than 100000 steps (steps_max)",
-        );
-    }
-
-    #[test]
-    fn a_series_may_have_too_many_overrides() {
-        let limits = FeedLimits { overrides_max: 1, ..FeedLimits::default() };
-        let event = "DTSTART:20240102T000000Z\nRECURRENCE-ID:20240102T000000Z";
-        let other = "DTSTART:20240103T000000Z\nRECURRENCE-ID:20240103T000000Z";
-        let expansion = january(&[event, other], &limits);
-        assert_eq!(expansion.occurrences.len(), 1);
-        let mark = "more than 1 overrides in the series (overrides_max)";
-        assert_eq!(expansion.truncated.as_deref(), Some(mark));
-    }
-
-    #[test]
-    fn only_what_repeats_has_a_place_in_a_series() {
-        let original = |event: &str| {
-            january(&[event], &FeedLimits::default()).occurrences[0].recurrence.is_some()
-        };
-        assert!(!original("DTSTART:20240102T000000Z"));
-        assert!(!original("DTSTART:20240102T000000Z\nRRULE:FREQ=DAILY;COUNT=0"));
-        assert!(original("DTSTART:20240102T000000Z\nRRULE:FREQ=DAILY;COUNT=1"));
-        assert!(original("DTSTART:20240102T000000Z\nRDATE:20240103T000000Z"));
-    }
-
-    #[test]
-    fn a_rule_finer_than_a_day_means_nothing_for_days() {
-        let expansion = january(&["DTSTART:20240102\nRRULE:FREQ=HOURLY"], &FeedLimits::default());
-        assert_eq!(expansion.occurrences.len(), 1);
-        assert_eq!(expansion.warnings.len(), 1);
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! From the civil times that calendars count in to points in time, and back.
 
 use jiff::civil::DateTime;
-use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
 use super::value::{Duration, Value};
@@ -34,6 +34,25 @@ impl Frame {
             return None;
         }
         self.time(civil)
+    }
+
+    /// The stretches of civil time that are skipped from about a time on.
+    pub(super) fn gaps(&self, from: Time) -> impl Iterator<Item = (DateTime, DateTime)> {
+        let zone = match (self, from) {
+            (Frame::Zone(zone), Time::Instant(instant)) => Some((zone, instant)),
+            _ => None,
+        };
+        zone.into_iter().flat_map(|(zone, instant)| {
+            // An instant inside a gap lies behind its change.
+            let from = instant.checked_sub(SignedDuration::from_hours(24));
+            let from = from.unwrap_or(Timestamp::MIN);
+            let mut offset = zone.to_offset(from);
+            zone.following(from).filter_map(move |change| {
+                let before = std::mem::replace(&mut offset, change.offset());
+                let civil = |offset: Offset| offset.to_datetime(change.timestamp());
+                (offset > before).then(|| (civil(before), civil(offset)))
+            })
+        })
     }
 
     pub(super) fn civil(&self, time: Time) -> DateTime {

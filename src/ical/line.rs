@@ -314,7 +314,7 @@ fn decode_caret(value: &str) -> Cow<'_, str> {
     while let Some(at) = rest.find('^') {
         decoded.push_str(&rest[..at]);
         let (escape, after) = match rest.as_bytes().get(at + 1) {
-            Some(b'n' | b'N') => (' ', at + 2),
+            Some(b'n') => (' ', at + 2),
             Some(b'^') => ('^', at + 2),
             Some(b'\'') => ('"', at + 2),
             _ => ('^', at + 1),

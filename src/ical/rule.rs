@@ -25,13 +25,13 @@ pub struct Rule {
     pub(super) month_days: Bits,
     pub(super) month_days_from_end: Bits,
     /// BYYEARDAY, ±1 to ±366.
-    pub(super) year_days: Vec<i16>,
+    pub(super) year_days: Numbers,
     /// BYWEEKNO, ±1 to ±53.
-    pub(super) weeks: Vec<i16>,
-    /// BYDAY. The ordinal is 0 for every such day.
-    pub(super) weekdays: Vec<(i16, Weekday)>,
+    pub(super) weeks: Numbers,
+    /// BYDAY, as [`nth_weekday`] has it.
+    pub(super) weekdays: Numbers,
     /// BYSETPOS, ±1 to ±366.
-    pub(super) positions: Vec<i16>,
+    pub(super) positions: Numbers,
 }
 
 /// FREQ, the finest first.
@@ -84,6 +84,47 @@ impl Bits {
     }
 }
 
+/// A set of numbers that may be negative, in order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Numbers(Vec<i16>);
+
+impl Numbers {
+    fn insert(&mut self, number: i16) {
+        if let Err(place) = self.0.binary_search(&number) {
+            self.0.insert(place, number);
+        }
+    }
+
+    pub(super) fn contains(&self, number: i16) -> bool {
+        self.0.binary_search(&number).is_ok()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = i16> {
+        self.0.iter().copied()
+    }
+}
+
+impl FromIterator<i16> for Numbers {
+    fn from_iter<I: IntoIterator<Item = i16>>(numbers: I) -> Self {
+        let mut set = Self::default();
+        numbers.into_iter().for_each(|number| set.insert(number));
+        set
+    }
+}
+
+/// One number for the n-th such weekday; 0 is every one.
+pub(super) fn nth_weekday(nth: i16, day: Weekday) -> i16 {
+    nth * 7 + i16::from(day.to_monday_zero_offset())
+}
+
 impl Rule {
     /// Reads the value of an RRULE.
     ///
@@ -112,7 +153,7 @@ impl Rule {
         }
         if rule.frequency != Frequency::Yearly && rule.frequency != Frequency::Monthly {
             // An ordinal counts within a month or a year; elsewhere it means nothing.
-            rule.weekdays.iter_mut().for_each(|(ordinal, _)| *ordinal = 0);
+            rule.weekdays = rule.weekdays.iter().map(|day| day.rem_euclid(7)).collect();
         }
         Ok(rule)
     }
@@ -120,6 +161,29 @@ impl Rule {
     /// FREQ is HOURLY, MINUTELY or SECONDLY.
     pub(super) fn is_finer_than_a_day(&self) -> bool {
         self.frequency < Frequency::Daily
+    }
+
+    /// Every period of the rule, [completed](Self::completed), holds equally many times.
+    pub(super) fn is_regular(&self) -> bool {
+        let any_date = self.months.is_empty()
+            && self.month_days.is_empty()
+            && self.month_days_from_end.is_empty()
+            && self.year_days.is_empty()
+            && self.weeks.is_empty();
+        let any_day = any_date && self.weekdays.is_empty();
+        match self.frequency {
+            Frequency::Secondly => {
+                any_day
+                    && self.hours.is_empty()
+                    && self.minutes.is_empty()
+                    && self.seconds.is_empty()
+            }
+            Frequency::Minutely => any_day && self.hours.is_empty() && self.minutes.is_empty(),
+            Frequency::Hourly => any_day && self.hours.is_empty(),
+            Frequency::Daily => any_day,
+            Frequency::Weekly => any_date,
+            Frequency::Monthly | Frequency::Yearly => false,
+        }
     }
 
     fn new() -> Self {
@@ -135,10 +199,10 @@ impl Rule {
             months: Bits::default(),
             month_days: Bits::default(),
             month_days_from_end: Bits::default(),
-            year_days: Vec::new(),
-            weeks: Vec::new(),
-            weekdays: Vec::new(),
-            positions: Vec::new(),
+            year_days: Numbers::default(),
+            weeks: Numbers::default(),
+            weekdays: Numbers::default(),
+            positions: Numbers::default(),
         }
     }
 
@@ -155,7 +219,7 @@ impl Rule {
             "BYHOUR" => self.hours = bits(value, 0, 23)?,
             "BYMONTH" => self.months = bits(value, 1, 12)?,
             "BYMONTHDAY" => {
-                for day in numbers(value, 31)? {
+                for day in numbers(value, 31)?.iter() {
                     let bits =
                         if day > 0 { &mut self.month_days } else { &mut self.month_days_from_end };
                     bits.insert(u8::try_from(day.unsigned_abs()).ok()?);
@@ -198,6 +262,7 @@ impl Rule {
             self.year_days.is_empty() && self.weeks.is_empty() && self.weekdays.is_empty();
         let nothing = only_month_days && !month_days;
         let only_weeks = self.year_days.is_empty() && self.weekdays.is_empty() && !month_days;
+        let weekday = || Numbers::from_iter([nth_weekday(0, start.weekday())]);
         match self.frequency {
             Frequency::Yearly if only_month_days => {
                 if self.months.is_empty() {
@@ -207,9 +272,9 @@ impl Rule {
                     rule.month_days = Bits::single(start.day());
                 }
             }
-            Frequency::Yearly if only_weeks => rule.weekdays = vec![(0, start.weekday())],
+            Frequency::Yearly if only_weeks => rule.weekdays = weekday(),
             Frequency::Monthly if nothing => rule.month_days = Bits::single(start.day()),
-            Frequency::Weekly if nothing => rule.weekdays = vec![(0, start.weekday())],
+            Frequency::Weekly if nothing => rule.weekdays = weekday(),
             _ => {}
         }
         rule
@@ -256,34 +321,23 @@ fn bits(value: &str, min: u8, max: u8) -> Option<Bits> {
     Some(bits)
 }
 
-/// Numbers from `-max` to `max` without 0, each once; at most `2 * max` of them.
-fn numbers(value: &str, max: i16) -> Option<Vec<i16>> {
-    let mut numbers = Vec::new();
-    for item in items(value) {
-        let number = item.parse().ok().filter(|n: &i16| *n != 0 && (-max..=max).contains(n))?;
-        insert(&mut numbers, number);
-    }
-    Some(numbers)
+/// Numbers from `-max` to `max` without 0.
+fn numbers(value: &str, max: i16) -> Option<Numbers> {
+    let number = |item: &str| item.parse().ok().filter(|n| *n != 0 && (-max..=max).contains(n));
+    items(value).map(number).collect()
 }
 
-/// `MO`, `2TU`, `-1FR`, each once.
-fn weekdays(value: &str) -> Option<Vec<(i16, Weekday)>> {
-    let mut weekdays = Vec::new();
-    for item in items(value) {
-        let (ordinal, day) = item.split_at_checked(item.len().checked_sub(2)?)?;
-        let ordinal = match ordinal.trim() {
+/// `MO`, `2TU`, `-1FR`.
+fn weekdays(value: &str) -> Option<Numbers> {
+    let weekday = |item: &str| {
+        let (nth, day) = item.split_at_checked(item.len().checked_sub(2)?)?;
+        let nth = match nth.trim() {
             "" => 0,
-            ordinal => ordinal.parse().ok().filter(|n: &i16| *n != 0 && (-53..=53).contains(n))?,
+            nth => nth.parse().ok().filter(|n| *n != 0 && (-53..=53).contains(n))?,
         };
-        insert(&mut weekdays, (ordinal, weekday(day)?));
-    }
-    Some(weekdays)
-}
-
-fn insert<T: PartialEq>(list: &mut Vec<T>, item: T) {
-    if !list.contains(&item) {
-        list.push(item);
-    }
+        Some(nth_weekday(nth, weekday(day)?))
+    };
+    items(value).map(weekday).collect()
 }
 
 /// Enough of a foreign text to recognise it in a message.

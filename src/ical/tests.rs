@@ -1,4 +1,4 @@
-//! Whole calendars: `tests/data/ics/NAME.ics` and what must come of it, `NAME.golden`.
+//! Whole calendars: `tests/data/ics/SUBJECT/NAME.ics` and what must come of it, `NAME.golden`.
 //!
 //! The first line of a golden file gives the window and the display's zone:
 //! `# 2024-01-01T00:00:00Z 2024-02-01T00:00:00Z Europe/Berlin`. Every further line is an
@@ -21,6 +21,8 @@ use super::expand::{Expansion, expand};
 use super::zone::Zones;
 use super::{Time, Window};
 use crate::budget::FeedLimits;
+
+mod rfc5545;
 
 /// Reads a calendar in chunks of this many bytes.
 fn read_chunks(
@@ -123,12 +125,20 @@ fn golden(bytes: &[u8], window: Window, zone: &TimeZone) -> String {
 }
 
 fn calendars() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/ics");
-    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut paths: Vec<PathBuf> =
-        paths.filter(|path| path.extension().is_some_and(|ext| ext == "ics")).collect();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/ics")];
+    let mut paths = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "ics") {
+                paths.push(path);
+            }
+        }
+    }
     paths.sort();
-    assert!(paths.len() >= 25, "{} calendars", paths.len());
+    assert!(paths.len() >= 150, "{} calendars", paths.len());
     paths
 }
 
@@ -153,6 +163,25 @@ fn every_calendar_expands_to_its_golden_file() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// `make oracle` gives a set, a window, a zone and a path a line in `cases`; `answers` gets each
+/// line again with its golden text below.
+#[test]
+#[ignore = "`make oracle` runs it"]
+fn answers_for_the_oracle() {
+    let folder = PathBuf::from(std::env::var_os("ORACLE").expect("`make oracle` sets it"));
+    let mut answers = String::new();
+    for case in fs::read_to_string(folder.join("cases")).unwrap().lines() {
+        let [_, start, end, zone, path] = case.splitn(5, ' ').collect::<Vec<_>>()[..] else {
+            panic!("not a case: {case}");
+        };
+        let window = Window { start: start.parse().unwrap(), end: end.parse().unwrap() };
+        let zone = database().get(zone).unwrap();
+        let text = golden(&fs::read(path).unwrap(), window, &zone);
+        answers += &format!("# {case}\n{text}");
+    }
+    fs::write(folder.join("answers"), answers).unwrap();
 }
 
 #[test]

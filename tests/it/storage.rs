@@ -473,7 +473,7 @@ fn the_rules_of_a_feed_share_their_steps() {
         let limits = FeedLimits { feed_steps_max: 250_000, ..FeedLimits::default() };
         let mut components: Vec<_> = UIDS
             .map(|uid| {
-                let rule = "RRULE:FREQ=SECONDLY;COUNT=4000000000";
+                let rule = "RRULE:FREQ=MINUTELY;BYHOUR=1,2;COUNT=4000000000";
                 (uid, format!("UID:{uid}\nDTSTART:20000101T000000Z\n{rule}"))
             })
             .into();
