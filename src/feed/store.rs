@@ -299,7 +299,7 @@ fn read_zones(
 ) -> Result<Zones> {
     let calendar_zone: Option<String> =
         connection.query_row("SELECT zone FROM feed WHERE id = ?1", [feed], |row| row.get(0))?;
-    let mut zones = Zones::new(&tzdb().zones, default_zone, calendar_zone.as_deref());
+    let mut zones = Zones::new(tzdb(), default_zone, calendar_zone.as_deref());
     let mut stored =
         connection.prepare("SELECT text FROM component WHERE feed = ?1 AND kind = ?2")?;
     let mut rows = stored.query(params![feed, ZONE])?;

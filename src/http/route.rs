@@ -1,8 +1,6 @@
 //! (method, path, query) -> what is asked for. Pure.
 
 use form_urlencoded::parse as parse_query;
-use jiff::Timestamp;
-use jiff::civil::Date;
 
 use super::frame::Method;
 use super::response::Status;
@@ -159,7 +157,7 @@ impl Query {
             }
             match &*name {
                 "tz" => {
-                    let zone = tzdb().zones.get(&value).ok();
+                    let zone = tzdb().get(&value);
                     let name = zone.as_ref().and_then(|zone| zone.iana_name());
                     let name = name.ok_or_else(|| bad("an IANA zone such as Europe/Berlin"))?;
                     read.zone = Some(name.into());
@@ -171,8 +169,9 @@ impl Query {
                 }
                 "calendar" => read.calendar = Some(value.into()),
                 _ => {
-                    let expected = "a time such as 2026-11-23T09:00:00+01:00 or a date";
-                    let bound = Some(bound_of(&value).ok_or_else(|| bad(expected))?);
+                    let expected =
+                        "a time such as 2026-11-23T09:00:00+01:00 or a date, from 1900 to 2200";
+                    let bound = Some(Bound::parse(&value).ok_or_else(|| bad(expected))?);
                     if name == "from" { read.from = bound } else { read.to = bound }
                 }
             }
@@ -193,13 +192,6 @@ impl Query {
         let view = make(&self);
         Ok(Endpoint::View(ViewKey { view, zone: self.zone }))
     }
-}
-
-/// A time with an offset, or a day. A `+` that a client forgot to escape arrives as a space.
-fn bound_of(text: &str) -> Option<Bound> {
-    let text = text.replace(' ', "+");
-    let instant = text.parse::<Timestamp>().map(|instant| Bound::Instant(instant.as_second()));
-    instant.ok().or_else(|| text.parse::<Date>().ok().map(Bound::Day))
 }
 
 fn refusal(status: Status, detail: &str) -> Refusal {

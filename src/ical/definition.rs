@@ -196,9 +196,8 @@ fn block(file: &mut Vec<u8>, offsets: &[i32], onsets: &[Onset], kinds: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use jiff::tz::TimeZoneDatabase;
-
     use super::*;
+    use crate::tzdb::bundled;
 
     const BERLIN: &str = "TZID:Home\n\
         BEGIN:STANDARD\nDTSTART:16010101T030000\nTZOFFSETFROM:+0200\nTZOFFSETTO:+0100\n\
@@ -230,7 +229,7 @@ mod tests {
 
     #[test]
     fn yearly_rules_are_followed_to_the_minute() {
-        let database = TimeZoneDatabase::bundled();
+        let database = bundled();
         agree(&zone(BERLIN).unwrap(), &database.get("Europe/Berlin").unwrap(), 1996..2060);
         let lord_howe = observance(
             "20080406T020000",
@@ -271,7 +270,7 @@ mod tests {
             "-0400",
             "RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=2SU",
         );
-        let expected = TimeZoneDatabase::bundled().get("America/New_York").unwrap();
+        let expected = bundled().get("America/New_York").unwrap();
         agree(&zone(&text).unwrap(), &expected, 1988..2040);
     }
 
@@ -284,7 +283,7 @@ mod tests {
                 "+0300",
                 "RDATE:20141026T020000,20991231T000000",
             );
-        let expected = TimeZoneDatabase::bundled().get("Europe/Moscow").unwrap();
+        let expected = bundled().get("Europe/Moscow").unwrap();
         agree(&zone(&text).unwrap(), &expected, 2011..2040);
         let fixed = zone(&observance("20110327T020000", "-0330", "-0330", "")).unwrap();
         let at = jiff::Timestamp::from_second(0).unwrap();

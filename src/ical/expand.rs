@@ -16,7 +16,7 @@ use super::rule::Rule;
 use super::schedule::{Exclusions, Instance, Master, Override, Schedule, Template, original};
 use super::value::{Duration, Value};
 use super::zone::{Step, Zones};
-use super::{Occurrence, Status, Time, Window};
+use super::{Occurrence, Status, Time, Window, YEARS};
 use crate::budget::FeedLimits;
 
 /// What became of a series.
@@ -50,9 +50,6 @@ pub fn expand(series: &[Event], zones: &Zones, window: Window, limits: &FeedLimi
     run.expansion.steps = limits.steps_max - run.steps.left();
     run.expansion
 }
-
-/// The years that a calendar is about.
-const YEARS: std::ops::RangeInclusive<i16> = 1900..=2200;
 
 fn clamp(window: Window) -> Window {
     let midnight = |year| TimeZone::UTC.to_timestamp(date(year, 1, 1).at(0, 0, 0, 0));

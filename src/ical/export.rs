@@ -144,13 +144,12 @@ fn fold(line: &str, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use jiff::tz::TimeZoneDatabase;
-
     use super::*;
+    use crate::tzdb::bundled;
 
     fn zones() -> Zones {
-        let database = TimeZoneDatabase::bundled();
-        Zones::new(&database, database.get("Europe/Madrid").unwrap(), None)
+        let database = bundled();
+        Zones::new(database, database.get("Europe/Madrid").unwrap(), None)
     }
 
     fn check(text: &str, private: bool, expected: &[&str]) {

@@ -25,6 +25,9 @@ pub mod zone;
 #[cfg(test)]
 mod tests;
 
+/// The years that a calendar is about: nothing happens before or after them.
+pub const YEARS: std::ops::RangeInclusive<i16> = 1900..=2200;
+
 /// A point in time as a calendar means it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Time {

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::tz::TimeZone;
 
 use super::component::{Component, Item, Kind, NotACalendar, Reader, Summary};
 use super::event::Event;
@@ -21,6 +21,7 @@ use super::expand::{Expansion, expand};
 use super::zone::Zones;
 use super::{Time, Window};
 use crate::budget::FeedLimits;
+use crate::tzdb::{Tzdb, bundled};
 
 mod rfc5545;
 
@@ -46,8 +47,8 @@ fn read(bytes: &[u8]) -> (Vec<Item>, Result<Summary, NotACalendar>) {
     read_chunks(bytes, usize::MAX, &FeedLimits::default())
 }
 
-fn database() -> TimeZoneDatabase {
-    TimeZoneDatabase::bundled()
+fn database() -> &'static Tzdb {
+    bundled()
 }
 
 /// Every series of a calendar with its occurrences.
@@ -58,7 +59,7 @@ fn expand_all(
     zone: &TimeZone,
     limits: &FeedLimits,
 ) -> Vec<(Vec<Event>, Expansion)> {
-    let mut zones = Zones::new(&database(), zone.clone(), calendar_zone);
+    let mut zones = Zones::new(database(), zone.clone(), calendar_zone);
     let mut series: BTreeMap<&str, Vec<Event>> = BTreeMap::new();
     for item in items {
         match item {

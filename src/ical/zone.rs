@@ -9,16 +9,17 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::tz::TimeZone;
 
 use super::definition;
 use super::line::ContentLine;
 use super::windows;
 use crate::budget::FeedLimits;
+use crate::tzdb::Tzdb;
 
 /// The zones of one feed. Can be sent to the thread that expands.
 pub struct Zones {
-    database: TimeZoneDatabase,
+    database: &'static Tzdb,
     default: TimeZone,
     calendar_zone: Option<TimeZone>,
     /// The feed's own zones, or why they cannot be followed.
@@ -73,17 +74,8 @@ impl fmt::Display for Step {
 
 impl Zones {
     /// For a feed whose X-WR-TIMEZONE is `calendar_zone`, on a display in `default`.
-    pub fn new(
-        database: &TimeZoneDatabase,
-        default: TimeZone,
-        calendar_zone: Option<&str>,
-    ) -> Zones {
-        let mut zones = Zones {
-            database: database.clone(),
-            default,
-            calendar_zone: None,
-            defined: BTreeMap::new(),
-        };
+    pub fn new(database: &'static Tzdb, default: TimeZone, calendar_zone: Option<&str>) -> Zones {
+        let mut zones = Zones { database, default, calendar_zone: None, defined: BTreeMap::new() };
         zones.calendar_zone =
             calendar_zone.and_then(|name| zones.named(name.trim())).map(|(zone, _)| zone);
         zones
@@ -142,7 +134,7 @@ impl Zones {
     }
 
     fn iana(&self, name: &str) -> Option<TimeZone> {
-        self.database.get(name).ok().filter(|zone| !zone.is_unknown())
+        self.database.get(name)
     }
 
     /// `/freeassociation.sourceforge.net/Europe/Berlin`, `/citadel.org/20210210_1/Europe/Berlin`
@@ -161,11 +153,12 @@ impl Zones {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tzdb::bundled;
 
     fn zones(calendar_zone: Option<&str>) -> Zones {
-        let database = TimeZoneDatabase::bundled();
+        let database = bundled();
         let default = database.get("Europe/Madrid").unwrap();
-        Zones::new(&database, default, calendar_zone)
+        Zones::new(database, default, calendar_zone)
     }
 
     #[test]

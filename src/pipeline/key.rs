@@ -4,7 +4,11 @@
 //! generation of the data and the time an answer holds for are not in it: the cache checks them
 //! on the entry, so that a new generation replaces the old answer instead of standing beside it.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use crate::ical::YEARS;
 
 /// One end of a window as a client may name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,6 +17,19 @@ pub enum Bound {
     Instant(i64),
     /// Midnight at the start of this day, in the answer's zone.
     Day(Date),
+}
+
+impl Bound {
+    /// Reads a time with an offset, or a day, in the years that calendars are about. A `+` that a
+    /// client forgot to escape arrives as a space.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.replace(' ', "+");
+        let (day, bound) = match text.parse::<Timestamp>() {
+            Ok(at) => (TimeZone::UTC.to_datetime(at).date(), Self::Instant(at.as_second())),
+            Err(_) => text.parse().map(|day| (day, Self::Day(day))).ok()?,
+        };
+        YEARS.contains(&day.year()).then_some(bound)
+    }
 }
 
 /// One view, with its parameters normalised.

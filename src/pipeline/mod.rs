@@ -217,7 +217,7 @@ impl Pipeline {
         let feeds = self.sources.feeds.list();
         let calendars: Vec<CalendarStatus> = feeds.iter().map(|feed| feed.status(now)).collect();
         let zone = match &key.zone {
-            Some(name) => tzdb().zones.get(name).unwrap_or(TimeZone::UTC),
+            Some(name) => tzdb().get(name).unwrap_or(TimeZone::UTC),
             None => self.sources.feeds.zone(),
         };
         let span = Span::of(&key.view, now, &zone);

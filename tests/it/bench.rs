@@ -87,9 +87,10 @@ fn expanding() {
     use calendarbot::ical::event::Event;
     use calendarbot::ical::expand::expand;
     use calendarbot::ical::zone::Zones;
+    use calendarbot::tzdb::tzdb;
     use jiff::tz::TimeZone;
 
-    let zones = Rc::new(Zones::new(jiff::tz::db(), TimeZone::UTC, None));
+    let zones = Rc::new(Zones::new(tzdb(), TimeZone::UTC, None));
     let at = |text: &str| text.parse().expect("a time");
     let window = Window { start: at("2026-01-05T00:00:00Z"), end: at("2026-03-06T00:00:00Z") };
     let clock = Clock::system(None);

@@ -3,11 +3,14 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use calendarbot::alloc;
+use calendarbot::tzdb::tzdb;
 use smol::{LocalExecutor, future};
+use tempfile::TempDir;
 
 use crate::feed_server::{FeedServer, Script, run};
 use crate::rig::{Client, Rig, configure, folder, toml};
-use tempfile::TempDir;
+use crate::routes::WORK;
 
 const GET: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
@@ -457,5 +460,33 @@ fn stopping_lets_an_answer_under_way_finish() {
         })
         .await;
         assert_eq!(ended, calendarbot::app::Ended::Stopped);
+    });
+}
+
+/// Whoever asks in every zone of the world leaves no more behind than one of them does.
+#[test]
+fn zones_are_not_kept_for_ever() {
+    run(|executor| async move {
+        let server = FeedServer::start(&executor, Script::new().ics("/a.ics", WORK));
+        let folder = folder();
+        let config = configure(folder.path(), &toml(&[("a", server.url("/a.ics"))]));
+        let rig = Rig::start(&executor, config);
+        rig.refreshed(1).await;
+        let names: Vec<String> = tzdb().names().collect();
+        assert!(names.len() > 400, "{}", names.len());
+        let mut used = Vec::new();
+        for _ in 0..2 {
+            for name in &names {
+                let name = name.replace('+', "%2B");
+                let answer = rig.get(&format!("/api/v1/next?tz={name}")).await;
+                assert_eq!(answer.status, 200, "{name}");
+                rig.feeds.changed();
+                used.push(alloc::used_bytes());
+            }
+        }
+        let (least, most) = (used[32..].iter().min(), used[32..].iter().max());
+        let growth = most.expect("some") - least.expect("some");
+        // The cache has its bound, of 341 KiB.
+        assert!(growth < 512 << 10, "{growth} bytes");
     });
 }

@@ -90,6 +90,9 @@ fn a_wrong_parameter_is_named() {
             ("/api/v1/next?tz=..%2F..%2Fetc%2Fpasswd", "tz"),
             ("/api/v1/events?from=yesterday", "from"),
             ("/api/v1/events?from=2026-01-06&to=2026-01-05", "to"),
+            ("/api/v1/events?from=1899-12-31", "from"),
+            ("/api/v1/events?to=2201-01-01T00:00:00Z", "to"),
+            ("/api/v1/events?from=-009999-01-02", "from"),
             ("/?tz=x", "tz"),
         ] {
             let answer = rig.get(path).await;
@@ -98,6 +101,8 @@ fn a_wrong_parameter_is_named() {
             assert!(answer.json("detail").contains(&format!("`{named}`")), "{}", answer.body);
         }
         assert_eq!(rig.get("/api/v1/next?limit=2000").await.status, 200);
+        let widest = "/api/v1/events?from=1900-01-01&to=2200-12-31T23:59:59Z";
+        assert_eq!(rig.get(widest).await.status, 200);
         assert_eq!(rig.get("/api/v1/next?_=1234").await.status, 200);
         let longest_name = "%F0%9F%93%85".repeat(64);
         for (name, status) in [(longest_name.clone(), 200), (longest_name + "x", 400)] {

@@ -1,6 +1,6 @@
 //! Tables over explanations: zones, changes of the clock, filters, overrides, private events.
 
-use jiff::tz::TimeZoneDatabase;
+use crate::tzdb::bundled;
 
 use super::*;
 use crate::calendar::filter::Pattern;
@@ -17,9 +17,9 @@ struct Table {
 
 impl Table {
     fn new() -> Self {
-        let database = TimeZoneDatabase::bundled();
+        let database = bundled();
         let zone = database.get("Europe/Berlin").unwrap();
-        let zones = Zones::new(&database, zone.clone(), None);
+        let zones = Zones::new(database, zone.clone(), None);
         let calendars = vec![calendar("work"), calendar("home")];
         Self { calendars, zones, zone, limits: FeedLimits::default(), show_private: false }
     }

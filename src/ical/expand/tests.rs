@@ -1,15 +1,14 @@
 //! Limits and what a series is; `tests/data/ics` has the calendars.
 
-use jiff::tz::TimeZoneDatabase;
-
 use super::*;
+use crate::tzdb::bundled;
 
 /// Expands events, given as their lines, over January 2024 in Madrid.
 fn january(events: &[&str], limits: &FeedLimits) -> Expansion {
     let events: Vec<Event> =
         events.iter().map(|text| Event::parse(text, limits).unwrap()).collect();
-    let database = TimeZoneDatabase::bundled();
-    let zones = Zones::new(&database, database.get("Europe/Madrid").unwrap(), None);
+    let database = bundled();
+    let zones = Zones::new(database, database.get("Europe/Madrid").unwrap(), None);
     let instant = |text: &str| text.parse().unwrap();
     let (start, end) = (instant("2024-01-01T00:00:00Z"), instant("2024-02-01T00:00:00Z"));
     expand(&events, &zones, Window { start, end }, limits)

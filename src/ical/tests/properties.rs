@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::tz::TimeZone;
 
 use super::super::component::{Component, Item, Kind};
 use super::super::zone::Zones;
 use super::super::{Occurrence, Window, export};
 use super::{calendars, expand_all, read};
 use crate::budget::FeedLimits;
+use crate::tzdb::bundled;
 
 /// A calendar of the folder, with the window and the zone of its golden file.
 struct Sample {
@@ -27,7 +28,7 @@ fn samples() -> Vec<Sample> {
         let mut head = golden.lines().next().unwrap().split(' ').skip(1);
         let mut word = || head.next().unwrap();
         let window = Window { start: word().parse().unwrap(), end: word().parse().unwrap() };
-        let zone = TimeZoneDatabase::bundled().get(word()).unwrap();
+        let zone = bundled().get(word()).unwrap();
         let (items, summary) = read(&fs::read(path).unwrap());
         let calendar_zone = summary.ok()?.zone;
         Some(Sample { name: path.display().to_string(), items, calendar_zone, window, zone })
@@ -85,7 +86,7 @@ fn where_the_display_hangs_changes_no_instant() {
     for sample in samples() {
         let here = sample.expand(sample.window, &sample.zone);
         for name in ["Pacific/Auckland", "America/Los_Angeles"] {
-            let zone = TimeZoneDatabase::bundled().get(name).unwrap();
+            let zone = bundled().get(name).unwrap();
             let there = sample.expand(sample.window, &zone);
             // A name that nobody knows is taken for the display's zone.
             if !here.1 {
@@ -100,7 +101,7 @@ fn what_is_exported_reads_the_same() {
     for sample in samples() {
         let zone = sample.zone.clone();
         let calendar_zone = sample.calendar_zone.as_deref();
-        let mut zones = Zones::new(&TimeZoneDatabase::bundled(), zone.clone(), calendar_zone);
+        let mut zones = Zones::new(bundled(), zone.clone(), calendar_zone);
         let components: Vec<&Component> = sample
             .items
             .iter()

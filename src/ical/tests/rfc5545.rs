@@ -245,7 +245,7 @@ fn listed(start: &str, instances: &str) -> Vec<String> {
 #[test]
 fn the_examples_of_the_standard_come_out_as_written() {
     let zone = database().get("America/New_York").unwrap();
-    let zones = Zones::new(&database(), zone.clone(), None);
+    let zones = Zones::new(database(), zone.clone(), None);
     let instant = |text: &str| text.parse().unwrap();
     let window =
         Window { start: instant("1996-01-01T00:00:00Z"), end: instant("2010-01-01T00:00:00Z") };
