@@ -208,7 +208,8 @@ fn next(config: &Config, feed: Option<&str>, count: usize, json: bool) -> Result
     if let Some(feed) = feed {
         known(&calendars, feed)?;
     }
-    let now = Clock::system(config.test_time).wall();
+    let clock = Clock::system(config.test_time);
+    let now = clock.wall();
     let zone = app::display_zone(config);
     let query = WindowQuery {
         from: now,
@@ -222,7 +223,14 @@ fn next(config: &Config, feed: Option<&str>, count: usize, json: bool) -> Result
         calendars: &calendars,
     };
     let (entries, truncated) = read_window(&reader, &query, &limits.feed)?;
-    let agenda = Agenda { now, zone: &zone, entries: &entries, truncated, calendars: &calendars };
+    let agenda = Agenda {
+        now,
+        clock_is_set: clock.is_set(),
+        zone: &zone,
+        entries: &entries,
+        truncated,
+        calendars: &calendars,
+    };
     if json {
         return Ok(native::next(&agenda, count) + "\n");
     }

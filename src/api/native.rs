@@ -25,7 +25,7 @@ pub struct EventsQuery<'a> {
 /// `GET /api/v1/next`: what is going on and what comes next, with at most `limit` later events.
 pub fn next(agenda: &Agenda<'_>, limit: usize) -> String {
     let view = selection::whats_next(agenda, limit);
-    let Freshness { stale, as_of, reason } = selection::freshness(agenda.calendars);
+    let Freshness { stale, as_of, reason } = selection::freshness(agenda);
     let answer = Next {
         now: local(agenda.now, agenda.zone).into(),
         zone: zone_name(agenda.zone, agenda.now).into(),
@@ -51,7 +51,7 @@ pub fn next(agenda: &Agenda<'_>, limit: usize) -> String {
 pub fn events(agenda: &Agenda<'_>, query: &EventsQuery<'_>) -> String {
     let EventsQuery { from, to, calendar, limit } = *query;
     let (meetings, truncated) = selection::in_window(agenda, from, to, calendar, limit);
-    let Freshness { stale, as_of, reason } = selection::freshness(agenda.calendars);
+    let Freshness { stale, as_of, reason } = selection::freshness(agenda);
     let answer = Events {
         now: local(agenda.now, agenda.zone).into(),
         zone: zone_name(agenda.zone, agenda.now).into(),

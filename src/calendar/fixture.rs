@@ -11,6 +11,7 @@ use crate::ical::{Details, Time};
 /// Everything that an [`Agenda`] borrows.
 pub(crate) struct Desk {
     pub(crate) now: Timestamp,
+    pub(crate) clock_is_set: bool,
     pub(crate) zone: TimeZone,
     pub(crate) entries: Vec<Entry>,
     pub(crate) calendars: Vec<CalendarStatus>,
@@ -21,6 +22,7 @@ impl Desk {
     pub(crate) fn new(now: &str, zone: &str, entries: Vec<Entry>) -> Self {
         Self {
             now: at(now),
+            clock_is_set: true,
             zone: TimeZone::get(zone).unwrap(),
             entries,
             calendars: vec![calendar("work")],
@@ -30,6 +32,7 @@ impl Desk {
     pub(crate) fn agenda(&self) -> Agenda<'_> {
         Agenda {
             now: self.now,
+            clock_is_set: self.clock_is_set,
             zone: &self.zone,
             entries: &self.entries,
             truncated: false,

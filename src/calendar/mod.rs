@@ -83,6 +83,8 @@ impl CalendarStatus {
 pub struct Agenda<'a> {
     /// The calendar's "now", to the second.
     pub now: Timestamp,
+    /// False when nobody knows what time it is: nothing is running then, and nothing comes next.
+    pub clock_is_set: bool,
     /// The zone that the answer speaks in.
     pub zone: &'a TimeZone,
     /// Occurrences that touch the answer's window, in no particular order.

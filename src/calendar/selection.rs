@@ -78,15 +78,18 @@ pub struct Freshness {
 const UNTITLED: &str = "No Title";
 /// All that is said of a private event.
 const MASKED_TITLE: &str = "Busy";
+/// Why nothing can be said about "now".
+const CLOCK_NOT_SET: &str = "the clock is not set";
 /// Calendars that [`Freshness::reason`] names; a screen has no room for more.
 const REASONS_MAX: usize = 3;
 
-/// The state of the day at `agenda.now`, with at most `limit` later meetings.
+/// The state of the day at `agenda.now`, with at most `limit` later meetings. Without a clock that
+/// is set there are none.
 pub fn whats_next<'a>(agenda: &Agenda<'a>, limit: usize) -> WhatsNext<'a> {
     let now = agenda.now;
     let today = agenda.zone.to_datetime(now).date();
     let midnight = day_after(today, agenda.zone);
-    let mut meetings: Vec<_> = meetings(agenda).collect();
+    let mut meetings: Vec<_> = meetings(agenda).filter(|_| agenda.clock_is_set).collect();
     let ended_today = meetings.iter().any(|m| {
         !m.all_day && m.end <= now && agenda.zone.to_datetime(last_moment(m)).date() == today
     });
@@ -180,19 +183,23 @@ pub fn meetings<'a>(agenda: &Agenda<'a>) -> impl Iterator<Item = Meeting<'a>> {
     })
 }
 
-/// How fresh the data of all calendars together is.
-pub fn freshness(calendars: &[CalendarStatus]) -> Freshness {
+/// How fresh the data of all calendars together is. Without a clock that is set nobody knows.
+pub fn freshness(agenda: &Agenda<'_>) -> Freshness {
+    let calendars = agenda.calendars;
     let stale: Vec<_> = calendars.iter().filter(|calendar| calendar.stale).collect();
     let complete = calendars.iter().all(|calendar| calendar.last_success.is_some());
     let oldest = calendars.iter().filter_map(|calendar| calendar.last_success).min();
     let mut reasons: Vec<String> = stale.iter().take(REASONS_MAX).map(|c| reason(c)).collect();
+    if !agenda.clock_is_set {
+        reasons.insert(0, CLOCK_NOT_SET.to_owned());
+    }
     if stale.len() > REASONS_MAX {
         reasons.push(format!("and {} more", stale.len() - REASONS_MAX));
     }
     Freshness {
-        stale: !stale.is_empty(),
+        stale: !reasons.is_empty(),
         as_of: oldest.filter(|_| complete),
-        reason: (!stale.is_empty()).then(|| reasons.join("; ")),
+        reason: (!reasons.is_empty()).then(|| reasons.join("; ")),
     }
 }
 

@@ -126,14 +126,15 @@ impl Page<'_> {
         self.html.markup("\" data-offset=\"").number(offset);
         self.html.markup("\" data-build=\"").text(self.options.build_id);
         self.html.markup(if self.options.hour12 { "\" data-hour12=\"1" } else { "" });
-        self.html.markup("\">\n<header>\n<p class=\"date\">");
+        let class = if self.agenda.clock_is_set { "" } else { " class=\"unset\"" };
+        self.html.markup("\">\n<header").markup(class).markup(">\n<p class=\"date\">");
         self.html.text(&day(zone.to_datetime(now).date())).markup("</p>\n<p class=\"clock\">");
         self.time(now);
         self.html.markup("</p>\n</header>\n");
     }
 
     fn notices(&mut self) {
-        let freshness = selection::freshness(self.agenda.calendars);
+        let freshness = selection::freshness(self.agenda);
         if freshness.stale {
             self.html.markup("<p class=\"notice stale\" role=\"status\"><strong>");
             match freshness.as_of {
@@ -238,6 +239,7 @@ impl Page<'_> {
              <path class=\"line\" d=\"M4 48h112M60 4v8M24 19l6 6M96 19l-6 6M40 56h40\"/></svg>\n<h1>",
         );
         self.html.markup(match (view.today, view.next) {
+            _ if !self.agenda.clock_is_set => "The clock is not set",
             (Today::Done, _) => "Done for today",
             (_, Some(_)) => "Nothing today",
             (_, None) => "Nothing scheduled",
@@ -247,6 +249,9 @@ impl Page<'_> {
             Some(next) => {
                 self.html.markup("Next: ");
                 self.moment(next.start);
+            }
+            None if !self.agenda.clock_is_set => {
+                self.html.markup("Waiting for the network to tell the time");
             }
             None => _ = self.html.markup("The days ahead are clear"),
         }

@@ -222,8 +222,14 @@ impl Pipeline {
         };
         let span = Span::of(&key.view, now, &zone);
         let (entries, truncated) = self.read(reader, &key.view, &span, &calendars)?;
-        let agenda =
-            Agenda { now, zone: &zone, entries: &entries, truncated, calendars: &calendars };
+        let agenda = Agenda {
+            now,
+            clock_is_set: self.sources.clock.is_set(),
+            zone: &zone,
+            entries: &entries,
+            truncated,
+            calendars: &calendars,
+        };
         let (media_type, body) = match &key.view {
             View::Page => {
                 let demo = matches!(&*feeds, [only] if matches!(only.origin, Origin::Demo));

@@ -251,7 +251,9 @@ fn freshness_says_why() {
         ..calendar(name)
     };
     let check = |calendars: &[CalendarStatus], as_of: Option<&str>, reason: Option<&str>| {
-        let found = freshness(calendars);
+        let mut desk = Desk::new("2025-11-24T12:00:00Z", "UTC", vec![]);
+        desk.calendars = calendars.to_vec();
+        let found = freshness(&desk.agenda());
         assert_eq!(found.stale, reason.is_some());
         assert_eq!((found.as_of, found.reason.as_deref()), (as_of.map(at), reason));
     };
@@ -268,4 +270,16 @@ fn freshness_says_why() {
         eight,
         Some("b: no answer; b: no answer; b: no answer; and 2 more"),
     );
+}
+
+#[test]
+fn without_a_clock_there_is_no_now() {
+    let mut desk = Desk::new("1970-01-01T00:00:09Z", "UTC", monday());
+    desk.clock_is_set = false;
+    let view = whats_next(&desk.agenda(), 9);
+    assert!(view.next.is_none() && view.later.is_empty() && view.all_day.is_empty());
+    let found = freshness(&desk.agenda());
+    assert_eq!((found.stale, found.reason.as_deref()), (true, Some("the clock is not set")));
+    let (all, _) = in_window(&desk.agenda(), Timestamp::MIN, Timestamp::MAX, None, 9);
+    assert_eq!(all.len(), monday().len(), "who names the time is told");
 }

@@ -229,3 +229,13 @@ fn a_page_with_everything_fits_in_40_kb() {
     let assets: usize = crate::display::ASSETS.iter().map(|asset| asset.bytes.len()).sum();
     assert!(page + assets <= 40_000, "page {page} + assets {assets}");
 }
+
+#[test]
+fn a_page_without_a_clock_says_so_and_shows_no_time() {
+    let mut desk = desk("1970-01-01T00:00:09Z", monday());
+    desk.clock_is_set = false;
+    let notice = "the clock is not set";
+    let parts = ["class=\"unset\"", notice, "<h1>The clock is not set</h1>", "Waiting for"];
+    check(&desk, &OPTIONS, &parts);
+    assert!(!whats_next(&desk.agenda(), &OPTIONS).contains("Review"));
+}
