@@ -1,6 +1,7 @@
 //! The commands, and what they print. Exit codes: 0 ok, 1 failed, 2 usage, 78 configuration.
 
 mod explain;
+mod export;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -56,6 +57,11 @@ fn run(arguments: &Arguments, inputs: &Inputs) -> Result<String> {
         Command::Explain { feed, query, show_private } => {
             let config = config::load(arguments, inputs)?;
             explain::explain(&config, feed, query.as_deref(), *show_private)
+        }
+        Command::Export { feed, show_private } => {
+            let config = config::load(arguments, inputs)?;
+            let mut out = std::io::BufWriter::new(std::io::stdout());
+            export::export(&config, feed, *show_private, &mut out).map(|()| String::new())
         }
         Command::Help(topic) => Ok(config::help(topic.as_deref())),
         Command::Version => Ok(format!("calendarbot {}\n", env!("CARGO_PKG_VERSION"))),

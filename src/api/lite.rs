@@ -120,6 +120,7 @@ pub fn health(inputs: &HealthInputs<'_>) -> (u16, String) {
 fn next_meeting<'a>(agenda: &Agenda<'a>, is_skipped: &dyn Fn(&str) -> bool) -> Option<Meeting<'a>> {
     let order = |m: &Meeting<'a>| (m.start, m.entry.id.as_str());
     let candidates: Vec<_> = selection::meetings(agenda)
+        .filter(|_| agenda.clock_is_set)
         .map(at_utc_midnight)
         .filter(|m| m.start >= agenda.now)
         .filter(|m| !is_focus(&m.entry.details.summary) && !is_skipped(&m.entry.id))

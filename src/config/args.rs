@@ -41,6 +41,13 @@ pub enum Command {
         /// Private ones, too.
         show_private: bool,
     },
+    /// Write what is stored of a feed as a calendar.
+    Export {
+        /// The feed.
+        feed: String,
+        /// Do not mask what is private.
+        show_private: bool,
+    },
     /// Show the help; on one command, key, option or variable where a name is given, which is
     /// then a known one.
     Help(Option<String>),
@@ -102,6 +109,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("plan", "show how the memory budget is divided"),
     ("next", "show what is next"),
     ("explain", "FEED [UID or part of a title]: say why events are shown as they are"),
+    ("export", "FEED: write it as a calendar, cleaned"),
     ("help", "show this, or all about a COMMAND, KEY or VARIABLE"),
 ];
 
@@ -138,7 +146,7 @@ const OPTIONS: &[Opt] = &[
     Opt::new("feed", None, "NAME", "next: of this feed only", Does::Feed),
     Opt::new("count", Some('n'), "N", "next: how many events, 1 to 100 (default 5)", Does::Count),
     Opt::new("json", None, "", "next: as JSON", Does::Json),
-    Opt::new("show-private", None, "", "explain: private events, too", Does::ShowPrivate),
+    Opt::new("show-private", None, "", "explain, export: private events, too", Does::ShowPrivate),
     Opt::new("help", Some('h'), "", "show this", Does::Help),
     Opt::new("version", Some('V'), "", "show the version", Does::Version),
     Opt::new("web", None, "", "accepted: the same as serve", Does::Nothing("")),
@@ -238,6 +246,7 @@ impl Line {
                 self.topic = Some(word.to_owned());
             }
             Some("explain") if self.subject.len() < 2 => self.subject.push(word.to_owned()),
+            Some("export") if self.subject.is_empty() => self.subject.push(word.to_owned()),
             Some(name) => {
                 return Err(Error::usage(format!("unexpected {} after {name}", quoted(word))));
             }
@@ -279,21 +288,23 @@ impl Line {
 
     fn finish(self) -> Result<Arguments> {
         let belonging = [
-            ("feed", "next", self.feed.is_some()),
-            ("count", "next", self.count.is_some()),
-            ("json", "next", self.json),
-            ("show-private", "explain", self.show_private),
+            ("feed", &["next"][..], self.feed.is_some()),
+            ("count", &["next"], self.count.is_some()),
+            ("json", &["next"], self.json),
+            ("show-private", &["explain", "export"], self.show_private),
         ];
-        let stray =
-            belonging.iter().find(|(_, owner, given)| *given && self.command != Some(owner));
+        let stray = belonging.iter().find(|(_, owners, given)| {
+            *given && self.command.is_none_or(|command| !owners.contains(&command))
+        });
         let command = match self.command {
             command if self.help => {
                 Command::Help(command.filter(|name| *name != "help").map(str::to_owned))
             }
             _ if self.version => Command::Version,
             Some("help") => Command::Help(self.topic),
-            _ if let Some((name, owner, _)) = stray => {
-                return Err(Error::usage(format!("--{name} belongs to the command {owner}")));
+            _ if let Some((name, owners, _)) = stray => {
+                let owners = owners.join(" or ");
+                return Err(Error::usage(format!("--{name} belongs to the command {owners}")));
             }
             Some("check") => Command::Check,
             Some("plan") => Command::Plan,
@@ -302,12 +313,18 @@ impl Line {
                 count: self.count.unwrap_or(COUNT_DEFAULT),
                 json: self.json,
             },
-            Some("explain") => {
+            Some(command @ ("explain" | "export")) => {
                 let mut subject = self.subject.into_iter();
                 let feed = subject.next().ok_or_else(|| {
-                    Error::usage("explain needs the name of a feed: calendarbot explain FEED")
+                    Error::usage(format!(
+                        "{command} needs the name of a feed: calendarbot {command} FEED"
+                    ))
                 })?;
-                Command::Explain { feed, query: subject.next(), show_private: self.show_private }
+                let (query, show_private) = (subject.next(), self.show_private);
+                match command {
+                    "explain" => Command::Explain { feed, query, show_private },
+                    _ => Command::Export { feed, show_private },
+                }
             }
             _ => Command::Serve,
         };

@@ -79,6 +79,9 @@ fn commands_and_options_in_any_order() {
         command("--show-private explain work stand-up"),
         explain("work", Some("stand-up"), true)
     );
+    let export = |show_private| Command::Export { feed: "work".into(), show_private };
+    assert_eq!(command("export work"), export(false));
+    assert_eq!(command("export --show-private work"), export(true));
     assert_eq!(command("-h"), Command::Help(None));
     assert_eq!(command("next --help --json"), Command::Help(Some("next".into())));
     assert_eq!(command("help refresh_interval"), Command::Help(Some("refresh_interval".into())));

@@ -20,7 +20,8 @@ use ring::digest::{SHA256, digest};
 use rusqlite::{Connection, Row, params};
 
 pub use explain::{
-    StoredFeed, count_occurrences, for_each_event, read_feed, read_feed_zones, read_truncated,
+    StoredFeed, count_occurrences, for_each_event, for_each_zone, read_feed, read_feed_zones,
+    read_truncated,
 };
 use room::{Room, reconsider_truncated};
 use warnings::warn;

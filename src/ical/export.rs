@@ -1,7 +1,7 @@
 //! Stored components back to a calendar (RFC 5545 section 3.4): the feed again, cleaned.
 //!
 //! Times name the zones that they were understood in, days say that they are days, and of a
-//! private event there is only its time. Reading what is written here gives the same occurrences
+//! private event there may be only its time. Reading what is written here gives the same occurrences
 //! as the feed did.
 
 use super::line::{ContentLine, cut};
@@ -29,11 +29,12 @@ pub fn zone(tzid: &str, text: &str, zones: &Zones) -> String {
     out
 }
 
-/// A VEVENT, from its stored text. A `private` one is masked whatever its CLASS says.
-pub fn event(text: &str, private: bool, zones: &Zones) -> String {
+/// A VEVENT, from its stored text. When `masks` is set, of a private one there is only its time;
+/// `private` makes it one whatever its CLASS says.
+pub fn event(text: &str, masks: bool, private: bool, zones: &Zones) -> String {
     let lines = || text.lines().filter_map(ContentLine::parse);
     let is_public = |line: ContentLine<'_>| line.value.trim().eq_ignore_ascii_case("PUBLIC");
-    let masked = private || lines().any(|line| line.name == "CLASS" && !is_public(line));
+    let masked = masks && (private || lines().any(|line| line.name == "CLASS" && !is_public(line)));
     let stamp = lines().find(|line| line.name == "LAST-MODIFIED");
     let stamp = stamp.and_then(|line| Some(written(Value::parse(line.value)?)));
     let stamp = stamp.filter(|stamp| stamp.ends_with('Z')).unwrap_or_else(|| NO_STAMP.to_owned());
@@ -155,7 +156,7 @@ mod tests {
     fn check(text: &str, private: bool, expected: &[&str]) {
         let expected: String =
             [&["BEGIN:VEVENT"], expected, &["END:VEVENT", ""]].concat().join("\r\n");
-        assert_eq!(event(text, private, &zones()), expected);
+        assert_eq!(event(text, true, private, &zones()), expected);
     }
 
     #[test]
@@ -194,6 +195,7 @@ mod tests {
                     LOCATION:Clinic\nATTENDEE;CN=Jane:jane@example.com";
         check(text, true, &expected);
         check(&format!("{text}\nCLASS:CONFIDENTIAL"), false, &expected);
+        assert!(event(text, false, true, &zones()).contains("LOCATION:Clinic"));
     }
 
     #[test]

@@ -280,7 +280,7 @@ fn the_occurrences_of_a_feed_are_counted_with_those_that_are_there() {
 
 /// Beside a running server, out of what it has stored.
 #[test]
-fn explain_says_why() {
+fn explain_says_why_and_export_gives_it_back() {
     run(|executor| async move {
         let broken = event("broken", &["DTSTART:soon", "SUMMARY:Broken"]);
         let daily = ["DTSTART;TZID=W. Europe Standard Time:20200101T090000", "RRULE:FREQ=DAILY"];
@@ -327,6 +327,18 @@ fn explain_says_why() {
                 assert!(said.contains(expected), "{arguments:?}: {expected:?} is not in {said}");
             }
             assert!(!said.contains(absent) && !said.contains("token"), "{arguments:?}: {said}");
+        }
+        for (private, title, absent) in [(false, "Busy", "canary"), (true, "canary", "Busy")] {
+            let arguments = ["export", "-c", path.as_str(), "a", "--show-private"];
+            let arguments = &arguments[..if private { 5 } else { 4 }];
+            let output = process::output(folder.path(), arguments);
+            let said = process::text(&output.stdout);
+            assert!(said.starts_with("BEGIN:VCALENDAR\r\n"), "{said}");
+            assert!(said.ends_with("END:VEVENT\r\nEND:VCALENDAR\r\n"), "{said}");
+            assert_eq!(said.matches("BEGIN:VEVENT").count(), 3, "{said}");
+            assert!(said.contains("DTSTART;TZID=Europe/Berlin:20200101T090000\r\n"), "{said}");
+            assert!(said.contains(&format!("SUMMARY:{title}\r\n")), "{said}");
+            assert!(!said.contains(absent) && !said.contains("token"), "{said}");
         }
         let output = process::output(folder.path(), &["explain", "-c", path.as_str(), "b"]);
         assert_eq!(output.status.code(), Some(2));

@@ -378,7 +378,10 @@ fn errors_of_the_command_line() {
     check_args("--web=yes", 2, "--web takes no value");
     check_args("--version=1", 2, "--version takes no value");
     check_args("--json", 2, "--json belongs to the command next");
-    check_args("next --show-private", 2, "--show-private belongs to the command explain");
+    let stray = "--show-private belongs to the command explain or export";
+    check_args("next --show-private", 2, stray);
+    check_args("export", 2, "export needs the name of a feed: calendarbot export FEED");
+    check_args("export work a", 2, "unexpected \"a\" after export");
     check_args("explain", 2, "explain needs the name of a feed: calendarbot explain FEED");
     check_args("explain work a b", 2, "unexpected \"b\" after explain");
     check_args("next --count 0", 2, "--count is \"0\"; allowed: 1 to 100");

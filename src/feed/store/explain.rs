@@ -1,4 +1,4 @@
-//! What is stored of one feed, for a person who asks why.
+//! What is stored of one feed, for a person who asks why or wants it back.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -72,10 +72,28 @@ pub fn for_each_event(
     feed: &StoredFeed,
     visit: &mut dyn FnMut(&str, &str),
 ) -> Result<()> {
-    let mut events = reader.prepare(
+    for_each_component(reader, feed, EVENT, visit)
+}
+
+/// Shows every VTIMEZONE of a feed, TZID and text.
+pub fn for_each_zone(
+    reader: &Connection,
+    feed: &StoredFeed,
+    visit: &mut dyn FnMut(&str, &str),
+) -> Result<()> {
+    for_each_component(reader, feed, ZONE, visit)
+}
+
+fn for_each_component(
+    reader: &Connection,
+    feed: &StoredFeed,
+    kind: i64,
+    visit: &mut dyn FnMut(&str, &str),
+) -> Result<()> {
+    let mut components = reader.prepare(
         "SELECT uid, text FROM component WHERE feed = ?1 AND kind = ?2 ORDER BY uid, id",
     )?;
-    let mut rows = events.query(params![feed.id, EVENT])?;
+    let mut rows = components.query(params![feed.id, kind])?;
     while let Some(row) = rows.next()? {
         let text = |index| row.get_ref(index).map(|value| value.as_str().unwrap_or_default());
         visit(text(0)?, text(1)?);
