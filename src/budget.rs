@@ -124,6 +124,7 @@ fn http_limits(budget_bytes: usize) -> HttpLimits {
         listeners_max: 4,
         rate_addresses_max: slots,
         rate_burst_seconds: 4,
+        rate_made_tokens: 4,
         slots_per_address_max: slots / 2,
         slot_buffer_bytes: 2 * KIB,
         large_buffers: (budget_bytes / (8 * MIB)).clamp(1, 16),

@@ -41,6 +41,9 @@ pub struct HttpLimits {
     pub rate_addresses_max: usize,
     /// Requests at once are this many times those of a second.
     pub rate_burst_seconds: u32,
+    /// Requests that one counts for besides itself when its answer has to be made: that takes a
+    /// Pi a hundred times as long as one from the cache, and everybody waits for it.
+    pub rate_made_tokens: u32,
     /// Slots that one address may hold, so that one machine cannot take them all. Loopback is
     /// exempt: a proxy lives there.
     pub slots_per_address_max: usize,

@@ -45,27 +45,40 @@ impl RateLimit {
     /// # Errors
     /// How long to wait for one when there is none.
     pub fn take(&mut self, address: IpAddr, now: Moment) -> Result<(), Duration> {
-        let address = subscriber(address);
-        if self.buckets.to_back(&address).is_none() {
-            if self.buckets.len() >= self.addresses_max {
-                self.buckets.pop_front();
-            }
-            self.buckets.insert(address, Bucket { full_at: now });
-        }
-        let Some(bucket) = self.buckets.get_mut(&address) else { return Ok(()) };
-        let full_at = bucket.full_at.max(now) + self.token_time;
+        let (token_time, full_time) = (self.token_time, self.full_time);
+        let bucket = self.bucket(address, now);
+        let full_at = bucket.full_at.max(now) + token_time;
         let missing = full_at.since(now);
-        if missing > self.full_time {
-            return Err(missing - self.full_time);
+        if missing > full_time {
+            return Err(missing - full_time);
         }
         bucket.full_at = full_at;
         Ok(())
     }
+
+    /// Takes further tokens for a request that made work, whether or not they are there: what is
+    /// missing is missing for the next ones.
+    pub fn owe(&mut self, address: IpAddr, tokens: u32, now: Moment) {
+        let owed = self.token_time * tokens;
+        let bucket = self.bucket(address, now);
+        bucket.full_at = bucket.full_at.max(now) + owed;
+    }
+
+    fn bucket(&mut self, address: IpAddr, now: Moment) -> &mut Bucket {
+        let address = subscriber(address);
+        if self.buckets.to_back(&address).is_none() && self.buckets.len() >= self.addresses_max {
+            self.buckets.pop_front();
+        }
+        self.buckets.entry(address).or_insert(Bucket { full_at: now })
+    }
 }
 
-/// One subscriber has a whole /64 of IPv6 addresses and may use each of them once.
+/// One subscriber has a whole /64 of IPv6 addresses and may use each of them once. Addresses that
+/// only hold within a network (RFC 4291 section 2.5.6, RFC 4193) share their /64 with all its
+/// machines: one guest must not take the wall's requests.
 fn subscriber(address: IpAddr) -> IpAddr {
     match address {
+        IpAddr::V6(v6) if v6.is_unicast_link_local() || v6.is_unique_local() => address,
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
     }
@@ -121,6 +134,21 @@ mod tests {
         assert!(limit.take("2001:db8::1".parse().unwrap(), at(0)).is_ok());
         assert!(limit.take("2001:db8::2".parse().unwrap(), at(0)).is_err());
         assert!(limit.take("2001:db8:0:1::1".parse().unwrap(), at(0)).is_ok());
+        for own in ["fe80::1", "fe80::2", "fd00::1", "fd00::2"] {
+            assert!(limit.take(own.parse().unwrap(), at(0)).is_ok(), "{own}");
+        }
+    }
+
+    #[test]
+    fn what_is_owed_is_missing_later() {
+        let mut limit = RateLimit::with(10, 5, 8);
+        assert!(limit.take(address(1), at(0)).is_ok());
+        limit.owe(address(1), 4, at(0));
+        assert_eq!(limit.take(address(1), at(0)).unwrap_err(), Duration::from_millis(100));
+        assert!(limit.take(address(1), at(100)).is_ok());
+        limit.owe(address(1), 4, at(100));
+        assert_eq!(limit.take(address(1), at(100)).unwrap_err(), Duration::from_millis(500));
+        assert!(limit.take(address(2), at(100)).is_ok());
     }
 
     #[test]

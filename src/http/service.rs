@@ -2,6 +2,7 @@
 //! first, so that a body is read only for a request that may be answered.
 
 use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
 use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
@@ -85,6 +86,14 @@ pub(super) enum Answered {
     Later(Asked),
 }
 
+/// The address that a client's requests are counted by; programs on this machine may ask freely.
+fn metered(client: Peer) -> Option<IpAddr> {
+    match client {
+        Peer::Address(address) if !client.is_near() => Some(address),
+        Peer::Address(_) | Peer::Local => None,
+    }
+}
+
 impl Service {
     /// Puts the parts together.
     pub fn new(
@@ -163,7 +172,13 @@ impl Service {
     ) -> Answered {
         match found {
             Some(answer) => Answered::Now(self.outgoing(&asked, answer, bytes, turn.date)),
-            None => Answered::Later(asked),
+            None => {
+                if let Some(address) = metered(asked.client) {
+                    let tokens = self.limits.rate_made_tokens;
+                    self.edge.rate.borrow_mut().owe(address, tokens, turn.now);
+                }
+                Answered::Later(asked)
+            }
         }
     }
 
@@ -260,12 +275,8 @@ impl Service {
     }
 
     fn charge(&self, client: Peer, now: Moment) -> Result<(), Duration> {
-        match client {
-            Peer::Address(address) if !client.is_near() => {
-                self.edge.rate.borrow_mut().take(address, now)
-            }
-            Peer::Address(_) | Peer::Local => Ok(()),
-        }
+        let address = metered(client);
+        address.map_or(Ok(()), |address| self.edge.rate.borrow_mut().take(address, now))
     }
 
     /// A view of the calendar; `None` when the pipeline will bring it.
