@@ -55,7 +55,7 @@ gate: bench-programs ## instructions, syscalls and allocations of a cached GET, 
 bench-setup: ## install the peers and the tools that bench-http and gate use
 	$(call need,nginx lighttpd valgrind strace)
 
-attack: tools ## ten sieges of the HTTP server, and 200,000 requests; five minutes
+attack: tools ## eleven sieges of the HTTP server, and 200,000 requests; five minutes
 	ulimit -n 4096 && $(CARGO) nextest run --locked --release --run-ignored only --no-capture \
 	  -E 'test(/^attack::/)'
 

@@ -41,10 +41,21 @@ finish() {
 trap finish EXIT
 echo "$budget" > "$folder/$limit" 2>/dev/null || skip "cannot set a limit"
 
+# More in it than one answer may hold.
+awk 'BEGIN {
+  print "BEGIN:VCALENDAR"
+  for (n = 0; n < 40; n++)
+    printf "BEGIN:VEVENT\nUID:%d\nDTSTART:20240101T%02d%02d00Z\nRRULE:FREQ=DAILY\n" \
+           "SUMMARY:Meeting %d\nLOCATION:%0200d\nEND:VEVENT\n", n, n / 2, n % 2 * 30, n, n
+  print "END:VCALENDAR"
+}' > "$data/full.ics"
+printf '[[feeds]]\nname = "full"\nfile = "%s"\n' "$data/full.ics" > "$data/calendarbot.toml"
+
 # The shell enters the cgroup and becomes the program, so that nothing else is in it. A file that
 # is in the page cache already is charged to whoever read it first: the cgroup gets its own copy.
 sh -c 'echo $$ > "$1/cgroup.procs"; cp "$2" "$3"; shift 2; exec "$@"' sh "$folder" \
-  "$program" "$data/calendarbot" --memory-budget "${mebibytes}MiB" --port 0 --data-dir "$data" 2> "$data/log" &
+  "$program" "$data/calendarbot" --memory-budget "${mebibytes}MiB" --port 0 --data-dir "$data" \
+  -c "$data/calendarbot.toml" 2> "$data/log" &
 pid=$!
 address=
 for _ in $(seq 100); do

@@ -8,9 +8,10 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -35,6 +36,9 @@ const SURPLUS: u64 = 200;
 /// Resident memory that a second siege may add to what the first left.
 const GROWTH_KIB: i64 = 128;
 
+/// Nine tenths of its memory budget.
+const PEAK_KIB: i64 = 16 * 1024 * 9 / 10;
+
 /// The program under siege.
 struct Target {
     address: SocketAddr,
@@ -51,14 +55,17 @@ impl Target {
             return Self { address, pid, _process: None };
         }
         let folder = folder();
-        let process = Process::start(folder.path(), &["--memory-budget", "16MiB"]);
+        let process = Process::start(
+            folder.path(),
+            &["--memory-budget", "16MiB", "-c", &full_calendar(folder.path())],
+        );
         let target = Self {
             address: process.address,
             pid: process.child.id(),
             _process: Some((process, folder)),
         };
         let ready = (0..2_000).any(|_| target.get("/readyz").starts_with("HTTP/1.1 200"));
-        assert!(ready, "the demo is there");
+        assert!(ready, "the calendar is there");
         target
     }
 
@@ -101,12 +108,29 @@ impl Target {
     }
 }
 
+/// Writes a calendar with more in it than one answer may hold, and a configuration with it.
+fn full_calendar(folder: &Path) -> String {
+    let event = |number: usize| {
+        let (hour, half, room) = (number / 2, number % 2 * 30, "r".repeat(200));
+        format!(
+            "BEGIN:VEVENT\r\nUID:{number}\r\nDTSTART:20240101T{hour:02}{half:02}00Z\r\n\
+             RRULE:FREQ=DAILY\r\nSUMMARY:Meeting {number}\r\nLOCATION:{room}\r\nEND:VEVENT\r\n"
+        )
+    };
+    let events: String = (0..40).map(event).collect();
+    let (feed, config) = (folder.join("full.ics"), folder.join("calendarbot.toml"));
+    fs::write(&feed, format!("BEGIN:VCALENDAR\r\n{events}END:VCALENDAR\r\n")).expect("written");
+    fs::write(&config, format!("[[feeds]]\nname = 'full'\nfile = {feed:?}\n")).expect("written");
+    config.to_str().expect("a name in UTF-8").to_owned()
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Attack {
     SlowHead,
     SlowBody,
     SlowChunks,
     NeverReading,
+    UnreadAnswers,
     Flood,
     IdleHoard,
     SilentDeath,
@@ -137,6 +161,7 @@ async fn besiege(attack: Attack, address: SocketAddr, is_odd: bool) {
                     drip(socket, head.as_bytes(), b"1\r\ny\r\n").await
                 }
                 Attack::NeverReading => shout(socket).await,
+                Attack::UnreadAnswers => leave_unread(socket).await,
                 Attack::Flood => flood(socket).await,
                 Attack::IdleHoard => wait_for_the_end(socket, GET, false).await,
                 Attack::SilentDeath => wait_for_the_end(socket, b"", false).await,
@@ -176,6 +201,20 @@ async fn shout(mut socket: Socket) -> std::io::Result<()> {
     loop {
         socket.write_all(STYLE).await?;
     }
+}
+
+/// Asks for an answer as large as there are, of which no two are the same, and leaves it.
+async fn leave_unread(mut socket: Socket) -> std::io::Result<()> {
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    let second = ASKED.fetch_add(1, Ordering::Relaxed) % 86_400;
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    let request = format!(
+        "GET /api/v1/events?limit=2000&from=2000-01-01T{hour:02}:{minute:02}:{second:02}Z\
+         &to=2200-01-01 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    );
+    socket.write_all(request.as_bytes()).await?;
+    Timer::after(SIEGE).await;
+    Ok(())
 }
 
 async fn flood(mut socket: Socket) -> std::io::Result<()> {
@@ -283,7 +322,7 @@ fn siege(target: &Target, attack: Attack) -> i64 {
     let rss = target.rss();
     println!(
         "{:<16} {:>3} of {:>3} answered, slowest {:>6.1?}, {:>6} evicted, {:>4} refused, \
-         over after {:>6.1?}, RSS {rss} KiB",
+         over after {:>6.1?}, RSS {rss} KiB, {} at most",
         format!("{attack:?}"),
         polite.answered,
         polite.asked,
@@ -291,6 +330,7 @@ fn siege(target: &Target, attack: Attack) -> i64 {
         target.figure("slab", "evicted") - evicted,
         target.figure("slab", "refused") - refused,
         recovered,
+        target.status("VmHWM"),
     );
     assert!(polite.asked >= 8, "the polite client hardly asked");
     assert!(polite.answered * 100 >= polite.asked * 95, "{} of {}", polite.answered, polite.asked);
@@ -317,6 +357,8 @@ fn withstand(attack: Attack) {
     let descriptors = target.descriptors();
     let (first, second) = (siege(&target, attack), siege(&target, attack));
     assert!(second - first <= GROWTH_KIB, "{} KiB more the second time", second - first);
+    let peak = target.status("VmHWM");
+    assert!(peak <= PEAK_KIB, "{peak} KiB at most");
     let left = target.descriptors();
     assert!(left <= descriptors + 2, "{descriptors} descriptors before, {left} after");
 }
@@ -336,6 +378,7 @@ attacks! {
     slow_body SlowBody
     slow_chunks SlowChunks
     never_reading NeverReading
+    unread_answers UnreadAnswers
     flood_of_requests Flood
     idle_hoard IdleHoard
     silent_death SilentDeath
