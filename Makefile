@@ -63,13 +63,21 @@ attack-cgroup: tools ## the same inside a memory cgroup of the budget's size, wh
 	$(CARGO) build --release --locked --quiet
 	tests/attack-cgroup.sh $(TARGET)/release/calendarbot 16
 
-fuzz: ## fuzz the framing of requests for SECONDS (60); needs the nightly toolchain
+FUZZ ?= frame calendar
+SEEDS_frame := tests/data/http
+SEEDS_calendar := tests/data/ics
+fuzz: ## fuzz the framing of requests and the reading of calendars, SECONDS (60) each (FUZZ=calendar: one alone); needs the nightly toolchain
 	@$(CARGO) +nightly --version >/dev/null 2>&1 || { \
 	  echo "fuzzing needs nightly Rust: rustup toolchain install nightly"; exit 1; }
 	@$(CARGO) fuzz --version >/dev/null 2>&1 || $(CARGO) install --locked --quiet cargo-fuzz
-	@# An old dependency tries features of the compiler that are no longer there: it gets none.
-	RUSTFLAGS="$$RUSTFLAGS -Zallow-features=" $(CARGO) +nightly fuzz run frame --fuzz-dir tests/fuzz --target-dir $(TARGET)/fuzz \
-	  -- -max_total_time=$(or $(SECONDS),60) -max_len=10000 -dict=tests/fuzz/http.dict
+	$(foreach target,$(FUZZ),$(call fuzz-one,$(target))&&) :
+
+# An old dependency tries features of the compiler that are no longer there: it gets none. What is
+# found stays in the corpus; the test data are where it begins.
+fuzz-one = mkdir -p tests/fuzz/corpus/$(1) && \
+  RUSTFLAGS="$$RUSTFLAGS -Zallow-features=" $(CARGO) +nightly fuzz run $(1) --fuzz-dir tests/fuzz \
+  --target-dir $(TARGET)/fuzz tests/fuzz/corpus/$(1) $(SEEDS_$(1)) \
+  -- -max_total_time=$(or $(SECONDS),60) -max_len=10000 -dict=tests/fuzz/$(1).dict
 
 .PHONY: bench-programs
 bench-programs: tools
