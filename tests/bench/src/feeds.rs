@@ -1,7 +1,6 @@
 //! The calendars that are read: made from a seed as Outlook and Google write them, or those of
 //! `tests/data`.
 
-use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
@@ -70,7 +69,10 @@ const RULES: [&str; 6] = [
     "RRULE:FREQ=MONTHLY;BYDAY=2TU;UNTIL=20281231T235959Z",
 ];
 
-fn calendar(head: &str, events: usize, event: fn(&mut Random, &mut dyn FnMut(&str))) -> String {
+/// Takes content lines, not yet folded.
+type Lines<'l> = &'l mut dyn FnMut(&str);
+
+fn calendar(head: &str, events: usize, event: fn(&mut Random, Lines<'_>)) -> String {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let mut text = format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//example//EN\r\n{head}");
     for _ in 0..events {
@@ -82,7 +84,7 @@ fn calendar(head: &str, events: usize, event: fn(&mut Random, &mut dyn FnMut(&st
     text + "END:VCALENDAR\r\n"
 }
 
-fn outlook_event(random: &mut Random, line: &mut dyn FnMut(&str)) {
+fn outlook_event(random: &mut Random, line: Lines<'_>) {
     line(&format!("DESCRIPTION:{}", random.words(70)));
     rule(random, line);
     line(&format!("UID:{:032x}{:048x}", random.next(), random.next()));
@@ -124,7 +126,7 @@ fn outlook_event(random: &mut Random, line: &mut dyn FnMut(&str)) {
     line("END:VALARM");
 }
 
-fn google_event(random: &mut Random, line: &mut dyn FnMut(&str)) {
+fn google_event(random: &mut Random, line: Lines<'_>) {
     let start = random.start();
     line(&format!("DTSTART;TZID=Europe/Berlin:{start}0000"));
     line(&format!("DTEND;TZID=Europe/Berlin:{start}3000"));
@@ -141,26 +143,34 @@ fn google_event(random: &mut Random, line: &mut dyn FnMut(&str)) {
     line("TRANSP:OPAQUE");
 }
 
-fn rule(random: &mut Random, line: &mut dyn FnMut(&str)) {
+fn rule(random: &mut Random, line: Lines<'_>) {
     let rule = RULES[random.below(RULES.len())];
     if !rule.is_empty() {
         line(rule);
     }
 }
 
-/// Those in UTF-16 can only stand alone.
+/// Only those that leave room for others before and behind them: whole, and without a byte-order
+/// mark.
 fn test_data(events: usize) -> Result<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/ics");
     let mut paths = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        paths.push(entry?.path());
+    for subject in fs::read_dir(folder)? {
+        let subject = subject?.path();
+        if subject.is_dir() {
+            for file in fs::read_dir(subject)? {
+                paths.push(file?.path());
+            }
+        }
     }
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "ics"));
     paths.sort();
     let mut once = String::new();
     for path in paths {
-        if let Ok(text) = String::from_utf8(fs::read(path)?) {
-            let _ = writeln!(once, "{}", text.trim_end());
+        let Ok(text) = String::from_utf8(fs::read(path)?) else { continue };
+        let text = text.trim_end();
+        if text.starts_with("BEGIN:VCALENDAR") && text.ends_with("END:VCALENDAR") {
+            once.extend([text, "\n"]);
         }
     }
     let times = events.div_ceil(once.matches("BEGIN:VEVENT").count().max(1));
@@ -219,7 +229,7 @@ mod tests {
             let text = feed.text(300).unwrap();
             assert_eq!(text, feed.text(300).unwrap());
             let events = text.matches("BEGIN:VEVENT").count();
-            assert!(events == 300 || feed == Feed::Data && events > 300, "{feed:?}: {events}");
+            assert!(events == 300 || feed == Feed::Data && events >= 300, "{feed:?}: {events}");
             assert!(text.starts_with("BEGIN:VCALENDAR"), "{feed:?}");
             assert!(text.trim_end().ends_with("END:VCALENDAR"), "{feed:?}");
         }

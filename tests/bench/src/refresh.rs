@@ -42,8 +42,6 @@ pub struct Refresh {
     pub seconds: f64,
     /// What those who asked meanwhile saw: the slowest of all answers.
     pub answer_max_us: f64,
-    /// 99 in 100 were faster, in the worst of the looks.
-    pub answer_p99_us: f64,
     /// Requests that failed.
     pub errors: u64,
     /// Turns of the loop, in the middle one of [`PROBES`] runs.
@@ -85,25 +83,22 @@ pub fn measure(setting: &Setting, file: &Path) -> Result<Refresh> {
         Ok(words.map(str::to_owned).into())
     };
     let server = Server::start_with("calendarbot", command, "/stats", &[])?;
-    let mut outcomes = watch(&server, 1)?;
-    outcomes.clear();
+    watch(&server, 1)?;
     let idle = server.resident_bytes()?;
     server.restart_peak()?;
     let began = Instant::now();
     feeds.release.send(())?;
-    outcomes.extend(watch(&server, 2)?);
+    let outcomes = watch(&server, 2)?;
     let seconds = began.elapsed().as_secs_f64();
     let peak = server.peak_bytes()?;
     server.stop()?;
     feeds.serving.join().map_err(|_| "the feed server failed")??;
-    let worst = |figure: fn(&Outcome) -> f64| outcomes.iter().map(figure).fold(0.0, f64::max);
     Ok(Refresh {
         bytes: fs::metadata(file)?.len(),
         idle_kib: idle as f64 / 1024.0,
         growth_kib: peak.saturating_sub(idle) as f64 / 1024.0,
         seconds,
-        answer_max_us: worst(|outcome| outcome.max_us),
-        answer_p99_us: worst(|outcome| outcome.p99_us),
+        answer_max_us: outcomes.iter().map(|outcome| outcome.max_us).fold(0.0, f64::max),
         errors: outcomes.iter().map(|outcome| outcome.errors).sum(),
         turns: turns(setting, file)?,
     })

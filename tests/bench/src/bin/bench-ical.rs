@@ -14,7 +14,7 @@ use calendarbot_bench::server::Setting;
 use lexopt::prelude::*;
 
 const USAGE: &str =
-    "bench-ical --product FILE [--python FILE] [--out FOLDER] [--docs FILE] [--events 5000]";
+    "bench-ical --product FILE [--python FILE] [--out FOLDER] [--docs FILE] [--events 2000]";
 /// The budget of a Pi.
 const BUDGET: &str = "16MiB";
 /// Events of the feed that is refreshed: more than anybody's calendar has.
@@ -45,7 +45,7 @@ fn options() -> Result<Options> {
         python: None,
         out: PathBuf::from("."),
         docs: None,
-        events: 5_000,
+        events: 2_000,
     };
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
@@ -105,7 +105,8 @@ fn conditions(options: &Options) -> Vec<String> {
         format!(
             "Reading: {events} generated events, or `tests/data` until there are as many. Each \
              reader is a process of its own and reads from the file as it likes best; calendarbot \
-             in pieces of 16 KiB. MB/s is of user time, over a second at least; instructions are \
+             in pieces of 16 KiB. MB/s is of user time, over a second at \
+             least and in the fastest of three runs; instructions are \
              the user's, by callgrind, a run of two readings less a run of one; growth is the \
              peak of the resident set (VmHWM) less that before the file is opened. How many \
              events were found stands beside: a limit, or an opinion, may leave some out."

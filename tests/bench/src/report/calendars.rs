@@ -94,7 +94,6 @@ impl Display for Report {
             ("growth at most, KiB", growth_kib),
             ("until its events are served, s", seconds),
             ("slowest answer meanwhile, µs", self.refresh.answer_max_us),
-            ("99 in 100 were faster than, µs", self.refresh.answer_p99_us),
             ("failed requests", errors as f64),
             ("longest turn, ms", self.refresh.turns.longest_ms),
             ("turns over 1 ms", self.refresh.turns.over_1_ms as f64),
