@@ -177,9 +177,10 @@ impl Draft {
         self.uid = uid;
     }
 
-    pub(super) fn name_by_content(&mut self) {
-        self.uid = format!("made-{:016x}", fnv1a(self.text.as_bytes()));
-        self.text.extend(["UID:", &self.uid, "\n"]);
+    pub(super) fn name_by_content(&mut self, limits: &FeedLimits) {
+        let uid = format!("made-{:016x}", fnv1a(self.text.as_bytes()));
+        self.write(&["UID:", &uid, "\n"], limits);
+        self.uid = uid;
     }
 
     pub(super) fn write(&mut self, parts: &[&str], limits: &FeedLimits) {
