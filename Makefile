@@ -7,8 +7,12 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # What measures the product is a package of its own, with its own dependencies.
 BENCH := --locked --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET)/bench/build
 
+BENCH_OUT = --product $(TARGET)/release/calendarbot --out $(TARGET)/bench $(if $(DOCS),--docs docs/BENCHMARKS.md)
+# Compared with; it gets its package the first time.
+BENCH_PYTHON := $(TARGET)/bench/python/bin/python
+
 .DEFAULT_GOAL := help
-.PHONY: help run test check bless oracle bench bench-http bench-setup gate attack attack-cgroup fuzz size tools
+.PHONY: help run test check bless oracle bench bench-http bench-ical bench-setup gate attack attack-cgroup fuzz size tools
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -45,8 +49,14 @@ bench: tools ## counts and times of the main paths
 	$(CARGO) nextest run --locked --release --run-ignored only --no-capture -E 'test(/^bench::/)'
 
 bench-http: bench-programs ## HTTP beside its peers, into target/bench/http.md (DOCS=1: into docs/BENCHMARKS.md)
-	$(TARGET)/bench/build/release/bench --product $(TARGET)/release/calendarbot --out $(TARGET)/bench
-	@[ -z "$(DOCS)" ] || cp $(TARGET)/bench/http.md docs/BENCHMARKS.md
+	$(TARGET)/bench/build/release/bench $(BENCH_OUT)
+
+bench-ical: bench-programs ## reading calendars beside others, and a refresh, into target/bench/ical.md (DOCS=1: as above)
+	$(call need,valgrind)
+	@$(BENCH_PYTHON) -c 'import icalendar' 2>/dev/null || { python3 -m venv $(TARGET)/bench/python && \
+	  $(BENCH_PYTHON) -m pip --retries 1 --timeout 10 install --quiet icalendar==7.3.0; } || \
+	  echo "SKIP: Python's icalendar cannot be installed here"
+	$(TARGET)/bench/build/release/bench-ical --python $(BENCH_PYTHON) $(BENCH_OUT)
 
 gate: bench-programs ## instructions, syscalls and allocations of a cached GET, against their bars
 	$(call need,valgrind strace)
@@ -63,13 +73,21 @@ attack-cgroup: tools ## the same inside a memory cgroup of the budget's size, wh
 	$(CARGO) build --release --locked --quiet
 	tests/attack-cgroup.sh $(TARGET)/release/calendarbot 16
 
-fuzz: ## fuzz the framing of requests for SECONDS (60); needs the nightly toolchain
+FUZZ ?= frame calendar
+SEEDS_frame := tests/data/http
+SEEDS_calendar := tests/data/ics
+fuzz: ## fuzz framing and calendars for SECONDS (60) each (FUZZ=calendar: one alone); needs nightly Rust
 	@$(CARGO) +nightly --version >/dev/null 2>&1 || { \
 	  echo "fuzzing needs nightly Rust: rustup toolchain install nightly"; exit 1; }
 	@$(CARGO) fuzz --version >/dev/null 2>&1 || $(CARGO) install --locked --quiet cargo-fuzz
-	@# An old dependency tries features of the compiler that are no longer there: it gets none.
-	RUSTFLAGS="$$RUSTFLAGS -Zallow-features=" $(CARGO) +nightly fuzz run frame --fuzz-dir tests/fuzz --target-dir $(TARGET)/fuzz \
-	  -- -max_total_time=$(or $(SECONDS),60) -max_len=10000 -dict=tests/fuzz/http.dict
+	$(foreach target,$(FUZZ),$(call fuzz-one,$(target))&&) :
+
+# An old dependency tries features of the compiler that are no longer there: it gets none. What is
+# found stays in the corpus; the test data are where it begins.
+fuzz-one = mkdir -p tests/fuzz/corpus/$(1) && \
+  RUSTFLAGS="$$RUSTFLAGS -Zallow-features=" $(CARGO) +nightly fuzz run $(1) --fuzz-dir tests/fuzz \
+  --target-dir $(TARGET)/fuzz tests/fuzz/corpus/$(1) $(SEEDS_$(1)) \
+  -- -max_total_time=$(or $(SECONDS),60) -max_len=10000 -dict=tests/fuzz/$(1).dict
 
 .PHONY: bench-programs
 bench-programs: tools

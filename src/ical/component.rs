@@ -340,14 +340,14 @@ impl Assembler {
             let max = self.limits.components_max;
             return self.skip(format!("more than {max} components (components_max)"), sink);
         }
-        if let Some(reason) = self.draft.unfit {
-            return self.skip(reason, sink);
-        }
-        if self.draft.uid.is_empty() {
+        if self.draft.unfit.is_none() && self.draft.uid.is_empty() {
             if kind == Kind::TimeZone {
                 return self.skip("TZID is missing", sink);
             }
-            self.draft.name_by_content();
+            self.draft.name_by_content(&self.limits);
+        }
+        if let Some(reason) = self.draft.unfit {
+            return self.skip(reason, sink);
         }
         let draft = &self.draft;
         if kind == Kind::Event

@@ -99,8 +99,10 @@ impl Draft {
         line: &Line<'_>,
         limits: &FeedLimits,
     ) {
-        let known =
-            properties.iter().find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()));
+        let Some(initial) = name.first().map(u8::to_ascii_uppercase) else { return };
+        let known = properties.iter().find(|(known, _)| {
+            known.as_bytes()[0] == initial && name.eq_ignore_ascii_case(known.as_bytes())
+        });
         let Some(&(name, form)) = known else { return };
         if line.overlong {
             let max = limits.line_bytes_max;
@@ -154,7 +156,8 @@ impl Draft {
             if let Some(wanted) = wanted
                 && value.len() <= limits.text_bytes_max
             {
-                let quote = if value.contains([':', ';', ',']) { "\"" } else { "" };
+                let separates = |byte| matches!(byte, b':' | b';' | b',');
+                let quote = if value.bytes().any(separates) { "\"" } else { "" };
                 self.write(&[";", wanted, "=", quote, value, quote], limits);
             }
         }
@@ -166,17 +169,18 @@ impl Draft {
         if !self.uid.is_empty() || uid.is_empty() {
             return;
         }
-        self.uid = match uid.len() > limits.text_bytes_max {
+        let uid = match uid.len() > limits.text_bytes_max {
             true => format!("long-{:016x}", fnv1a(uid.as_bytes())),
             false => uid.to_owned(),
         };
-        let uid = self.uid.clone();
         self.write(&[name, ":", &uid, "\n"], limits);
+        self.uid = uid;
     }
 
-    pub(super) fn name_by_content(&mut self) {
-        self.uid = format!("made-{:016x}", fnv1a(self.text.as_bytes()));
-        self.text.extend(["UID:", &self.uid, "\n"]);
+    pub(super) fn name_by_content(&mut self, limits: &FeedLimits) {
+        let uid = format!("made-{:016x}", fnv1a(self.text.as_bytes()));
+        self.write(&["UID:", &uid, "\n"], limits);
+        self.uid = uid;
     }
 
     pub(super) fn write(&mut self, parts: &[&str], limits: &FeedLimits) {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
-use super::line::{ContentLine, cut, decode_text, split_texts};
+use super::line::{ContentLine, cut, decode_text, split_texts, stored_lines};
 use super::rule::Rule;
 use super::value::{Duration, Value};
 use super::{Busy, Details, Person, Status};
@@ -127,7 +127,7 @@ impl Event {
     /// Whether [`Event::parse`] would succeed, without the work for what cannot fail it.
     pub(super) fn check(text: &str, limits: &FeedLimits) -> Result<(), String> {
         let mut draft = Draft::default();
-        for line in text.lines() {
+        for line in stored_lines(text) {
             if matches!(name(line), "DTSTART" | "DTEND" | "DURATION" | "RECURRENCE-ID") {
                 draft.read(line, limits)?;
             }

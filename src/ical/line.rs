@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr_iter, memchr2};
+
 /// An unfolded line.
 pub(super) struct Line<'a> {
     /// Its bytes, without line end, control characters and byte-order mark.
@@ -25,6 +27,8 @@ pub(super) struct Lines {
     encoding: Encoding,
     line: Vec<u8>,
     overlong: bool,
+    /// The feed has shown a control character: from then on every line is searched for some.
+    has_controls: bool,
     /// The physical line that is being read, from 1, and the one on which `line` began.
     number: u32,
     begun: u32,
@@ -60,6 +64,7 @@ impl Lines {
             encoding: Encoding::Unknown(Vec::new()),
             line: Vec::new(),
             overlong: false,
+            has_controls: false,
             number: 1,
             begun: 1,
             place: Place::Start,
@@ -114,6 +119,10 @@ impl Lines {
         bytes: &[u8],
         sink: &mut impl FnMut(Line<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
+        // All bytes at once, which the compiler does with vectors; sound feeds have none.
+        self.has_controls |= bytes.iter().fold(false, |found, &byte| {
+            found | (is_control(byte) & (byte != b'\r') & (byte != b'\n'))
+        });
         let mut rest = bytes;
         while let [first, after @ ..] = rest {
             if self.place != Place::Inside {
@@ -133,7 +142,7 @@ impl Lines {
                 }
                 self.place = Place::Inside;
             }
-            let (segment, after) = rest.split_at(line_end(rest).unwrap_or(rest.len()));
+            let (segment, after) = rest.split_at(memchr2(b'\r', b'\n', rest).unwrap_or(rest.len()));
             self.append(segment);
             rest = after;
             if let [end, after @ ..] = rest {
@@ -152,9 +161,8 @@ impl Lines {
     }
 
     fn emit<E>(&mut self, sink: &mut impl FnMut(Line<'_>) -> Result<(), E>) -> Result<(), E> {
-        let control = |byte: u8| byte < b' ' && byte != b'\t' || byte == 0x7F;
-        if self.line.iter().fold(false, |found, &byte| found | control(byte)) {
-            self.line.retain(|&byte| !control(byte));
+        if self.has_controls {
+            self.line.retain(|&byte| !is_control(byte));
         }
         let bytes = self.line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&self.line);
         let outcome = match bytes {
@@ -207,23 +215,22 @@ impl Encoding {
     }
 }
 
+/// A control character that no text of a line holds (RFC 5545 section 3.1, CONTROL).
+fn is_control(byte: u8) -> bool {
+    (byte < b' ') & (byte != b'\t') | (byte == 0x7F)
+}
+
 fn lossy<const N: usize>(units: [u16; N]) -> impl Iterator<Item = char> {
     char::decode_utf16(units).map(|decoded| decoded.unwrap_or(char::REPLACEMENT_CHARACTER))
 }
 
-/// Where the first CR or LF stands. Looking at a block at once lets the compiler use vectors: most
-/// blocks of most lines hold neither.
-fn line_end(bytes: &[u8]) -> Option<usize> {
-    const BLOCK: usize = 32;
-    let ends = |byte: &u8| *byte == b'\n' || *byte == b'\r';
-    let blocks = bytes.chunks_exact(BLOCK);
-    let tail = bytes.len() - blocks.remainder().len();
-    for (index, block) in blocks.enumerate() {
-        if block.iter().fold(false, |found, byte| found | ends(byte)) {
-            return block.iter().position(ends).map(|at| index * BLOCK + at);
-        }
-    }
-    bytes[tail..].iter().position(ends).map(|at| tail + at)
+/// The lines of a stored component, each of which ends with a line end.
+pub(super) fn stored_lines(text: &str) -> impl Iterator<Item = &str> {
+    memchr_iter(b'\n', text.as_bytes()).scan(0, |start, end| {
+        let line = &text[*start..end];
+        *start = end + 1;
+        Some(line)
+    })
 }
 
 /// The text of a line; what is not UTF-8 in it is replaced.
@@ -253,28 +260,24 @@ pub(super) struct ContentLine<'a> {
 impl<'a> ContentLine<'a> {
     /// `NAME;PARAM=value;PARAM="quoted: value":value`. Without a colon it is no content line.
     pub(super) fn parse(line: &'a str) -> Option<Self> {
-        let first = line.find(':')?;
-        if !line[..first].contains('"') {
-            return Some(Self::split(line, first));
-        }
         let mut quoted = false;
         let colon = line.bytes().position(|byte| {
             quoted ^= byte == b'"';
             byte == b':' && !quoted
         });
         // An unbalanced quote hides every colon after it; then the first one must do.
-        Some(Self::split(line, colon.unwrap_or(first)))
+        Some(Self::split(line, colon.or_else(|| line.find(':'))?))
     }
 
     /// The same for a property whose value holds no colon, such as a date or a list of dates:
     /// the last one separates, so that an unquoted `TZID=(UTC+01:00) Berlin` is read as meant.
     pub(super) fn parse_time(line: &'a str) -> Option<Self> {
-        Some(Self::split(line, line.rfind(':')?))
+        Some(Self::split(line, line.bytes().rposition(|byte| byte == b':')?))
     }
 
     fn split(line: &'a str, colon: usize) -> Self {
         let head = &line[..colon];
-        let name = head.find(';').unwrap_or(head.len());
+        let name = head.bytes().position(|byte| byte == b';').unwrap_or(head.len());
         Self { name: head[..name].trim_ascii(), params: &head[name..], value: &line[colon + 1..] }
     }
 
@@ -290,8 +293,9 @@ impl<'a> ContentLine<'a> {
             });
             let (param, after) = rest.split_at(end.unwrap_or(rest.len()));
             rest = after;
-            let (name, value) = param.split_once('=').unwrap_or((param, ""));
-            let value = value.trim_ascii();
+            let equals = param.bytes().position(|byte| byte == b'=').unwrap_or(param.len());
+            let (name, value) = param.split_at(equals);
+            let value = value.strip_prefix('=').unwrap_or_default().trim_ascii();
             let bare = value.strip_prefix('"').unwrap_or(value);
             Some((name.trim_ascii(), bare.strip_suffix('"').unwrap_or(bare)))
         })

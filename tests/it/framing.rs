@@ -1,7 +1,7 @@
 //! Requests made from a seed, sound and nearly so, against the properties that the fuzz target
 //! holds as well. A failure prints the seed and the bytes.
 
-#[path = "../fuzz/properties.rs"]
+#[path = "../fuzz/properties/frame.rs"]
 mod properties;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -3,6 +3,7 @@
 
 mod attack;
 mod bench;
+mod calendar;
 mod corpus;
 mod documents;
 mod edge;

@@ -123,6 +123,10 @@ fn every_limit_leaves_a_mark() {
     );
     let long = event("EXDATE:20240101,20240102\nEXDATE:20240101,20240102");
     super::tests::check(&long, &limits, &[], &["line 2, a: larger than component_bytes_max"]);
+    // The name that it is given has to fit, too.
+    let nameless = "BEGIN:VEVENT\nDTSTART:20240101\nEXDATE:20240101,20240102\nEND:VEVENT";
+    let reason = "line 2, made-8a0019507ce925ed: larger than component_bytes_max";
+    super::tests::check(nameless, &limits, &[], &[reason]);
     let three = [event(""), event(""), event("")].join("\n");
     let text = kept("");
     let reason = "line 12, a: more than 2 components (components_max)";

@@ -114,14 +114,18 @@ fn strace(
     })
 }
 
-fn difference(requests: [u64; 2], mut run: impl FnMut(u64) -> Result<f64>) -> Result<f64> {
-    let [short, long] = requests;
+/// What one more of something costs, from a short and a long run.
+pub(crate) fn difference(
+    lengths: [u64; 2],
+    mut run: impl FnMut(u64) -> Result<f64>,
+) -> Result<f64> {
+    let [short, long] = lengths;
     let (few, many) = (run(short)?, run(long)?);
     Ok((many - few) / (long - short) as f64)
 }
 
 /// The nth word of the last line with `mark` in it, as a number.
-fn total(path: &Path, mark: &str, nth: usize) -> Result<f64> {
+pub(crate) fn total(path: &Path, mark: &str, nth: usize) -> Result<f64> {
     let text = fs::read_to_string(path)?;
     let line = text.lines().rfind(|line| line.contains(mark)).ok_or("the tool wrote no total")?;
     Ok(line.split_whitespace().nth(nth).ok_or("no total")?.parse()?)

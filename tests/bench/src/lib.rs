@@ -1,12 +1,16 @@
-//! What calendarbot's HTTP server costs, beside its peers: the servers, the load and the figures.
+//! What calendarbot costs, beside its peers: its HTTP server and its reader of calendars.
 //!
-//! Nothing of the product is linked here. It is started as a program, like every peer, and asked
-//! over loopback; what it costs is read from the system, from valgrind and from strace.
+//! The product is started as a program, like every peer; what it costs is read from the system,
+//! from valgrind and from strace. It is linked into two programs alone: `read-ical`, where its
+//! reader stands beside others, and `refresh-turns`, which looks at its loop from inside.
 
 pub mod answer;
 pub mod counts;
+pub mod feeds;
 pub mod load;
 pub mod memory;
+pub mod readers;
+pub mod refresh;
 pub mod report;
 pub mod rounds;
 pub mod server;

@@ -1,12 +1,16 @@
-//! The report: what was measured, as Markdown for people and as JSON for programs.
+//! The reports: what was measured, as Markdown for people and as JSON for programs. Each is a
+//! section of one document.
+
+pub mod calendars;
+pub mod http;
 
 use std::fmt::{self, Display, Formatter};
+use std::fs;
+use std::path::Path;
 
 use nanoserde::SerJson;
 
-use crate::counts::Counts;
-use crate::rounds::{Case, Sample, Table};
-use crate::server::Kind;
+use crate::Result;
 
 /// A figure of the product and what it may be at most, or must be at least.
 #[derive(SerJson)]
@@ -44,224 +48,50 @@ impl Display for Bar {
     }
 }
 
-/// The bars of the counts: they repeat, and so `make gate` asks for them.
-pub fn bars_of_counts(counts: &Counts) -> Vec<Bar> {
-    let mut bars = vec![Bar::at_most("user instructions", counts.instructions, 1_900.0)];
-    bars.push(Bar::at_most("syscalls", counts.syscalls, 2.1));
-    if let Some(allocations) = counts.allocations {
-        // None for a request. A second's timers make a few, which its requests share: on a machine
-        // that is busy with other things they are fewer.
-        bars.push(Bar::at_most("heap allocations", allocations, 0.02));
+/// Writes a report for people and for programs into a folder, and over its section of `document`.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub fn publish(
+    report: &(impl Display + SerJson),
+    name: &str,
+    folder: &Path,
+    document: Option<&Path>,
+) -> Result<()> {
+    let text = report.to_string();
+    fs::create_dir_all(folder)?;
+    fs::write(folder.join(name).with_extension("md"), &text)?;
+    fs::write(folder.join(name).with_extension("json"), report.serialize_json())?;
+    if let Some(document) = document {
+        fs::write(document, with_section(&fs::read_to_string(document)?, &text))?;
     }
-    if let Some(light) = counts.syscalls_light {
-        bars.push(Bar::at_most("syscalls, one request at a time", light, 10.0));
+    Ok(())
+}
+
+/// The document with a section in the place of the one that has the same heading, or at its end.
+fn with_section(document: &str, section: &str) -> String {
+    let is_start = |at: &usize| *at == 0 || document[..*at].ends_with('\n');
+    let mut starts: Vec<usize> =
+        document.match_indices("# ").map(|(at, _)| at).filter(is_start).collect();
+    starts.push(document.len());
+    let heading = section.lines().next();
+    let mut sections: Vec<&str> =
+        starts.windows(2).map(|range| document[range[0]..range[1]].trim_end()).collect();
+    match sections.iter_mut().find(|old| old.lines().next() == heading) {
+        Some(old) => *old = section.trim_end(),
+        None => sections.push(section.trim_end()),
     }
-    bars
+    sections.join("\n\n") + "\n"
 }
 
-/// The bars of the times, from the rounds at 64 connections that are kept alive.
-pub fn bars_of_times(tables: &[Table]) -> Vec<Bar> {
-    let cpu = |sample: &Sample| sample.cpu_us;
-    let rate = |sample: &Sample| sample.outcome.requests_per_second;
-    let (ours, nginx, raw) = (Kind::Calendarbot, Kind::NginxReturn, Kind::RawEpoll);
-    let mut bars = Vec::new();
-    for table in tables.iter().filter(|table| table.case.keep_alive) {
-        let connections = table.case.connections;
-        let name = |figure: &str, peer: &str| {
-            let clients = if connections == 1 { "connection" } else { "connections" };
-            format!("{figure}, {connections} {clients}, × {peer}")
-        };
-        if connections == 64 {
-            let ratio = table.ratio(ours, nginx, cpu);
-            bars.extend(ratio.map(|value| Bar::at_most(name("CPU", nginx.name()), value, 0.85)));
-            let ratio = table.ratio(ours, raw, cpu);
-            bars.extend(ratio.map(|value| Bar::at_most(name("CPU", raw.name()), value, 1.1)));
-        }
-        let ratio = table.ratio(ours, nginx, rate);
-        bars.extend(ratio.map(|value| Bar::at_least(name("requests/s", nginx.name()), value, 1.0)));
-    }
-    bars
-}
-
-/// One line of the table of counts.
-#[derive(SerJson)]
-pub struct CountRow {
-    server: String,
-    instructions: Option<f64>,
-    allocations: Option<f64>,
-    syscalls: Option<f64>,
-    syscalls_light: Option<f64>,
-}
-
-impl CountRow {
-    /// The counts of a server; none when it or a tool is not installed.
-    pub fn new(kind: Kind, counts: Option<&Counts>) -> Self {
-        Self {
-            server: kind.name().to_owned(),
-            instructions: counts.map(|counts| counts.instructions),
-            allocations: counts.and_then(|counts| counts.allocations),
-            syscalls: counts.map(|counts| counts.syscalls),
-            syscalls_light: counts.and_then(|counts| counts.syscalls_light),
-        }
-    }
-}
-
-/// One line of the table of memory.
-#[derive(SerJson)]
-pub struct MemoryRow {
-    server: String,
-    bytes_at_64: Option<f64>,
-    bytes_at_256: Option<f64>,
-}
-
-impl MemoryRow {
-    /// Bytes a connection of a server; none when it is not installed.
-    pub fn new(kind: Kind, bytes: Option<[f64; 2]>) -> Self {
-        Self {
-            server: kind.name().to_owned(),
-            bytes_at_64: bytes.map(|[few, _]| few),
-            bytes_at_256: bytes.map(|[_, many]| many),
-        }
-    }
-}
-
-/// The table of one case.
-#[derive(SerJson)]
-struct CaseReport {
-    connections: usize,
-    keep_alive: bool,
-    rows: Vec<TimeRow>,
-}
-
-/// One line of it: medians over the rounds.
-#[derive(SerJson)]
-struct TimeRow {
-    server: String,
-    cpu_us: Option<f64>,
-    cpu_to_nginx: Option<f64>,
-    cpu_to_raw: Option<f64>,
-    /// How much of its core the server used.
-    busy_percent: Option<f64>,
-    requests_per_second: Option<f64>,
-    rate_to_nginx: Option<f64>,
-    p50_us: Option<f64>,
-    p99_us: Option<f64>,
-    max_us: Option<f64>,
-    errors: u64,
-}
-
-impl CaseReport {
-    fn new(table: &Table) -> Self {
-        let Case { connections, keep_alive } = table.case;
-        let rows = Kind::ALL.map(|kind| TimeRow::new(table, kind)).into();
-        Self { connections, keep_alive, rows }
-    }
-
-    fn title(&self) -> String {
-        let manner = if self.keep_alive { "kept alive" } else { "one request each" };
-        let clients = if self.connections == 1 { "connection" } else { "connections" };
-        format!("{} {clients}, {manner}", self.connections)
-    }
-}
-
-impl TimeRow {
-    fn new(table: &Table, kind: Kind) -> Self {
-        let cpu = |sample: &Sample| sample.cpu_us;
-        let rate = |sample: &Sample| sample.outcome.requests_per_second;
-        Self {
-            server: kind.name().to_owned(),
-            cpu_us: table.median(kind, cpu),
-            cpu_to_nginx: table.ratio(kind, Kind::NginxReturn, cpu),
-            cpu_to_raw: table.ratio(kind, Kind::RawEpoll, cpu),
-            busy_percent: table.median(kind, |sample| cpu(sample) * rate(sample) / 1e4),
-            requests_per_second: table.median(kind, rate),
-            rate_to_nginx: table.ratio(kind, Kind::NginxReturn, rate),
-            p50_us: table.median(kind, |sample| sample.outcome.p50_us),
-            p99_us: table.median(kind, |sample| sample.outcome.p99_us),
-            max_us: table.median(kind, |sample| sample.outcome.max_us),
-            errors: table.errors(kind),
-        }
-    }
-}
-
-/// Everything.
-#[derive(SerJson)]
-pub struct Report {
-    conditions: Vec<String>,
-    bars: Vec<Bar>,
-    counts: Vec<CountRow>,
-    memory: Vec<MemoryRow>,
-    times: Vec<CaseReport>,
-}
-
-impl Report {
-    /// A report of what was measured under these conditions.
-    pub fn new(
-        conditions: Vec<String>,
-        bars: Vec<Bar>,
-        counts: Vec<CountRow>,
-        memory: Vec<MemoryRow>,
-        tables: &[Table],
-    ) -> Self {
-        let times = tables.iter().map(CaseReport::new).collect();
-        Self { conditions, bars, counts, memory, times }
-    }
-
-    /// For programs.
-    pub fn json(&self) -> String {
-        self.serialize_json()
-    }
-}
-
-/// For people.
-impl Display for Report {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "# HTTP benchmarks\n\n`make bench-http` measures and writes this.\n")?;
-        self.conditions.iter().try_for_each(|condition| writeln!(f, "* {condition}"))?;
-        head(f, "Bars", "", &["figure, of calendarbot", "measured", "bar", ""])?;
-        self.bars.iter().try_for_each(|bar| writeln!(f, "{bar}"))?;
-        let columns =
-            ["server", "user instructions", "heap allocations", "syscalls", "at light load"];
-        let note = "64 connections kept alive; at light load one, with one request every 10 ms. \
-                    Only calendarbot counts its allocations.";
-        head(f, "Counts, a request", note, &columns)?;
-        for row in &self.counts {
-            let figures = [row.instructions, row.allocations, row.syscalls, row.syscalls_light];
-            line(f, &row.server, &figures)?;
-        }
-        let note = "Bytes by which the resident set grows for each client that has asked once and \
-                    stays; the kernel's sockets are not in it.";
-        head(f, "Memory, an idle connection", note, &["server", "64 connections", "256"])?;
-        for row in &self.memory {
-            line(f, &row.server, &[row.bytes_at_64, row.bytes_at_256])?;
-        }
-        for case in &self.times {
-            let columns = [
-                "server",
-                "CPU µs",
-                "× nginx",
-                "× raw",
-                "busy %",
-                "requests/s",
-                "× nginx",
-                "p50 µs",
-                "p99 µs",
-                "max µs",
-                "errors",
-            ];
-            head(f, &case.title(), "", &columns)?;
-            for row in &case.rows {
-                let TimeRow { cpu_us, cpu_to_nginx, cpu_to_raw, busy_percent, .. } = *row;
-                let TimeRow { requests_per_second, rate_to_nginx, p50_us, p99_us, max_us, .. } =
-                    *row;
-                let errors = cpu_us.map(|_| row.errors as f64);
-                let cpu = [cpu_us, cpu_to_nginx, cpu_to_raw, busy_percent];
-                let rate = [requests_per_second, rate_to_nginx, p50_us, p99_us, max_us, errors];
-                line(f, &row.server, &[&cpu[..], &rate].concat())?;
-            }
-        }
-        Ok(())
-    }
+/// The machine, in words.
+pub fn machine() -> String {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let processor = read("/proc/cpuinfo");
+    let processor = processor.lines().find(|line| line.starts_with("model name"));
+    let processor =
+        processor.and_then(|line| line.split_once(": ")).map_or("a processor", |it| it.1);
+    format!("{processor}, Linux {}", read("/proc/sys/kernel/osrelease").trim())
 }
 
 fn head(f: &mut Formatter<'_>, title: &str, note: &str, columns: &[&str]) -> fmt::Result {
@@ -272,11 +102,12 @@ fn head(f: &mut Formatter<'_>, title: &str, note: &str, columns: &[&str]) -> fmt
     writeln!(f, "| {} |\n|{}", columns.join(" | "), "---|".repeat(columns.len()))
 }
 
-fn line(f: &mut Formatter<'_>, server: &str, figures: &[Option<f64>]) -> fmt::Result {
+/// A row; without any figure it says why.
+fn line(f: &mut Formatter<'_>, name: &str, figures: &[Option<f64>], why_none: &str) -> fmt::Result {
     if figures.iter().all(Option::is_none) {
-        return writeln!(f, "| {server} | not installed: `make bench-setup` |");
+        return writeln!(f, "| {name} | {why_none} |");
     }
-    write!(f, "| {server} |")?;
+    write!(f, "| {name} |")?;
     figures.iter().try_for_each(|figure| write!(f, " {} |", Figure(*figure)))?;
     writeln!(f)
 }
@@ -316,6 +147,18 @@ mod tests {
     fn figures_have_the_digits_that_mean_something() {
         for (value, text) in [(4806.18, "4806"), (21.44, "21.4"), (2.0798, "2.08"), (0.0, "0")] {
             assert_eq!(Figure(Some(value)).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_section_takes_the_place_of_the_one_before_it() {
+        for (document, section, expected) in [
+            ("", "# A\n\na\n", "# A\n\na\n"),
+            ("# A\n\nold\n\n## A a\n", "# A\n\na\n", "# A\n\na\n"),
+            ("# A\n\na\n", "# B\n\nb\n", "# A\n\na\n\n# B\n\nb\n"),
+            ("# A\n\nold # 1\n\n# B\n\nb\n", "# A\n\na\n", "# A\n\na\n\n# B\n\nb\n"),
+        ] {
+            assert_eq!(with_section(document, section), expected);
         }
     }
 }

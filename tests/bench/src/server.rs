@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -57,10 +57,24 @@ impl Server {
     /// # Errors
     /// When it cannot be started or ends before it answers, with the end of what it said.
     pub fn start(kind: Kind, setting: &Setting, wrapper: &[String]) -> Result<Self> {
+        let command = |address, folder: &Path| kind.command(setting, address, folder);
+        Self::start_with(kind.name(), command, &setting.path, wrapper)
+    }
+
+    /// The same for a command that is made from the address to listen on and the server's folder.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn start_with(
+        name: &str,
+        command: impl FnOnce(SocketAddr, &Path) -> Result<Vec<String>>,
+        path: &str,
+        wrapper: &[String],
+    ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         // Nobody else takes a port that the kernel has just given out, though they could.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let words = kind.command(setting, address, folder.path())?;
+        let words = command(address, folder.path())?;
         let words = [&dies_with_parent()[..], wrapper, &words].concat();
         let (program, arguments) = words.split_first().ok_or("no program")?;
         let log = File::create(folder.path().join("log"))?;
@@ -72,9 +86,9 @@ impl Server {
         command.current_dir(folder.path()).process_group(0);
         let child = on_server_core(|| command.spawn())?;
         let mut server = Self { address, child, folder };
-        server.await_answer(&setting.path).map_err(|error| {
+        server.await_answer(path).map_err(|error| {
             let log = fs::read_to_string(server.folder.path().join("log")).unwrap_or_default();
-            format!("{} does not start: {error}\n{log}", kind.name())
+            format!("{name} does not start: {error}\n{log}")
         })?;
         Ok(server)
     }
@@ -137,6 +151,22 @@ impl Server {
         Ok(kib * 1024)
     }
 
+    /// Makes [`Self::peak_bytes`] begin anew.
+    ///
+    /// # Errors
+    /// When the kernel does not allow it.
+    pub fn restart_peak(&self) -> Result<()> {
+        Ok(fs::write(format!("/proc/{}/clear_refs", self.pid()), "5")?)
+    }
+
+    /// The most that the resident set has been.
+    ///
+    /// # Errors
+    /// When the kernel does not tell.
+    pub fn peak_bytes(&self) -> Result<u64> {
+        Ok(status_kib(&self.pid().to_string(), "VmHWM")? * 1024)
+    }
+
     /// Stops it in good order, so that its wrapper can write down what it has counted.
     ///
     /// # Errors
@@ -164,6 +194,16 @@ impl Drop for Server {
             let _ = self.child.wait();
         }
     }
+}
+
+/// A figure of `/proc/PID/status`; of this process, with `self`.
+///
+/// # Errors
+/// When the kernel does not tell.
+pub fn status_kib(pid: &str, name: &str) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find(|line| line.starts_with(name)).ok_or("no such figure")?;
+    Ok(line.split_whitespace().nth(1).ok_or("no figure")?.parse()?)
 }
 
 /// One answer, on a connection of its own.

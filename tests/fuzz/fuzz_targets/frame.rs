@@ -1,8 +1,8 @@
-//! Arbitrary bytes, framed and decoded: `make fuzz`.
+//! Arbitrary bytes, framed and decoded: `make fuzz FUZZ=frame`.
 
 #![no_main]
 
-#[path = "../properties.rs"]
+#[path = "../properties/frame.rs"]
 mod properties;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

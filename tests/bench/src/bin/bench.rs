@@ -9,12 +9,14 @@ use std::time::Duration;
 use calendarbot_bench::Result;
 use calendarbot_bench::counts::{count, missing_tools};
 use calendarbot_bench::memory::bytes_a_connection;
-use calendarbot_bench::report::{Bar, CountRow, MemoryRow, Report, bars_of_counts, bars_of_times};
+use calendarbot_bench::report::http::{CountRow, MemoryRow, Report, bars_of_counts, bars_of_times};
+use calendarbot_bench::report::{Bar, machine, publish};
 use calendarbot_bench::rounds::{Case, measure};
 use calendarbot_bench::server::{Kind, Server, Setting, pinning};
 use lexopt::prelude::*;
 
-const USAGE: &str = "bench [gate] --product FILE [--out FOLDER] [--path /api/v1/next] \
+const USAGE: &str = "bench [gate] --product FILE [--out FOLDER] [--docs FILE] \
+                     [--path /api/v1/next] \
                      [--rounds 6] [--seconds 1]";
 /// The budget of a Pi: 128 slots.
 const BUDGET: &str = "16MiB";
@@ -26,6 +28,7 @@ struct Options {
     is_gate: bool,
     product: PathBuf,
     out: PathBuf,
+    docs: Option<PathBuf>,
     path: String,
     rounds: usize,
     time: Duration,
@@ -47,6 +50,7 @@ fn options() -> Result<Options> {
         is_gate: false,
         product: PathBuf::new(),
         out: PathBuf::from("."),
+        docs: None,
         path: "/api/v1/next".to_owned(),
         rounds: 6,
         time: Duration::from_secs(1),
@@ -57,6 +61,7 @@ fn options() -> Result<Options> {
             Value(value) if value == "gate" => options.is_gate = true,
             Long("product") => options.product = arguments.value()?.into(),
             Long("out") => options.out = arguments.value()?.into(),
+            Long("docs") => options.docs = Some(arguments.value()?.into()),
             Long("path") => options.path = arguments.value()?.string()?,
             Long("rounds") => options.rounds = arguments.value()?.parse()?,
             Long("seconds") => {
@@ -128,23 +133,15 @@ fn bench(options: &Options, mut setting: Setting) -> Result<bool> {
     }
     bars.extend(bars_of_times(&tables));
     let report = Report::new(conditions(options, &setting), bars, counts, memory, &tables);
-    fs::create_dir_all(&options.out)?;
-    fs::write(options.out.join("http.md"), report.to_string())?;
-    fs::write(options.out.join("http.json"), report.json())?;
+    publish(&report, "http", &options.out, options.docs.as_deref())?;
     println!("{report}");
     Ok(true)
 }
 
 fn conditions(options: &Options, setting: &Setting) -> Vec<String> {
     let Setting { path, body_bytes, .. } = setting;
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let processor = read("/proc/cpuinfo");
-    let processor = processor.lines().find(|line| line.starts_with("model name"));
-    let processor =
-        processor.and_then(|line| line.split_once(": ")).map_or("a processor", |it| it.1);
-    let kernel = read("/proc/sys/kernel/osrelease");
     vec![
-        format!("{processor}, Linux {}; {}.", kernel.trim(), pinning()),
+        format!("{}; {}.", machine(), pinning()),
         format!(
             "`GET {path}` of the demo calendar, answered from the cache with a body of \
              {body_bytes} bytes, in {BUDGET} ({BUDGET_OF_IDLE} for the idle connections). The \
