@@ -64,6 +64,8 @@ const TLS_BYTES: usize = 64 * KIB;
 const OCCURRENCE_BYTES: usize = 104 + 56;
 /// An EXDATE or RDATE while its series is expanded: as read, and once more in order.
 const EXCEPTION_BYTES: usize = 40 + 24;
+/// What decodes a gzip body: its window and tables, and what was received and not yet decoded.
+const GZIP_BYTES: usize = 48 * KIB;
 /// Zones of the database that are kept for the next who asks, about 3 KiB each; a part of
 /// [`PROGRAM_BYTES`].
 pub const ZONES_KEPT_MAX: usize = 32;
@@ -223,6 +225,7 @@ fn feed_limits(budget_bytes: usize, feed: FeedLimits) -> FeedLimits {
         occurrences_max: feed.occurrences_max.min(1_000),
         exceptions_max: feed.exceptions_max.min(1_000),
         series_bytes_max: feed.series_bytes_max.min(72 * KIB),
+        component_bytes_max: feed.component_bytes_max.min(192 * KIB),
         zones_max: feed.zones_max.min(2),
         zone_onsets_max: feed.zone_onsets_max.min(300),
         ..feed
@@ -237,6 +240,7 @@ fn terms(limits: &Limits, feeds: usize) -> Vec<Term> {
         + refresh.head_bytes_max
         + feed.line_bytes_max
         + feed.component_bytes_max
+        + GZIP_BYTES
         + 2 * refresh.stage_bytes_max;
     vec![
         term(
@@ -302,7 +306,7 @@ fn terms(limits: &Limits, feeds: usize) -> Vec<Term> {
             "refreshes",
             refresh.at_once * refresh_bytes,
             format!(
-                "{} at once, {} KiB each: read buffer, line, component, staging",
+                "{} at once, {} KiB each: read buffer, gzip window, line, component, staging",
                 refresh.at_once,
                 refresh_bytes / KIB
             ),

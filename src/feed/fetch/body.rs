@@ -3,7 +3,8 @@
 use std::mem;
 use std::time::Duration;
 
-use super::message::{Coding, Head};
+use super::gzip::Gzip;
+use super::message::{Coding, Head, Malformed};
 use super::{Cause, Exchange, FetchError, Request, broken, outcome};
 use crate::budget::{RefreshLimits, show_bytes};
 use crate::clock::{Clock, Moment};
@@ -20,9 +21,31 @@ pub struct Body {
     begun: Moment,
     time: Duration,
     bytes_per_second_min: usize,
+    coded: Coded,
+    /// Bytes of the body as it was sent, and as it was read from us.
     received: usize,
+    decoded: usize,
     bytes_max: usize,
 }
+
+/// How what is sent becomes what is read.
+enum Coded {
+    Identity,
+    Gzip(Box<Unzipping>),
+}
+
+/// A gzip stream and what was received of it and not yet decoded: `wire[start..end]`.
+struct Unzipping {
+    gzip: Gzip,
+    wire: [u8; WIRE_BYTES],
+    start: usize,
+    end: usize,
+    /// The framing has confirmed that no more will come.
+    ended: bool,
+}
+
+/// Decoded at once. A few kilobytes of gzip are a few dozen of calendar.
+const WIRE_BYTES: usize = 2048;
 
 enum State {
     Reading(Box<Exchange>),
@@ -39,12 +62,13 @@ impl Body {
         request: &Request<'_>,
     ) -> Result<Self, FetchError> {
         let bytes_max = request.body_bytes_max;
-        match head.coding {
-            Coding::Identity => {}
+        let coded = match head.coding {
+            Coding::Identity => Coded::Identity,
+            Coding::Gzip => Coded::Gzip(Box::new(Unzipping::new())),
             Coding::Unknown => {
                 return Err(FetchError::malformed("a Content-Encoding that was not asked for"));
             }
-        }
+        };
         if head.length.is_some_and(|length| length > bytes_max as u64) {
             return Err(too_large(bytes_max));
         }
@@ -56,7 +80,9 @@ impl Body {
             begun: clock.now(),
             time: request.body_time,
             bytes_per_second_min: limits.body_bytes_per_second_min.max(1),
+            coded,
             received: 0,
+            decoded: 0,
             bytes_max,
         })
     }
@@ -104,9 +130,16 @@ impl Body {
         buffer: &mut [u8],
     ) -> Result<usize, FetchError> {
         loop {
-            let (filled, ended) = exchange.drain(buffer)?;
-            self.received += filled;
-            if self.received > self.bytes_max {
+            let (received, filled, ended) = match &mut self.coded {
+                Coded::Identity => {
+                    let (filled, ended) = exchange.drain(buffer)?;
+                    (filled, filled, ended)
+                }
+                Coded::Gzip(unzipping) => unzipping.drain(exchange, buffer)?,
+            };
+            self.received += received;
+            self.decoded += filled;
+            if self.received.max(self.decoded) > self.bytes_max {
                 return Err(too_large(self.bytes_max));
             }
             if filled > 0 || ended {
@@ -128,6 +161,42 @@ impl Body {
             Ok(0) => Ok(exchange.answer.close()?),
             Ok(_) => Ok(()),
             Err(error) => Err(broken(&error)),
+        }
+    }
+}
+
+impl Unzipping {
+    fn new() -> Self {
+        Self { gzip: Gzip::new(), wire: [0; WIRE_BYTES], start: 0, end: 0, ended: false }
+    }
+
+    /// Decodes what has been received into `out`: how much was received for that, how much was
+    /// decoded, and whether that was all.
+    fn drain(
+        &mut self,
+        exchange: &mut Exchange,
+        out: &mut [u8],
+    ) -> Result<(usize, usize, bool), Malformed> {
+        let mut received = 0;
+        loop {
+            let (taken, made) = self.gzip.decode(&self.wire[self.start..self.end], out)?;
+            self.start += taken;
+            if made > 0 {
+                return Ok((received, made, false));
+            }
+            if self.start < self.end {
+                return Err(Malformed("the gzip body is damaged"));
+            }
+            if self.ended {
+                let cut = Malformed("the gzip body was cut short");
+                return if self.gzip.has_ended() { Ok((received, 0, true)) } else { Err(cut) };
+            }
+            let (filled, ended) = exchange.drain(&mut self.wire)?;
+            (self.start, self.end, self.ended) = (0, filled, ended);
+            received += filled;
+            if filled == 0 && !ended {
+                return Ok((received, 0, false));
+            }
         }
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct Malformed(pub(super) &'static str);
 pub(super) enum Coding {
     /// As it is.
     Identity,
+    /// By gzip (RFC 9110 section 8.4.1.3).
+    Gzip,
     /// In a way that we have not asked for and cannot decode.
     Unknown,
 }
@@ -353,8 +355,14 @@ fn is_chunked(fields: &[Header<'_>]) -> Result<bool, Malformed> {
 }
 
 fn coding(fields: &[Header<'_>]) -> Coding {
-    let plain = |value: &[u8]| value.is_empty() || value.eq_ignore_ascii_case(b"identity");
-    if values(fields, "content-encoding").all(plain) { Coding::Identity } else { Coding::Unknown }
+    let plain = |value: &&[u8]| value.is_empty() || value.eq_ignore_ascii_case(b"identity");
+    let mut codings = values(fields, "content-encoding").filter(|value| !plain(value));
+    match (codings.next(), codings.next()) {
+        (None, _) => Coding::Identity,
+        (Some(b"gzip" | b"x-gzip"), None) => Coding::Gzip,
+        (Some(coding), None) if coding.eq_ignore_ascii_case(b"gzip") => Coding::Gzip,
+        _ => Coding::Unknown,
+    }
 }
 
 fn values<'h>(fields: &'h [Header<'_>], name: &'static str) -> impl Iterator<Item = &'h [u8]> {

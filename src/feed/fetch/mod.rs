@@ -7,6 +7,7 @@
 mod body;
 mod encode;
 mod error;
+mod gzip;
 mod message;
 mod outcome;
 
@@ -105,7 +106,7 @@ fn public_fields(request: &Request<'_>) -> Result<Public, FetchError> {
     let mut fields = Fields::new();
     fields.set("user-agent", request.user_agent)?;
     fields.set("accept", "text/calendar")?;
-    fields.set("accept-encoding", "identity")?;
+    fields.set("accept-encoding", "gzip")?;
     let etag = request.etag.filter(|etag| outcome::is_validator(etag.as_bytes()));
     let modified = request.last_modified.filter(|date| outcome::is_validator(date.as_bytes()));
     if let Some(etag) = etag {

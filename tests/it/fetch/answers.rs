@@ -1,8 +1,12 @@
 //! What a server answers: whole, broken, slow, too large.
 
+use std::io::Write;
 use std::time::Duration;
 
+use calendarbot::alloc;
 use calendarbot::feed::fetch::{Cause, Fetched, Kind};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use smol::future;
 
 use super::{Ask, Bench, CALENDAR, MIB, check_malformed, fetched, send, text};
@@ -83,8 +87,83 @@ fn transfer_encoding_with_content_length_is_an_error() {
 
 #[test]
 fn a_content_encoding_that_was_not_asked_for_is_an_error() {
-    let answer = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x08";
+    let answer = "HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 2\r\n\r\n\x1f\x08";
     check_malformed(answer, "a Content-Encoding that was not asked for");
+}
+
+/// A whole answer with a gzip body, before `change` spoils it.
+fn zipped(text: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(text).expect("zipped");
+    let mut body = encoder.finish().expect("zipped");
+    change(&mut body);
+    let length = body.len();
+    let head =
+        format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {length}\r\n\r\n");
+    [head.into_bytes(), body].concat()
+}
+
+#[test]
+fn a_gzip_body_is_decoded_as_it_arrives() {
+    let long = CALENDAR.repeat(5_000);
+    for text in [CALENDAR, &long] {
+        let answer = zipped(text.as_bytes(), |_| {});
+        assert_eq!(fetched([send(&answer)]).expect("a calendar"), text);
+        assert_eq!(fetched([Step::Drip(answer)]).expect("a calendar"), text);
+    }
+}
+
+#[test]
+fn a_gzip_body_that_is_cut_short_is_an_error() {
+    let cut = |bytes: &mut Vec<u8>| bytes.truncate(bytes.len() - 1);
+    check_malformed(zipped(CALENDAR.as_bytes(), cut), "the gzip body was cut short");
+    check_malformed(zipped(b"", Vec::clear), "the gzip body was cut short");
+}
+
+#[test]
+fn a_gzip_body_with_a_wrong_checksum_is_an_error() {
+    let wrong = |bytes: &mut Vec<u8>| {
+        let crc = bytes.len() - 8;
+        bytes[crc] ^= 1;
+    };
+    let reason = "the gzip body's checksum is wrong";
+    check_malformed(zipped(CALENDAR.as_bytes(), wrong), reason);
+}
+
+#[test]
+fn a_gzip_body_that_is_none_is_an_error() {
+    let plain = |bytes: &mut Vec<u8>| *bytes = CALENDAR.into();
+    let reason = "the body is not gzip, as its Content-Encoding says";
+    check_malformed(zipped(b"", plain), reason);
+}
+
+/// The cap is on what comes out: a thousandth of it may have come in.
+#[test]
+fn a_gzip_bomb_is_stopped_at_the_cap() {
+    run(async |executor| {
+        let answer = zipped(&vec![b' '; 3 * MIB], |_| {});
+        assert!(answer.len() < 4 * 1024, "{} bytes", answer.len());
+        let script = Script::new().reply("/", Reply::new([send(answer)]));
+        let server = FeedServer::start(&executor, script);
+        let bench = Bench::new();
+        let ask = Ask { body_bytes_max: 2 * MIB, ..Ask::default() };
+        let fetched = bench.ask(&server.url("/"), ask).await.expect("a body");
+        let Fetched::Body(mut body) = fetched else { panic!("not modified") };
+        let (mut read, mut buffer) = (0, [0; 4096]);
+        alloc::restart_peak();
+        let before = alloc::used_bytes();
+        let error = loop {
+            match body.read(&mut buffer).await {
+                Ok(0) => panic!("it ended"),
+                Ok(count) => read += count,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.to_string(), "the feed exceeds 2 MiB (feed_bytes_max)");
+        assert!(read <= 2 * MIB && read > 2 * MIB - 4096, "{read} bytes");
+        let growth = alloc::peak_bytes() - before;
+        assert!(growth < 64 * 1024, "{growth} bytes");
+    });
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn a_request_says_who_asks_and_for_what() {
             ("Host", server.address().to_string().as_str()),
             ("User-Agent", "calendarbot/test"),
             ("Accept", "text/calendar"),
-            ("Accept-Encoding", "identity"),
+            ("Accept-Encoding", "gzip"),
         ] {
             assert_eq!(field(request, name), Some(value), "{request}");
         }

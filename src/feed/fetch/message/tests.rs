@@ -294,7 +294,10 @@ fn a_content_encoding_is_noticed() {
     check("", Coding::Identity);
     check("Content-Encoding: identity\r\n", Coding::Identity);
     check("Content-Encoding: Identity\r\nContent-Encoding: \r\n", Coding::Identity);
-    check("Content-Encoding: gzip\r\n", Coding::Unknown);
+    check("Content-Encoding: GZip\r\n", Coding::Gzip);
+    check("Content-Encoding: identity\r\nContent-Encoding: x-gzip\r\n", Coding::Gzip);
+    check("Content-Encoding: gzip, gzip\r\n", Coding::Unknown);
+    check("Content-Encoding: gzip\r\nContent-Encoding: gzip\r\n", Coding::Unknown);
     check("Content-Encoding: identity\r\nContent-Encoding: br\r\n", Coding::Unknown);
 }
 
