@@ -99,10 +99,8 @@ impl Draft {
         line: &Line<'_>,
         limits: &FeedLimits,
     ) {
-        let Some(initial) = name.first().map(u8::to_ascii_uppercase) else { return };
-        let known = properties.iter().find(|(known, _)| {
-            known.as_bytes()[0] == initial && name.eq_ignore_ascii_case(known.as_bytes())
-        });
+        let known =
+            properties.iter().find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()));
         let Some(&(name, form)) = known else { return };
         if line.overlong {
             let max = limits.line_bytes_max;
