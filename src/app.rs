@@ -22,7 +22,7 @@ use crate::calendar::CalendarStatus;
 use crate::clock::Clock;
 use crate::config::{Config, FeedConfig, Flags, Source};
 use crate::connections::database::{Database, Opened};
-use crate::connections::outbound::Outbound;
+use crate::connections::outbound::{Outbound, read_roots};
 use crate::error::Result;
 use crate::event_loop::EventLoop;
 use crate::feed::refresh::Refresher;
@@ -143,12 +143,14 @@ impl App {
         };
         let (pipeline, completions) = Pipeline::new(sources, &limits);
         let pipeline = Rc::new(pipeline);
+        let roots = config.ca_file.as_deref().map(read_roots).transpose()?.unwrap_or_default();
+        let outbound = Outbound::new(clock.clone(), &limits.refresh, Rc::clone(&metrics));
         let refresher = Refresher {
             clock: clock.clone(),
             limits: limits.clone(),
             metrics: Rc::clone(&metrics),
             database: Rc::clone(&database),
-            outbound: Outbound::new(clock.clone(), &limits.refresh, Rc::clone(&metrics)),
+            outbound: outbound.with_roots(roots)?,
             feeds: Rc::clone(&feeds),
             permits: Semaphore::new(limits.refresh.at_once),
         };

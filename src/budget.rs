@@ -64,6 +64,8 @@ const TLS_BYTES: usize = 64 * KIB;
 const OCCURRENCE_BYTES: usize = 104 + 56;
 /// An EXDATE or RDATE while its series is expanded: as read, and once more in order.
 const EXCEPTION_BYTES: usize = 40 + 24;
+/// A file of certificate authorities: the public ones together have 220 KB.
+pub const CA_FILE_BYTES_MAX: u64 = MIB as u64;
 /// What decodes a gzip body: its window and tables, and what was received and not yet decoded.
 const GZIP_BYTES: usize = 48 * KIB;
 /// Zones of the database that are kept for the next who asks, about 3 KiB each; a part of

@@ -117,6 +117,15 @@ pub(super) static KEYS: &[Key<Draft>] = &[
         help: "The folder of the database.",
     },
     Key {
+        name: "ca_file",
+        env: &["CALENDARBOT_CA_FILE"],
+        option: "",
+        kind: Kind::Path(|draft, path| draft.config.ca_file = Some(path)),
+        default: Preset::Says("none"),
+        help: "A PEM file of certificate authorities that feed servers are trusted by, beside the \
+               public ones. It is read at the start.",
+    },
+    Key {
         name: "memory_budget",
         env: &["CALENDARBOT_MEMORY_BUDGET"],
         option: "memory-budget",
@@ -449,8 +458,8 @@ pub(super) static FEED_KEYS: &[Key<FeedDraft>] = &[
         option: "",
         kind: Kind::Switch(|feed, on| feed.insecure_tls = on),
         default: Preset::Is("false"),
-        help: "Accept any certificate from this feed's server. Without effect in this version: \
-               certificates are always checked.",
+        help: "Accept any certificate from this feed's own server. `ca_file` is the better way where \
+               there is a certificate authority of one's own.",
     },
     Key {
         name: "user_agent",

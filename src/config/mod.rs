@@ -65,6 +65,8 @@ pub struct Config {
     pub access_log: bool,
     /// The folder of the database.
     pub data_dir: PathBuf,
+    /// Certificate authorities that feed servers are trusted by, beside the public ones.
+    pub ca_file: Option<PathBuf>,
     /// Bytes for the whole process.
     pub memory_budget: usize,
     /// How much is logged.
@@ -230,6 +232,7 @@ impl Draft {
             rate_limit: 0,
             access_log: false,
             data_dir: default_data_dir(inputs).unwrap_or_default(),
+            ca_file: None,
             memory_budget: inputs.default_budget,
             log_level: log::LevelFilter::Off,
             time_zone: None,
@@ -313,7 +316,7 @@ fn feed_warnings(feed: &FeedConfig) -> impl Iterator<Item = String> {
     let logs_in = feed.auth != Auth::None || !feed.headers.is_empty();
     let name = &feed.name;
     let any_certificate = feed.insecure_tls.then(|| {
-        format!("feed `{name}`: insecure_tls has no effect in this version; certificates are always checked")
+        format!("feed `{name}`: its server's certificate is not checked (insecure_tls): whoever is on the way can read and change the calendar")
     });
     let open_login = (plain && logs_in)
         .then(|| format!("feed `{name}`: its login is sent over http, where others can read it"));

@@ -248,7 +248,7 @@ fn every_key_reaches_its_place() {
     assert_eq!(
         config.warnings,
         [
-            "feed `Büro`: insecure_tls has no effect in this version; certificates are always checked",
+            "feed `Büro`: its server's certificate is not checked (insecure_tls): whoever is on the way can read and change the calendar",
             "feed `c`: its login is sent over http, where others can read it",
         ]
     );

@@ -62,9 +62,11 @@ impl Origin {
             Auth::Bearer(token) => Some(format!("Bearer {}", token.expose())),
         };
         headers.extend(authorization.map(|value| ("authorization".to_owned(), value)));
+        let own = outbound::Origin::of(&url);
         let policy = Policy {
             allow_private: config.allow_private_address,
-            trusted_origin: outbound::Origin::of(&url).filter(|_| config.trusted_origin),
+            trusted_origin: own.clone().filter(|_| config.trusted_origin),
+            unverified_origin: own.filter(|_| config.insecure_tls),
         };
         let user_agent = config.user_agent.clone();
         Self::Server(Box::new(Server {

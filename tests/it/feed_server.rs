@@ -15,11 +15,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use futures_rustls::TlsAcceptor;
+use futures_rustls::rustls::{HandshakeKind, ServerConfig};
 use http_types::Url;
-use smol::io::{self, AsyncReadExt, AsyncWriteExt};
+use smol::io::{self, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use smol::{Async, LocalExecutor, Task, future};
 
 use crate::generate;
@@ -40,6 +43,8 @@ pub(crate) enum Step {
     Stall,
     /// The end of the connection, in good order.
     Close,
+    /// The end of the connection without TLS's own goodbye.
+    Cut,
     /// The end of the connection with RST.
     Reset,
 }
@@ -127,6 +132,7 @@ impl Script {
 /// The server. It stops, and closes its connections, when it is dropped.
 pub(crate) struct FeedServer {
     address: SocketAddr,
+    scheme: &'static str,
     shared: Rc<Shared>,
     _task: Task<()>,
 }
@@ -134,6 +140,9 @@ pub(crate) struct FeedServer {
 #[derive(Default)]
 struct Shared {
     script: RefCell<Script>,
+    tls: Option<TlsAcceptor>,
+    handshakes: Cell<usize>,
+    resumed: Cell<usize>,
     requests: RefCell<Vec<String>>,
     connections: Cell<usize>,
     closed: Cell<usize>,
@@ -146,16 +155,40 @@ struct Shared {
 impl FeedServer {
     /// Listens on a free port of 127.0.0.1 and serves on `executor`.
     pub(crate) fn start(executor: &LocalExecutor<'static>, script: Script) -> Self {
+        Self::listening(executor, script, None)
+    }
+
+    /// The same with TLS, by this configuration.
+    pub(crate) fn start_tls(
+        executor: &LocalExecutor<'static>,
+        script: Script,
+        tls: ServerConfig,
+    ) -> Self {
+        let acceptor = TlsAcceptor::from(Arc::new(tls));
+        Self::listening(executor, script, Some(acceptor))
+    }
+
+    fn listening(
+        executor: &LocalExecutor<'static>,
+        script: Script,
+        tls: Option<TlsAcceptor>,
+    ) -> Self {
         let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).expect("a free port");
         let address = listener.get_ref().local_addr().expect("bound");
-        let shared = Rc::new(Shared { script: RefCell::new(script), ..Shared::default() });
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let shared = Rc::new(Shared { script: RefCell::new(script), tls, ..Shared::default() });
         let task = executor.spawn(listen(listener, Rc::clone(&shared)));
-        Self { address, shared, _task: task }
+        Self { address, scheme, shared, _task: task }
     }
 
     /// The URL of `path` on this server.
     pub(crate) fn url(&self, path: &str) -> Url {
-        format!("http://{}{path}", self.address).parse().expect("a URL")
+        format!("{}://{}{path}", self.scheme, self.address).parse().expect("a URL")
+    }
+
+    /// Handshakes completed so far, and how many of them went on with an earlier session.
+    pub(crate) fn handshakes(&self) -> (usize, usize) {
+        (self.shared.handshakes.get(), self.shared.resumed.get())
     }
 
     /// Where it listens.
@@ -228,7 +261,7 @@ async fn listen(listener: Async<TcpListener>, shared: Rc<Shared>) {
             shared.count(&shared.connections);
             let shared = Rc::clone(&shared);
             let connection = async move {
-                serve(socket, &shared).await;
+                accept(socket, &shared).await;
                 shared.count(&shared.closed);
             };
             connections.spawn(connection).detach();
@@ -237,15 +270,28 @@ async fn listen(listener: Async<TcpListener>, shared: Rc<Shared>) {
     connections.run(accept).await
 }
 
-async fn serve(mut socket: Async<TcpStream>, shared: &Shared) {
+async fn accept(socket: Async<TcpStream>, shared: &Shared) {
     let _ = socket.get_ref().set_nodelay(true);
+    let raw = socket.get_ref().try_clone().expect("cloned");
+    let Some(tls) = &shared.tls else { return serve(socket, &raw, shared).await };
+    if let Ok(session) = tls.accept(socket).await {
+        let kind = session.get_ref().1.handshake_kind();
+        shared.count(&shared.handshakes);
+        if kind == Some(HandshakeKind::Resumed) {
+            shared.count(&shared.resumed);
+        }
+        serve(session, &raw, shared).await;
+    }
+}
+
+async fn serve<S: Socket>(mut socket: S, raw: &TcpStream, shared: &Shared) {
     // A client that hangs up in the middle is part of many tests.
     while let Ok(Some(head)) = read_head(&mut socket).await {
         let steps = shared.answer(&head);
         shared.requests.borrow_mut().push(head);
         shared.wake();
         for step in steps {
-            match play(step, &mut socket, shared).await {
+            match play(step, &mut socket, raw, shared).await {
                 Ok(true) => {}
                 Ok(false) | Err(_) => return,
             }
@@ -307,12 +353,21 @@ pub(crate) fn field<'h>(head: &'h str, name: &str) -> Option<&'h str> {
 }
 
 /// Does one step; false when it ends the connection.
-async fn play(step: Step, socket: &mut Async<TcpStream>, shared: &Shared) -> io::Result<bool> {
+async fn play<S: Socket>(
+    step: Step,
+    socket: &mut S,
+    raw: &TcpStream,
+    shared: &Shared,
+) -> io::Result<bool> {
     match step {
-        Step::Send(bytes) => socket.write_all(&bytes).await?,
+        Step::Send(bytes) => {
+            socket.write_all(&bytes).await?;
+            socket.flush().await?;
+        }
         Step::Drip(bytes) => {
             for byte in bytes {
                 socket.write_all(&[byte]).await?;
+                socket.flush().await?;
                 future::yield_now().await;
             }
         }
@@ -322,23 +377,32 @@ async fn play(step: Step, socket: &mut Async<TcpStream>, shared: &Shared) -> io:
                 socket.write_all(chunk.as_bytes()).await?;
             }
             socket.write_all(b"0\r\n\r\n").await?;
+            socket.flush().await?;
         }
         Step::Stall => {
             let before = shared.releases.get();
             shared.count(&shared.stalled);
             shared.until(|shared| shared.releases.get() > before).await;
         }
-        Step::Close => return Ok(false),
+        Step::Close => {
+            socket.close().await?;
+            return Ok(false);
+        }
+        Step::Cut => return Ok(false),
         Step::Reset => {
-            rustix::net::sockopt::set_socket_linger(&*socket, Some(Duration::ZERO))?;
+            rustix::net::sockopt::set_socket_linger(raw, Some(Duration::ZERO))?;
             return Ok(false);
         }
     }
     Ok(true)
 }
 
+/// What a connection is read from and written to.
+trait Socket: AsyncRead + AsyncWrite + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket for S {}
+
 /// Reads up to the empty line; `None` when the client is done.
-async fn read_head(socket: &mut Async<TcpStream>) -> io::Result<Option<String>> {
+async fn read_head<S: Socket>(socket: &mut S) -> io::Result<Option<String>> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {

@@ -12,20 +12,23 @@ mod tls;
 
 use std::cell::OnceCell;
 use std::fmt;
+use std::fs::File;
 use std::future::Future;
-use std::io;
+use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_rustls::TlsConnector;
 use futures_rustls::pki_types::CertificateDer;
+use futures_rustls::pki_types::pem::PemObject;
 use futures_rustls::rustls::RootCertStore;
 use http_types::Url;
 use smol::{Async, future};
 
-use crate::budget::RefreshLimits;
+use crate::budget::{CA_FILE_BYTES_MAX, RefreshLimits};
 use crate::clock::{Clock, Moment};
 use crate::error::Error;
 use crate::metrics::Metrics;
@@ -74,6 +77,8 @@ pub struct Policy {
     pub allow_private: bool,
     /// The operator vouches for this origin: it may be private, others may not.
     pub trusted_origin: Option<Origin>,
+    /// This origin may have any certificate.
+    pub unverified_origin: Option<Origin>,
 }
 
 impl Policy {
@@ -82,6 +87,10 @@ impl Policy {
             return Ok(());
         }
         allowed(address).map_err(ConnectError::Address)
+    }
+
+    fn verifies(&self, origin: &Origin) -> bool {
+        self.unverified_origin.as_ref() != Some(origin)
     }
 }
 
@@ -128,6 +137,8 @@ pub struct Outbound {
     extra_roots: RootCertStore,
     /// Made by the first https feed: a program without one does not pay for the roots.
     tls: OnceCell<TlsConnector>,
+    /// The same for servers whose certificates are not checked.
+    unverified_tls: OnceCell<TlsConnector>,
     pool: Rc<Pool>,
 }
 
@@ -143,6 +154,7 @@ impl Outbound {
             resolver: Resolver::system(),
             extra_roots: RootCertStore::empty(),
             tls: OnceCell::new(),
+            unverified_tls: OnceCell::new(),
             pool: Rc::new(Pool::new(clock.clone(), limits)),
             clock,
             metrics,
@@ -178,7 +190,9 @@ impl Outbound {
     /// # Errors
     /// Those of [`Self::connect`].
     pub async fn lease(&self, origin: &Origin, policy: &Policy) -> Result<Lease, ConnectError> {
-        let passes = |peer| policy.check(origin, peer).is_ok();
+        let passes = |link: &Link| {
+            policy.check(origin, link.peer).is_ok() && (link.verified || !policy.verifies(origin))
+        };
         match self.pool.reuse(origin, passes).await {
             Some(lease) => {
                 self.metrics.outbound_reused.count();
@@ -198,18 +212,19 @@ impl Outbound {
         let deadline = self.clock.now() + self.connect_time;
         let addresses = self.look_up(origin, policy, deadline).await?;
         let (socket, peer) = self.open(&addresses, origin.port, deadline).await?;
+        let verified = policy.verifies(origin);
         let stream = match origin.scheme {
             Scheme::Http => Stream::Plain(socket),
             Scheme::Https => {
                 let deadline = self.clock.now() + self.connect_time;
-                let connector = self.connector()?;
+                let connector = self.connector(verified)?;
                 let session = tls::handshake(connector, &origin.host, socket);
                 let session = within(&self.clock, deadline, session).await;
                 Stream::Tls(Box::new(session.unwrap_or(Err(ConnectError::Tls("timed out")))?))
             }
         };
         self.metrics.outbound_opened.count();
-        Ok(Lease::new(Link { stream, origin: origin.clone(), peer }, seat))
+        Ok(Lease::new(Link { stream, origin: origin.clone(), peer, verified }, seat))
     }
 
     /// Keeps connections for reuse, or opens a new one for every request from now on.
@@ -291,12 +306,37 @@ impl Outbound {
         Err(failed)
     }
 
-    fn connector(&self) -> Result<&TlsConnector, ConnectError> {
-        if let Some(connector) = self.tls.get() {
+    fn connector(&self, verified: bool) -> Result<&TlsConnector, ConnectError> {
+        let made = if verified { &self.tls } else { &self.unverified_tls };
+        if let Some(connector) = made.get() {
             return Ok(connector);
         }
-        let connector = tls::connector(&self.extra_roots, self.sessions_max)?;
-        Ok(self.tls.get_or_init(|| connector))
+        let connector = match verified {
+            true => tls::connector(&self.extra_roots, self.sessions_max)?,
+            false => tls::unverified_connector(self.sessions_max)?,
+        };
+        Ok(made.get_or_init(|| connector))
+    }
+}
+
+/// The certificates of a PEM file.
+///
+/// # Errors
+/// When it cannot be read, or holds none.
+pub fn read_roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let failed = |why: &str| Error::config(format!("ca_file {}: {why}", path.display()));
+    let mut text = Vec::new();
+    let file = File::open(path).map_err(|cause| failed("it cannot be opened").because(cause))?;
+    file.take(CA_FILE_BYTES_MAX + 1)
+        .read_to_end(&mut text)
+        .map_err(|cause| failed("it cannot be read").because(cause))?;
+    if text.len() as u64 > CA_FILE_BYTES_MAX {
+        return Err(failed("it is larger than 1 MiB"));
+    }
+    let roots: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    match roots {
+        Ok(roots) if !roots.is_empty() => Ok(roots),
+        _ => Err(failed("it holds no certificates in PEM form")),
     }
 }
 

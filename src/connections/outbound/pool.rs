@@ -62,6 +62,8 @@ pub(super) struct Link {
     pub(super) origin: Origin,
     /// The address that was checked, to be checked again against the next user's policy.
     pub(super) peer: IpAddr,
+    /// The server has proved who it is, if it speaks TLS at all.
+    pub(super) verified: bool,
 }
 
 /// A connection in use. Dropping it closes it; [`Lease::give_back`] keeps it.
@@ -161,12 +163,12 @@ impl Pool {
         Ok(Seat(Rc::clone(pool)))
     }
 
-    /// The connection to `origin` that was used last, of those whose peer `passes` and on which
+    /// The connection to `origin` that was used last, of those that `passes` lets pass and on which
     /// nothing has arrived since. Those on which something has are closed.
     pub(super) async fn reuse(
         self: &Rc<Self>,
         origin: &Origin,
-        passes: impl Fn(IpAddr) -> bool,
+        passes: impl Fn(&Link) -> bool,
     ) -> Option<Lease> {
         self.close_expired();
         loop {
@@ -195,10 +197,10 @@ impl Pool {
         self.active.get()
     }
 
-    fn take(&self, origin: &Origin, passes: impl Fn(IpAddr) -> bool) -> Option<Link> {
+    fn take(&self, origin: &Origin, passes: impl Fn(&Link) -> bool) -> Option<Link> {
         let mut idle = self.idle.borrow_mut();
         let place =
-            idle.iter().rposition(|Idle { link, .. }| link.origin == *origin && passes(link.peer));
+            idle.iter().rposition(|Idle { link, .. }| link.origin == *origin && passes(link));
         idle.remove(place?).map(|idle| idle.link)
     }
 

@@ -63,7 +63,7 @@ fn a_trusted_origin_may_be_private_and_a_redirect_from_it_to_another_may_not() {
         let away = FeedServer::start(&executor, Script::new().ics("/", CALENDAR));
         home.set(Script::new().ics("/", CALENDAR).redirect("/go", 302, away.url("/").as_str()));
         let bench = Bench::new();
-        let policy = Policy { allow_private: false, trusted_origin: Origin::of(&home.url("/")) };
+        let policy = Policy { trusted_origin: Origin::of(&home.url("/")), ..Policy::default() };
         let ask = |policy: &Policy| Ask { policy: policy.clone(), ..Ask::default() };
         assert!(bench.ask(&home.url("/"), ask(&policy)).await.is_ok());
         let error = bench.ask(&home.url("/go"), ask(&policy)).await.err().expect("an error");
@@ -347,7 +347,7 @@ fn the_pool_is_bounded_for_one_origin_and_in_all() {
             limits.outbound_total = 3;
             limits.outbound_per_origin = 2;
         });
-        let policy = Policy { allow_private: true, trusted_origin: None };
+        let policy = Policy { allow_private: true, ..Policy::default() };
         let connect = async |n: usize| bench.outbound.connect(&origin(n), &policy).await;
 
         let mut leases = Vec::new();

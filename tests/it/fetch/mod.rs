@@ -3,6 +3,7 @@
 mod answers;
 mod connections;
 mod requests;
+mod tls;
 
 use std::rc::Rc;
 
@@ -41,7 +42,7 @@ impl Default for Ask<'_> {
             headers: &[],
             etag: None,
             last_modified: None,
-            policy: Policy { allow_private: true, trusted_origin: None },
+            policy: Policy { allow_private: true, ..Policy::default() },
             body_bytes_max: 50 * MIB,
         }
     }
