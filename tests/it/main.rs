@@ -18,6 +18,7 @@ mod process;
 mod refresh;
 mod rig;
 mod routes;
+mod secrets;
 mod storage;
 mod window;
 

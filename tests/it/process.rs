@@ -3,8 +3,10 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::feed_server::{FeedServer, Script, run};
@@ -84,7 +86,7 @@ impl Process {
         text(&answer)
     }
 
-    fn get(&self, path: &str) -> String {
+    pub(crate) fn get(&self, path: &str) -> String {
         self.ask(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
     }
 
@@ -94,7 +96,7 @@ impl Process {
     }
 
     /// The same until `holds` says so.
-    async fn until_it(&self, path: &str, holds: impl Fn(&str) -> bool) -> String {
+    pub(crate) async fn until_it(&self, path: &str, holds: impl Fn(&str) -> bool) -> String {
         loop {
             let answer = smol::unblock({
                 let address = self.address;
@@ -125,6 +127,24 @@ impl Process {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("read");
         let line = status.lines().find(|line| line.starts_with(name)).expect("a figure");
         line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
+    }
+
+    /// Reads the log on, in a thread of its own: at the finest level it would fill its pipe. The
+    /// thread ends with the program.
+    pub(crate) fn collect_log(&mut self) -> JoinHandle<String> {
+        let begun = text(self.log.buffer());
+        let rest = self.log.get_ref().as_fd().try_clone_to_owned().expect("cloned");
+        thread::spawn(move || {
+            let mut log = Vec::new();
+            let _ = fs::File::from(rest).read_to_end(&mut log);
+            begun + &text(&log)
+        })
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(crate) fn stop(&mut self) {
+        self.signal("-TERM");
+        assert_eq!(self.wait(), Some(0));
     }
 
     fn wait(&mut self) -> Option<i32> {

@@ -344,23 +344,6 @@ fn the_window_follows_a_clock_that_jumps() {
 }
 
 #[test]
-fn a_feed_url_is_never_written_anywhere() {
-    run(|executor| async move {
-        let server = FeedServer::start(&executor, Script::new().status("/canary-secret.ics", 500));
-        let folder = folder();
-        let config = configure(folder.path(), &toml(&[("a", server.url("/canary-secret.ics"))]));
-        let rig = Rig::start(&executor, config);
-        rig.failed(1).await;
-        for path in ["/stats", "/api/v1/calendars", "/", "/api/v1/next", "/api/health"] {
-            assert!(!rig.get(path).await.body.contains("canary"), "{path}");
-        }
-        rig.stop().await;
-        let database = std::fs::read(folder.path().join("calendarbot.db")).expect("a database");
-        assert!(!database.windows(6).any(|window| window == b"canary"));
-    });
-}
-
-#[test]
 fn a_connection_is_kept_for_half_a_minute_and_not_at_all_without_pooling() {
     run(|executor| async move {
         for (flag, kept) in [("true", 1), ("false", 0)] {
