@@ -116,7 +116,7 @@ impl Process {
         }
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args([name, &pid]).status().expect("sent");
         assert!(sent.success());
@@ -129,8 +129,7 @@ impl Process {
         line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
     }
 
-    /// Reads the log on, in a thread of its own: at the finest level it would fill its pipe. The
-    /// thread ends with the program.
+    /// Reads the log on in a thread: at the finest level it would fill its pipe.
     pub(crate) fn collect_log(&mut self) -> JoinHandle<String> {
         let begun = text(self.log.buffer());
         let rest = self.log.get_ref().as_fd().try_clone_to_owned().expect("cloned");
@@ -141,13 +140,7 @@ impl Process {
         })
     }
 
-    /// Asks it to stop, and waits until it has.
-    pub(crate) fn stop(&mut self) {
-        self.signal("-TERM");
-        assert_eq!(self.wait(), Some(0));
-    }
-
-    fn wait(&mut self) -> Option<i32> {
+    pub(crate) fn wait(&mut self) -> Option<i32> {
         self.child.wait().expect("it ends").code()
     }
 

@@ -82,7 +82,8 @@ fn what_opens_a_feed_is_written_nowhere() {
         let line = format!("/proc/{}/cmdline", process.child.id());
         said.push(("the command line", fs::read_to_string(line).expect("read")));
         files(&folder.path().join("data"), &mut said);
-        process.stop();
+        process.signal("-TERM");
+        assert_eq!(process.wait(), Some(0));
         files(&folder.path().join("data"), &mut said);
         let log = log.join().expect("read");
         assert!(log.contains("feed `refused` ("), "{log}");
