@@ -18,6 +18,7 @@ use super::{CalendarStatus, Entry};
 use crate::budget::FeedLimits;
 use crate::ical::event::Event;
 use crate::ical::expand::{Expansion, expand};
+use crate::ical::stored::name;
 use crate::ical::value::Value;
 use crate::ical::zone::{Resolved, Zones};
 use crate::ical::{Details, Occurrence, Time, Window};
@@ -383,11 +384,6 @@ fn is_time(name: &str) -> bool {
 fn is_mark(name: &str) -> bool {
     matches!(name, "STATUS" | "TRANSP" | "CLASS" | "SEQUENCE" | "LAST-MODIFIED")
         || matches!(name, "X-MICROSOFT-CDO-BUSYSTATUS" | "X-OUTLOOK-DELETED")
-}
-
-/// The name of a stored line.
-fn name(line: &str) -> &str {
-    line.split([':', ';']).next().unwrap_or_default()
 }
 
 /// TZID of a line of times as it is stored: one with a colon in it stands in quotes.

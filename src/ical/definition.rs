@@ -7,9 +7,9 @@
 use jiff::civil::{DateTime, date};
 use jiff::tz::{Offset, TimeZone};
 
-use super::line::ContentLine;
 use super::recur::{Recurrence, Steps};
 use super::rule::{Frequency, Rule};
+use super::stored;
 use super::value::Value;
 use crate::budget::FeedLimits;
 
@@ -59,7 +59,7 @@ impl Observance {
     fn parse(block: &str) -> Result<Observance, &'static str> {
         let (mut start, mut before, mut after) = (None, None, None);
         let (mut rules, mut dates) = (Vec::new(), Vec::new());
-        for line in block.lines().filter_map(ContentLine::parse) {
+        for line in stored::lines(block).filter_map(stored::content) {
             match line.name {
                 "DTSTART" => start = Value::parse(line.value).map(Value::civil),
                 "TZOFFSETFROM" => before = offset(line.value),

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
-use super::line::{ContentLine, cut, decode_text, split_texts, stored_lines};
+use super::line::{ContentLine, cut, decode_text, excerpt, split_texts};
 use super::rule::Rule;
+use super::stored::{self, name};
 use super::value::{Duration, Value};
 use super::{Busy, Details, Person, Status};
 use crate::budget::FeedLimits;
@@ -92,7 +93,7 @@ impl Event {
     /// unreadable RECURRENCE-ID.
     pub fn parse(text: &str, limits: &FeedLimits) -> Result<Event, String> {
         let mut draft = Draft::default();
-        for line in text.lines() {
+        for line in stored::lines(text) {
             draft.read(line, limits)?;
         }
         draft.finish()
@@ -109,7 +110,7 @@ impl Event {
         limits: &FeedLimits,
         taken: &mut Taken,
     ) -> Result<Event, String> {
-        let lines = || text.lines().filter(|line| is_about_time(name(line)));
+        let lines = || stored::lines(text).filter(|line| is_about_time(name(line)));
         let bytes = size_of::<Event>() + lines().map(held_bytes).sum::<usize>();
         if taken.bytes + bytes > limits.series_bytes_max {
             let max = limits.series_bytes_max;
@@ -127,7 +128,7 @@ impl Event {
     /// Whether [`Event::parse`] would succeed, without the work for what cannot fail it.
     pub(super) fn check(text: &str, limits: &FeedLimits) -> Result<(), String> {
         let mut draft = Draft::default();
-        for line in stored_lines(text) {
+        for line in stored::lines(text) {
             if matches!(name(line), "DTSTART" | "DTEND" | "DURATION" | "RECURRENCE-ID") {
                 draft.read(line, limits)?;
             }
@@ -186,15 +187,11 @@ struct Draft {
 
 impl Draft {
     fn read(&mut self, text: &str, limits: &FeedLimits) -> Result<(), String> {
-        let name = name(text);
-        if matches!(name, "DTSTART" | "DTEND" | "RECURRENCE-ID" | "EXDATE" | "RDATE") {
-            return match ContentLine::parse_time(text) {
-                Some(line) => self.read_time(&line, limits),
-                None => Ok(()),
-            };
+        let Some(line) = stored::content(text) else { return Ok(()) };
+        let ContentLine { name, value, .. } = line;
+        if stored::is_time(name) {
+            return self.read_time(&line, limits);
         }
-        let Some(line) = ContentLine::parse(text) else { return Ok(()) };
-        let value = line.value;
         match name {
             "UID" if self.uid.is_empty() => self.uid = value.trim().to_owned(),
             "SEQUENCE" => self.sequence = self.sequence.or(value.trim().parse().ok()),
@@ -206,7 +203,7 @@ impl Draft {
             "DURATION" if self.duration.is_none() => {
                 self.duration = Duration::parse(value);
                 if self.duration.is_none() {
-                    self.warn(format!("DURATION `{}` is not understood", cut(value, 40)));
+                    self.warn(format!("DURATION `{}` is not understood", excerpt(value)));
                 }
             }
             "RRULE" => match Rule::parse(value) {
@@ -219,15 +216,9 @@ impl Draft {
     }
 
     fn read_time(&mut self, line: &ContentLine<'_>, limits: &FeedLimits) -> Result<(), String> {
-        let zone = line.param("TZID").map(|zone| zone.trim().to_owned());
-        let zone = zone.filter(|zone| !zone.is_empty());
-        // A feed that says DATE and writes a time means the day.
-        let dated = line.param("VALUE").is_some_and(|value| value.eq_ignore_ascii_case("DATE"));
-        let parse = |text: &str| match Value::parse(text) {
-            Some(value) if dated => Some(Value::Date(value.date())),
-            value => value,
-        };
-        let unreadable = || format!("{} `{}` is not understood", line.name, cut(line.value, 40));
+        let zone = stored::tzid(line);
+        let parse = stored::reads_values(line);
+        let unreadable = || format!("{} `{}` is not understood", line.name, excerpt(line.value));
         match line.name {
             "DTSTART" if self.start.is_none() => {
                 let value = parse(line.value).ok_or_else(unreadable)?;
@@ -273,7 +264,7 @@ impl Draft {
             }
             match parse(text) {
                 Some(value) => values.push(value),
-                None => self.warn(format!("{} `{}` is not understood", line.name, cut(text, 40))),
+                None => self.warn(format!("{} `{}` is not understood", line.name, excerpt(text))),
             }
             self.exceptions += 1;
         }
@@ -323,12 +314,6 @@ impl Draft {
             excluded: self.excluded,
         })
     }
-}
-
-/// The name of a stored line.
-fn name(line: &str) -> &str {
-    let end = line.bytes().position(|byte| byte == b':' || byte == b';');
-    &line[..end.unwrap_or(line.len())]
 }
 
 /// One RDATE value: a date, a time, or `start/end` or `start/duration`.

@@ -18,6 +18,7 @@ mod line;
 mod recur;
 pub mod rule;
 mod schedule;
+pub(crate) mod stored;
 pub mod value;
 mod windows;
 pub mod zone;

@@ -3,6 +3,7 @@
 
 use jiff::civil::{DateTime, Weekday};
 
+use super::line::excerpt;
 use super::value::Value;
 
 /// A recurrence rule whose every part is in range.
@@ -338,11 +339,6 @@ fn weekdays(value: &str) -> Option<Numbers> {
         Some(nth_weekday(nth, weekday(day)?))
     };
     items(value).map(weekday).collect()
-}
-
-/// Enough of a foreign text to recognise it in a message.
-fn excerpt(text: &str) -> &str {
-    super::line::cut(text, 40)
 }
 
 #[cfg(test)]

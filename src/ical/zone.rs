@@ -12,8 +12,7 @@ use std::fmt;
 use jiff::tz::TimeZone;
 
 use super::definition;
-use super::line::ContentLine;
-use super::windows;
+use super::{stored, windows};
 use crate::budget::FeedLimits;
 use crate::tzdb::Tzdb;
 
@@ -86,7 +85,7 @@ impl Zones {
     /// zone it means is that zone.
     pub fn define(&mut self, text: &str, limits: &FeedLimits) {
         let value = |name: &str| {
-            let line = text.lines().filter_map(ContentLine::parse).find(|line| line.name == name);
+            let line = stored::lines(text).filter_map(stored::content).find(|line| line.name == name);
             line.map(|line| line.value.trim().to_owned())
         };
         let Some(tzid) = value("TZID") else { return };
