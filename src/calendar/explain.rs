@@ -363,12 +363,12 @@ fn without_zone(text: &str) -> String {
 
 /// What a TZID means, and how that was found.
 fn zone_line(tzid: &str, zones: &Zones) -> String {
-    let Resolved { zone, step, known, refused } = zones.resolve(tzid);
+    let Resolved { zone, step, refused } = zones.resolve(tzid);
     let name = zone.iana_name().unwrap_or("a zone without a name");
-    match (known, refused) {
-        (true, _) => format!("TZID `{tzid}` is {name}: {step}"),
-        (false, None) => format!("TZID `{tzid}` is not known; {name} is used: {step}"),
-        (false, Some(why)) => {
+    match (step.is_guess(), refused) {
+        (false, _) => format!("TZID `{tzid}` is {name}: {step}"),
+        (true, None) => format!("TZID `{tzid}` is not known; {name} is used: {step}"),
+        (true, Some(why)) => {
             format!("TZID `{tzid}` is not known (its VTIMEZONE: {why}); {name} is used: {step}")
         }
     }

@@ -15,7 +15,7 @@ use super::recur::{Recurrence, Steps, Tally};
 use super::rule::Rule;
 use super::schedule::{Exclusions, Instance, Master, Override, Schedule, Template, original};
 use super::value::{Duration, Value};
-use super::zone::{Step, Zones};
+use super::zone::Zones;
 use super::{Occurrence, Status, Time, Window, YEARS};
 use crate::budget::FeedLimits;
 
@@ -385,17 +385,14 @@ impl Run<'_> {
             return zone.clone();
         }
         let found = self.zones.resolve(tzid);
-        if !found.known {
-            let name = found.zone.iana_name().unwrap_or("its zone").to_owned();
-            let source = match found.step {
-                Step::CalendarZone => "X-WR-TIMEZONE",
-                _ => "the configured zone",
-            };
+        if found.step.is_guess() {
+            let name = found.zone.iana_name().unwrap_or("its zone");
             let refused =
                 found.refused.map(|why| format!("; its VTIMEZONE is not followed: {why}"));
             self.warn(format!(
-                "TZID `{}` is not known: {name} is used ({source}){}",
+                "TZID `{}` is not known: {name} is used ({}){}",
                 super::line::cut(tzid, 60),
+                found.step,
                 refused.unwrap_or_default()
             ));
         }

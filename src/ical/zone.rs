@@ -32,8 +32,6 @@ pub struct Resolved {
     pub zone: TimeZone,
     /// The step of the look-up that found it.
     pub step: Step,
-    /// False when the name means nothing to us and the zone is a guess.
-    pub known: bool,
     /// Why the VTIMEZONE of that name is not followed.
     pub refused: Option<&'static str>,
 }
@@ -55,6 +53,13 @@ pub enum Step {
     CalendarZone,
     /// The configured zone.
     Default,
+}
+
+impl Step {
+    /// True when the name means nothing to us.
+    pub fn is_guess(self) -> bool {
+        matches!(self, Step::CalendarZone | Step::Default)
+    }
 }
 
 impl fmt::Display for Step {
@@ -114,14 +119,14 @@ impl Zones {
             .or_else(|| Some((defined?.clone().ok()?, Step::Embedded)))
             .or_else(|| Some((self.iana(windows::iana_of_display(name)?)?, Step::DisplayName)));
         if let Some((zone, step)) = found {
-            return Resolved { zone, step, known: true, refused: None };
+            return Resolved { zone, step, refused: None };
         }
         let (zone, step) = match &self.calendar_zone {
             Some(zone) => (zone.clone(), Step::CalendarZone),
             None => (self.default.clone(), Step::Default),
         };
         let refused = defined.and_then(|defined| defined.as_ref().err().copied());
-        Resolved { zone, step, known: false, refused }
+        Resolved { zone, step, refused }
     }
 
     /// The zone that a name means everywhere.
@@ -177,6 +182,7 @@ mod tests {
         let check = |tzid, name, step| {
             let found = zones.resolve(tzid);
             assert_eq!((found.zone.iana_name(), found.step), (Some(name), step), "{tzid}");
+            assert_eq!(found.step.is_guess(), name == "Europe/Madrid", "{tzid}");
         };
         check("Europe/Berlin", "Europe/Berlin", Step::Iana);
         check("europe/berlin", "Europe/Berlin", Step::Iana);
@@ -238,10 +244,8 @@ mod tests {
     fn an_unknown_name_means_the_calendar_s_zone() {
         let check = |calendar_zone, name, step| {
             let found = zones(Some(calendar_zone)).resolve("Customized Time Zone");
-            assert_eq!(
-                (found.zone.iana_name(), found.step, found.known),
-                (Some(name), step, false)
-            );
+            assert_eq!((found.zone.iana_name(), found.step), (Some(name), step));
+            assert!(found.step.is_guess());
         };
         check("America/New_York", "America/New_York", Step::CalendarZone);
         check("Tokyo Standard Time", "Asia/Tokyo", Step::CalendarZone);
