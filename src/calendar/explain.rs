@@ -176,7 +176,7 @@ impl<'a> Series<'a> {
         let hidden = self.scene.status().filter.hides(&part.event.details);
         let private = self.scene.status().private || part.event.details.private;
         match hidden {
-            _ if self.is_outdated(index) => {
+            _ if self.expansion.outdated.contains(&index) => {
                 "not used: a newer revision has the same start (SEQUENCE, LAST-MODIFIED)".to_owned()
             }
             // A pattern would tell what the title is like.
@@ -185,23 +185,6 @@ impl<'a> Series<'a> {
             None if private => "shown as \"Busy\": it is private".to_owned(),
             None => "shown".to_owned(),
         }
-    }
-
-    /// Of several masters with one start, the newest revision counts.
-    fn is_outdated(&self, index: usize) -> bool {
-        let master = |index: usize| {
-            let part = &self.parts[index];
-            let start = part.alone.as_ref().map(|occurrence| occurrence.start);
-            start.filter(|_| part.event.recurrence_id.is_none())
-        };
-        let revision = |index: usize| {
-            let event = &self.parts[index].event;
-            (event.sequence, event.last_modified, std::cmp::Reverse(index))
-        };
-        let is_newer = |other: usize| {
-            other != index && master(other) == master(index) && revision(other) > revision(index)
-        };
-        master(index).is_some() && (0..self.parts.len()).any(is_newer)
     }
 
     /// What a written start means where that is not plain.

@@ -28,6 +28,8 @@ pub struct Expansion {
     pub truncated: Option<String>,
     /// What was left out or guessed, in words.
     pub warnings: Vec<String>,
+    /// Events that are not used: a newer revision has the same start, or the same instance.
+    pub outdated: Vec<usize>,
     /// Steps that the recurrence generator took.
     pub steps: usize,
 }
@@ -113,7 +115,11 @@ impl Run<'_> {
         }
         let newest_first = |event: usize| std::cmp::Reverse(revision(&self.series[event]));
         masters.sort_by_key(|(event, schedule)| (schedule.time, newest_first(*event)));
-        masters.dedup_by_key(|(_, schedule)| schedule.time);
+        masters.dedup_by(|(event, schedule), (_, newest)| {
+            let is_outdated = schedule.time == newest.time;
+            self.expansion.outdated.extend(is_outdated.then_some(*event));
+            is_outdated
+        });
         masters
     }
 
@@ -140,7 +146,11 @@ impl Run<'_> {
         }
         let newest_first = |event: usize| std::cmp::Reverse(revision(&self.series[event]));
         overrides.sort_by_key(|other| (other.original, newest_first(other.event)));
-        overrides.dedup_by_key(|other| other.original);
+        overrides.dedup_by(|other, newest| {
+            let is_outdated = other.original == newest.original;
+            self.expansion.outdated.extend(is_outdated.then_some(other.event));
+            is_outdated
+        });
         overrides
     }
 

@@ -163,6 +163,9 @@ fn overrides_shift_replace_and_cancel() {
     let outdated = "not used: a newer revision has the same start (SEQUENCE, LAST-MODIFIED)";
     table.check(&[DAILY, &newer], &[], &["the event:", outdated, "the event:", "shown"]);
     table.check(&[&newer, DAILY], &[], &["the event:", "shown", "the event:", outdated]);
+    let newer = format!("{moved}\nSEQUENCE:1");
+    let expected = ["for one instance:", outdated, "for one instance:", "shown"];
+    table.check(&[DAILY, moved, &newer], &[], &expected);
 }
 
 #[test]

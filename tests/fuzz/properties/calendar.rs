@@ -118,10 +118,11 @@ fn is_sound(component: &Component, limits: &FeedLimits) {
 }
 
 fn is_bounded(expansion: &Expansion, events: usize, limits: &FeedLimits) {
-    let Expansion { occurrences, truncated, warnings, steps } = expansion;
+    let Expansion { occurrences, truncated, warnings, outdated, steps } = expansion;
     assert!(occurrences.len() <= limits.occurrences_max, "{} occurrences", occurrences.len());
     assert!(*steps <= limits.steps_max, "{steps} steps");
     assert!(warnings.len() <= 16);
+    assert!(outdated.len() <= events && outdated.iter().all(|&event| event < events));
     assert!(occurrences.is_sorted_by_key(|occurrence| occurrence.start));
     let (window, slack) = (window(), SignedDuration::from_hours(24));
     for occurrence in occurrences {
