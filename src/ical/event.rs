@@ -1,5 +1,7 @@
 //! The kept lines of one VEVENT to an [`Event`] (RFC 5545 section 3.6.1).
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
@@ -29,7 +31,8 @@ pub struct Event {
     pub recurrence_id: Option<RecurrenceId>,
     /// What was left out because it could not be understood.
     pub warnings: Vec<String>,
-    pub(super) start: Stamp,
+    /// DTSTART.
+    pub start: Stamp,
     pub(super) end: End,
     pub(super) rules: Vec<Rule>,
     pub(super) extra: Vec<Extra>,
@@ -134,6 +137,28 @@ impl Event {
             }
         }
         draft.finish().map(drop)
+    }
+
+    /// The TZIDs that its times name, each once and in order.
+    pub fn tzids(&self) -> BTreeSet<&str> {
+        let end = match &self.end {
+            End::At(end) => end.zone.as_ref(),
+            End::Absent | End::After(_) => None,
+        };
+        let instance = self.recurrence_id.as_ref().and_then(|id| id.at.zone.as_ref());
+        let extra = self.extra.iter().filter_map(|line| line.zone.as_ref());
+        let excluded = self.excluded.iter().filter_map(|line| line.zone.as_ref());
+        let single = [self.start.zone.as_ref(), end, instance].into_iter().flatten();
+        single.chain(extra).chain(excluded).map(String::as_str).collect()
+    }
+
+    /// The same at the times on the wall, wherever that is: without zones.
+    pub fn floating(mut self) -> Event {
+        self.start.zone = None;
+        if let End::At(end) = &mut self.end {
+            end.zone = None;
+        }
+        self
     }
 
     /// True for an event that happens more than once.

@@ -24,7 +24,7 @@ pub(crate) fn name(line: &str) -> &str {
 
 /// True for the properties whose values are dates and times. They keep their zone beside them, and
 /// have no colon in them.
-pub(super) fn is_time(name: &str) -> bool {
+pub(crate) fn is_time(name: &str) -> bool {
     matches!(name, "DTSTART" | "DTEND" | "RECURRENCE-ID" | "EXDATE" | "RDATE")
 }
 

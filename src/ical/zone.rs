@@ -90,7 +90,8 @@ impl Zones {
     /// zone it means is that zone.
     pub fn define(&mut self, text: &str, limits: &FeedLimits) {
         let value = |name: &str| {
-            let line = stored::lines(text).filter_map(stored::content).find(|line| line.name == name);
+            let line =
+                stored::lines(text).filter_map(stored::content).find(|line| line.name == name);
             line.map(|line| line.value.trim().to_owned())
         };
         let Some(tzid) = value("TZID") else { return };
