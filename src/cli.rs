@@ -2,6 +2,7 @@
 
 mod explain;
 mod export;
+mod stored;
 
 use std::fmt::Write as _;
 use std::io::Write as _;

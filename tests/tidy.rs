@@ -101,7 +101,7 @@ fn sql_has_two_homes() {
         &[
             "src/feed/store.rs",
             "src/feed/store/difference.rs",
-            "src/feed/store/explain.rs",
+            "src/feed/store/stored.rs",
             "src/feed/store/room.rs",
             "src/feed/store/warnings.rs",
             "src/feed/store/window.rs",
