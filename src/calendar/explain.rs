@@ -12,7 +12,7 @@ pub use summary::{Summary, Totals};
 
 use super::merge::same;
 use super::selection::{self, resolve};
-use super::text::{clock, day_from, folded, harmless, local, zone_name};
+use super::text::{columns, folded, harmless, local, zone_name};
 use super::{CalendarStatus, Entry};
 use crate::budget::FeedLimits;
 use crate::ical::event::Event;
@@ -249,15 +249,12 @@ impl<'a> Series<'a> {
             lines.push(format!("  only {kept} of them are kept"));
         }
         for (entry, changes) in self.listed_with_changes() {
-            let (start, end) = self.times(&entry);
+            let times = self.times(&entry);
             lines.extend(changes.iter().map(|change| format!("    {change}")));
-            let day = day_from(date(start), date(now));
-            let time = match entry.start {
-                Time::Date(_) => "all day".to_owned(),
-                _ => format!("{}–{}", clock(start, zone, false), clock(end, zone, false)),
-            };
+            let all_day = matches!(entry.start, Time::Date(_));
+            let columns = columns(times, all_day, zone, date(now));
             let original = entry.recurrence.map(|original| resolve(original, zone));
-            let shifted = original.filter(|&original| original != start);
+            let shifted = original.filter(|&original| original != times.0);
             let shifted = shifted.map(|original| format!("shifted from {}", local(original, zone)));
             let merged = others.iter().filter_map(|other| {
                 let how = same(&entry, other, self.scene.calendars, zone)?;
@@ -267,7 +264,7 @@ impl<'a> Series<'a> {
                 Some(format!("merged with `{name}`{tells}: {how}"))
             });
             let remarks: Vec<String> = shifted.into_iter().chain(merged).collect();
-            let line = format!("    {day:<22} {time:<13} {}", remarks.join("; "));
+            let line = format!("    {columns} {}", remarks.join("; "));
             lines.push(line.trim_end().to_owned());
         }
     }
