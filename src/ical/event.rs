@@ -12,9 +12,6 @@ use super::value::{Duration, Value};
 use super::{Busy, Details, Person, Status};
 use crate::budget::FeedLimits;
 
-/// ATTENDEE and CATEGORIES entries that are kept: more than any screen shows.
-pub(super) const PEOPLE_MAX: usize = 50;
-
 /// A VEVENT: what people see of it, and when it happens as it was written. Zones are still
 /// names; [`expand`](super::expand::expand) resolves them.
 #[derive(Clone, Debug)]
@@ -381,12 +378,14 @@ fn read_details(
         "X-GOOGLE-CONFERENCE" => set(google_conference, plain.to_owned()),
         "COLOR" => set(&mut details.color, plain.to_owned()),
         "CATEGORIES" => {
-            let room = PEOPLE_MAX.saturating_sub(details.categories.len());
+            let room = limits.people_max.saturating_sub(details.categories.len());
             let decoded = split_texts(value).map(|part| decode_text(part, ' ').trim().to_owned());
             details.categories.extend(decoded.filter(|part| !part.is_empty()).take(room));
         }
         "ORGANIZER" if details.organizer.is_none() => details.organizer = Some(person(line)),
-        "ATTENDEE" if details.attendees.len() < PEOPLE_MAX => details.attendees.push(person(line)),
+        "ATTENDEE" if details.attendees.len() < limits.people_max => {
+            details.attendees.push(person(line));
+        }
         "STATUS" if is("CANCELLED") => details.status = Status::Cancelled,
         "STATUS" if is("CONFIRMED") => details.status = Status::Confirmed,
         "STATUS" if is("TENTATIVE") => details.status = Status::Tentative,

@@ -82,11 +82,11 @@ pub struct Details {
     pub conference: String,
     /// COLOR (RFC 7986 section 5.9), as written.
     pub color: String,
-    /// CATEGORIES.
+    /// CATEGORIES, as many at most.
     pub categories: Vec<String>,
     /// ORGANIZER.
     pub organizer: Option<Person>,
-    /// ATTENDEE, at most 50.
+    /// ATTENDEE, at most `people_max`.
     pub attendees: Vec<Person>,
     /// STATUS.
     pub status: Status,
