@@ -92,11 +92,11 @@ impl Event {
     /// In words, why this is no event: no readable DTSTART, an end before the start, an
     /// unreadable RECURRENCE-ID.
     pub fn parse(text: &str, limits: &FeedLimits) -> Result<Event, String> {
-        let mut draft = Draft::default();
+        let mut builder = Builder::default();
         for line in stored::lines(text) {
-            draft.read(line, limits)?;
+            builder.read(line, limits)?;
         }
-        draft.finish()
+        builder.finish()
     }
 
     /// Reads only what [`expand`](super::expand::expand) asks for, as far as the series, of which
@@ -116,24 +116,24 @@ impl Event {
             let max = limits.series_bytes_max;
             return Err(format!("the series takes more than {max} bytes (series_bytes_max)"));
         }
-        let mut draft = Draft { exceptions: taken.exceptions, ..Draft::default() };
+        let mut builder = Builder { exceptions: taken.exceptions, ..Builder::default() };
         for line in lines() {
-            draft.read(line, limits)?;
+            builder.read(line, limits)?;
         }
-        taken.exceptions = draft.exceptions;
-        taken.bytes += bytes + draft.warnings.iter().map(String::len).sum::<usize>();
-        draft.finish()
+        taken.exceptions = builder.exceptions;
+        taken.bytes += bytes + builder.warnings.iter().map(String::len).sum::<usize>();
+        builder.finish()
     }
 
     /// Whether [`Event::parse`] would succeed, without the work for what cannot fail it.
     pub(super) fn check(text: &str, limits: &FeedLimits) -> Result<(), String> {
-        let mut draft = Draft::default();
+        let mut builder = Builder::default();
         for line in stored::lines(text) {
             if matches!(name(line), "DTSTART" | "DTEND" | "DURATION" | "RECURRENCE-ID") {
-                draft.read(line, limits)?;
+                builder.read(line, limits)?;
             }
         }
-        draft.finish().map(drop)
+        builder.finish().map(drop)
     }
 
     /// The TZIDs that its times name, each once and in order.
@@ -190,7 +190,7 @@ fn held_bytes(line: &str) -> usize {
 
 /// An event while its lines are read. Of a property that may stand once, the first one counts.
 #[derive(Default)]
-struct Draft {
+struct Builder {
     uid: String,
     sequence: Option<u32>,
     last_modified: Option<Timestamp>,
@@ -207,7 +207,7 @@ struct Draft {
     warnings: Vec<String>,
 }
 
-impl Draft {
+impl Builder {
     fn read(&mut self, text: &str, limits: &FeedLimits) -> Result<(), String> {
         let Some(line) = stored::content(text) else { return Ok(()) };
         let ContentLine { name, value, .. } = line;
