@@ -51,6 +51,14 @@ pub struct Window {
     pub end: Timestamp,
 }
 
+impl Window {
+    /// Whether something from `start` to `end`, exclusive, is seen in it. What has no length is seen
+    /// where it stands.
+    pub fn touches(self, start: Timestamp, end: Timestamp) -> bool {
+        start < self.end && (end > self.start || start >= self.start)
+    }
+}
+
 /// One time that an event happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Occurrence {

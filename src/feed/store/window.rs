@@ -17,7 +17,7 @@ use crate::calendar::{CalendarStatus, Entry, selection};
 use crate::error::Result;
 use crate::hash::fnv1a_parts;
 use crate::ical::event::Event;
-use crate::ical::{Details, Time};
+use crate::ical::{Details, Time, Window};
 
 /// A floating time or a date is stored as if it were UTC; seen from a zone it may lie up to 14
 /// hours earlier or 12 later (and an hour more for safety).
@@ -64,6 +64,7 @@ pub fn read_window(
     )?;
     let slack = FORM_SLACK_SECONDS;
     let (from, to) = (query.from.as_second(), query.to.as_second());
+    let window = Window { start: query.from, end: query.to };
     let mut rows = select.query(params![from, to, slack, query.calendar])?;
     let mut merged = Merged::new(query.calendars, query.zone);
     let mut known: HashMap<i64, Option<Known>> = HashMap::new();
@@ -77,9 +78,9 @@ pub fn read_window(
         }
         let stored = Stored::read(row)?;
         let Some((start, end)) = stored.times() else { continue };
-        let times = selection::times(start, end, query.zone);
-        let ended = !matches!(start, Time::Date(_)) && times.1 <= query.to;
-        if !selection::touches(times, query.from, query.to) || (query.ended && !ended) {
+        let (first, last) = selection::times(start, end, query.zone);
+        let ended = !matches!(start, Time::Date(_)) && last <= query.to;
+        if !window.touches(first, last) || (query.ended && !ended) {
             continue;
         }
         let name = row.get_ref(7)?.as_str().unwrap_or_default();
