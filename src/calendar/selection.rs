@@ -159,7 +159,7 @@ pub fn hidden(details: &Details) -> Option<Hidden<'static>> {
 }
 
 /// True when only the time of an entry may be seen.
-pub fn is_private(entry: &Entry, calendars: &[CalendarStatus]) -> bool {
+pub(super) fn is_private(entry: &Entry, calendars: &[CalendarStatus]) -> bool {
     let hides_all = calendars.get(entry.calendar).is_none_or(|calendar| calendar.private);
     hides_all || entry.details.private
 }

@@ -117,7 +117,7 @@ pub fn harmless(c: char) -> char {
 
 /// The text when it is an `http` or `https` link with a host and nothing in it that could mean
 /// something else to a browser; any other scheme, `javascript:` first of all, is no link here.
-pub fn web_link(text: &str) -> Option<&str> {
+pub(super) fn web_link(text: &str) -> Option<&str> {
     let text = text.trim();
     let (scheme, rest) = text.split_once("://")?;
     let known = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http");

@@ -16,7 +16,7 @@ pub mod export;
 mod frame;
 mod line;
 mod recur;
-pub mod rule;
+mod rule;
 mod schedule;
 pub(crate) mod stored;
 pub mod value;
