@@ -134,8 +134,9 @@ impl<'a> Series<'a> {
         for (index, part) in self.parts.iter().enumerate().take(PARTS_MAX) {
             self.describe(index, part, masked, &mut lines);
         }
-        if let Some(more) = self.parts.len().checked_sub(PARTS_MAX + 1) {
-            lines.push(format!("  and {} more", counted(more + 1, "component")));
+        let more = self.parts.len().saturating_sub(PARTS_MAX);
+        if more > 0 {
+            lines.push(format!("  and {} more", counted(more, "component")));
         }
         lines.extend(self.gaps().into_iter().map(|gap| format!("  {gap}")));
         let warnings = self.expansion.warnings.iter();

@@ -8,6 +8,7 @@ use super::stored::Stored;
 use crate::budget::Limits;
 use crate::calendar::Entry;
 use crate::calendar::explain::{Scene, Series, Summary, Totals};
+use crate::calendar::selection::resolve;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Result;
@@ -108,7 +109,7 @@ fn others(
 ) -> Result<Vec<Entry>> {
     let mut others = Vec::new();
     for entry in listed {
-        let from = crate::calendar::selection::resolve(entry.start, scene.zone);
+        let from = resolve(entry.start, scene.zone);
         let to = from.checked_add(SignedDuration::from_secs(1)).unwrap_or(Timestamp::MAX);
         for (index, other) in scene.calendars.iter().enumerate() {
             if index == scene.calendar {
