@@ -91,6 +91,7 @@ fn every_limit_leaves_a_mark() {
         line_bytes_max: 40,
         nesting_max: 3,
         properties_max: 3,
+        people_max: 1,
         component_bytes_max: 60,
         text_bytes_max: 20,
         description_bytes_max: 10,
@@ -115,6 +116,7 @@ fn every_limit_leaves_a_mark() {
         "STATUS:X\n",
         &["line 6, a: CLASS dropped: over 3 properties (properties_max)"],
     );
+    check("STATUS:X\nATTENDEE:x\nATTENDEE:y", "STATUS:X\nATTENDEE:x\n", &[]);
     check(
         "BEGIN:A\nBEGIN:B\nBEGIN:C\nEND:C\nEND:B\nEND:A\nCLASS:X",
         "CLASS:X\n",
