@@ -2,6 +2,7 @@
 
 mod explain;
 mod export;
+mod stored;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -17,7 +18,7 @@ use crate::api::native;
 use crate::app::{self, App, Ended, Order};
 use crate::budget::{default_bytes, show_bytes};
 use crate::calendar::selection::{self, Meeting};
-use crate::calendar::text::{clock, day_from, harmless, span};
+use crate::calendar::text::{columns, harmless, span};
 use crate::calendar::{Agenda, CalendarStatus, Entry};
 use crate::clock::{Clock, Moment};
 use crate::config::{self, Arguments, Command, Config, Inputs};
@@ -263,14 +264,9 @@ fn listing(agenda: &Agenda<'_>, entries: &[Entry]) -> String {
 fn line(meeting: &Meeting<'_>, agenda: &Agenda<'_>) -> String {
     let zone = agenda.zone;
     let today = zone.to_datetime(agenda.now).date();
-    let day = day_from(zone.to_datetime(meeting.start).date(), today);
-    let time = if meeting.all_day {
-        "all day".to_owned()
-    } else {
-        format!("{}–{}", clock(meeting.start, zone, false), clock(meeting.end, zone, false))
-    };
+    let columns = columns((meeting.start, meeting.end), meeting.all_day, zone, today);
     let until = meeting.start.as_second() - agenda.now.as_second();
     let when = if until > 0 { format!("in {}", span(until)) } else { "now".to_owned() };
-    let text = format!("{day:<22} {time:<13} {} ({when})", meeting.title());
+    let text = format!("{columns} {} ({when})", meeting.title());
     text.chars().map(harmless).collect::<String>() + "\n"
 }

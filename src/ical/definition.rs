@@ -7,9 +7,9 @@
 use jiff::civil::{DateTime, date};
 use jiff::tz::{Offset, TimeZone};
 
-use super::line::ContentLine;
 use super::recur::{Recurrence, Steps};
 use super::rule::{Frequency, Rule};
+use super::stored;
 use super::value::Value;
 use crate::budget::FeedLimits;
 
@@ -24,7 +24,9 @@ pub(super) fn evaluate(
 ) -> Result<TimeZone, &'static str> {
     let mut onsets = Vec::new();
     let mut steps = Steps::new(limits.zone_steps_max);
-    for block in text.split("BEGIN:").skip(1) {
+    let mut lines = stored::lines(text);
+    while lines.any(|line| line.starts_with("BEGIN:")) {
+        let block = lines.by_ref().take_while(|line| !line.starts_with("END:"));
         let observance = Observance::parse(block)?;
         observance.onsets(limits.zone_onsets_max, &mut steps, &mut onsets)?;
     }
@@ -56,10 +58,10 @@ struct Onset {
 }
 
 impl Observance {
-    fn parse(block: &str) -> Result<Observance, &'static str> {
+    fn parse<'t>(block: impl Iterator<Item = &'t str>) -> Result<Observance, &'static str> {
         let (mut start, mut before, mut after) = (None, None, None);
         let (mut rules, mut dates) = (Vec::new(), Vec::new());
-        for line in block.lines().filter_map(ContentLine::parse) {
+        for line in block.filter_map(stored::content) {
             match line.name {
                 "DTSTART" => start = Value::parse(line.value).map(Value::civil),
                 "TZOFFSETFROM" => before = offset(line.value),
@@ -285,7 +287,8 @@ mod tests {
             );
         let expected = bundled().get("Europe/Moscow").unwrap();
         agree(&zone(&text).unwrap(), &expected, 2011..2040);
-        let fixed = zone(&observance("20110327T020000", "-0330", "-0330", "")).unwrap();
+        let named = "TZID:BEGIN:STANDARD\n".to_owned();
+        let fixed = zone(&(named + &observance("20110327T020000", "-0330", "-0330", ""))).unwrap();
         let at = jiff::Timestamp::from_second(0).unwrap();
         assert_eq!(fixed.to_offset(at).seconds(), -12_600);
     }

@@ -2,7 +2,6 @@
 //! their text. What does not change what people see, such as DTSTAMP, is left out, so that an
 //! event that did not change keeps its text.
 
-use super::event::PEOPLE_MAX;
 use super::line::{self, ContentLine, Line, cut_escaped};
 use crate::budget::FeedLimits;
 use crate::hash::fnv1a;
@@ -107,19 +106,17 @@ impl Draft {
             let reason = format!("{name} dropped: its line is over {max} bytes (line_bytes_max)");
             return self.drop_line(line.number, reason);
         }
-        // The event's own limit on EXDATE and RDATE counts their values.
-        let listed = matches!(name, "EXDATE" | "RDATE");
-        let counter = if name == "ATTENDEE" { &mut self.people } else { &mut self.properties };
-        *counter += usize::from(!listed);
-        if self.people > PEOPLE_MAX && name == "ATTENDEE" {
-            return;
-        }
-        if self.properties > limits.properties_max && !listed {
-            let reason = format!(
-                "{name} dropped: over {} properties (properties_max)",
-                limits.properties_max
-            );
-            return self.drop_line(line.number, reason);
+        match name {
+            // Their values are counted, when the event is read.
+            "EXDATE" | "RDATE" => {}
+            "ATTENDEE" if self.people == limits.people_max => return,
+            "ATTENDEE" => self.people += 1,
+            _ if self.properties == limits.properties_max => {
+                let max = limits.properties_max;
+                let reason = format!("{name} dropped: over {max} properties (properties_max)");
+                return self.drop_line(line.number, reason);
+            }
+            _ => self.properties += 1,
         }
         let text = line::text(line.bytes);
         let kept = match form {

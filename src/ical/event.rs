@@ -1,16 +1,16 @@
 //! The kept lines of one VEVENT to an [`Event`] (RFC 5545 section 3.6.1).
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
-use super::line::{ContentLine, cut, decode_text, split_texts, stored_lines};
+use super::line::{ContentLine, cut, decode_text, excerpt, split_texts};
 use super::rule::Rule;
+use super::stored::{self, name};
 use super::value::{Duration, Value};
 use super::{Busy, Details, Person, Status};
 use crate::budget::FeedLimits;
-
-/// ATTENDEE and CATEGORIES entries that are kept: more than any screen shows.
-pub(super) const PEOPLE_MAX: usize = 50;
 
 /// A VEVENT: what people see of it, and when it happens as it was written. Zones are still
 /// names; [`expand`](super::expand::expand) resolves them.
@@ -28,7 +28,8 @@ pub struct Event {
     pub recurrence_id: Option<RecurrenceId>,
     /// What was left out because it could not be understood.
     pub warnings: Vec<String>,
-    pub(super) start: Stamp,
+    /// DTSTART.
+    pub start: Stamp,
     pub(super) end: End,
     pub(super) rules: Vec<Rule>,
     pub(super) extra: Vec<Extra>,
@@ -91,11 +92,11 @@ impl Event {
     /// In words, why this is no event: no readable DTSTART, an end before the start, an
     /// unreadable RECURRENCE-ID.
     pub fn parse(text: &str, limits: &FeedLimits) -> Result<Event, String> {
-        let mut draft = Draft::default();
-        for line in text.lines() {
-            draft.read(line, limits)?;
+        let mut builder = Builder::default();
+        for line in stored::lines(text) {
+            builder.read(line, limits)?;
         }
-        draft.finish()
+        builder.finish()
     }
 
     /// Reads only what [`expand`](super::expand::expand) asks for, as far as the series, of which
@@ -109,30 +110,52 @@ impl Event {
         limits: &FeedLimits,
         taken: &mut Taken,
     ) -> Result<Event, String> {
-        let lines = || text.lines().filter(|line| is_about_time(name(line)));
+        let lines = || stored::lines(text).filter(|line| is_about_time(name(line)));
         let bytes = size_of::<Event>() + lines().map(held_bytes).sum::<usize>();
         if taken.bytes + bytes > limits.series_bytes_max {
             let max = limits.series_bytes_max;
             return Err(format!("the series takes more than {max} bytes (series_bytes_max)"));
         }
-        let mut draft = Draft { exceptions: taken.exceptions, ..Draft::default() };
+        let mut builder = Builder { exceptions: taken.exceptions, ..Builder::default() };
         for line in lines() {
-            draft.read(line, limits)?;
+            builder.read(line, limits)?;
         }
-        taken.exceptions = draft.exceptions;
-        taken.bytes += bytes + draft.warnings.iter().map(String::len).sum::<usize>();
-        draft.finish()
+        taken.exceptions = builder.exceptions;
+        taken.bytes += bytes + builder.warnings.iter().map(String::len).sum::<usize>();
+        builder.finish()
     }
 
     /// Whether [`Event::parse`] would succeed, without the work for what cannot fail it.
     pub(super) fn check(text: &str, limits: &FeedLimits) -> Result<(), String> {
-        let mut draft = Draft::default();
-        for line in stored_lines(text) {
+        let mut builder = Builder::default();
+        for line in stored::lines(text) {
             if matches!(name(line), "DTSTART" | "DTEND" | "DURATION" | "RECURRENCE-ID") {
-                draft.read(line, limits)?;
+                builder.read(line, limits)?;
             }
         }
-        draft.finish().map(drop)
+        builder.finish().map(drop)
+    }
+
+    /// The TZIDs that its times name, each once and in order.
+    pub fn tzids(&self) -> BTreeSet<&str> {
+        let end = match &self.end {
+            End::At(end) => end.zone.as_ref(),
+            End::Absent | End::After(_) => None,
+        };
+        let instance = self.recurrence_id.as_ref().and_then(|id| id.at.zone.as_ref());
+        let extra = self.extra.iter().filter_map(|line| line.zone.as_ref());
+        let excluded = self.excluded.iter().filter_map(|line| line.zone.as_ref());
+        let single = [self.start.zone.as_ref(), end, instance].into_iter().flatten();
+        single.chain(extra).chain(excluded).map(String::as_str).collect()
+    }
+
+    /// The same at the times on the wall, wherever that is: without zones.
+    pub fn floating(mut self) -> Event {
+        self.start.zone = None;
+        if let End::At(end) = &mut self.end {
+            end.zone = None;
+        }
+        self
     }
 
     /// True for an event that happens more than once.
@@ -167,7 +190,7 @@ fn held_bytes(line: &str) -> usize {
 
 /// An event while its lines are read. Of a property that may stand once, the first one counts.
 #[derive(Default)]
-struct Draft {
+struct Builder {
     uid: String,
     sequence: Option<u32>,
     last_modified: Option<Timestamp>,
@@ -184,17 +207,13 @@ struct Draft {
     warnings: Vec<String>,
 }
 
-impl Draft {
+impl Builder {
     fn read(&mut self, text: &str, limits: &FeedLimits) -> Result<(), String> {
-        let name = name(text);
-        if matches!(name, "DTSTART" | "DTEND" | "RECURRENCE-ID" | "EXDATE" | "RDATE") {
-            return match ContentLine::parse_time(text) {
-                Some(line) => self.read_time(&line, limits),
-                None => Ok(()),
-            };
+        let Some(line) = stored::content(text) else { return Ok(()) };
+        let ContentLine { name, value, .. } = line;
+        if stored::is_time(name) {
+            return self.read_time(&line, limits);
         }
-        let Some(line) = ContentLine::parse(text) else { return Ok(()) };
-        let value = line.value;
         match name {
             "UID" if self.uid.is_empty() => self.uid = value.trim().to_owned(),
             "SEQUENCE" => self.sequence = self.sequence.or(value.trim().parse().ok()),
@@ -206,7 +225,7 @@ impl Draft {
             "DURATION" if self.duration.is_none() => {
                 self.duration = Duration::parse(value);
                 if self.duration.is_none() {
-                    self.warn(format!("DURATION `{}` is not understood", cut(value, 40)));
+                    self.warn(format!("DURATION `{}` is not understood", excerpt(value)));
                 }
             }
             "RRULE" => match Rule::parse(value) {
@@ -219,15 +238,9 @@ impl Draft {
     }
 
     fn read_time(&mut self, line: &ContentLine<'_>, limits: &FeedLimits) -> Result<(), String> {
-        let zone = line.param("TZID").map(|zone| zone.trim().to_owned());
-        let zone = zone.filter(|zone| !zone.is_empty());
-        // A feed that says DATE and writes a time means the day.
-        let dated = line.param("VALUE").is_some_and(|value| value.eq_ignore_ascii_case("DATE"));
-        let parse = |text: &str| match Value::parse(text) {
-            Some(value) if dated => Some(Value::Date(value.date())),
-            value => value,
-        };
-        let unreadable = || format!("{} `{}` is not understood", line.name, cut(line.value, 40));
+        let zone = stored::tzid(line);
+        let parse = stored::reads_values(line);
+        let unreadable = || format!("{} `{}` is not understood", line.name, excerpt(line.value));
         match line.name {
             "DTSTART" if self.start.is_none() => {
                 let value = parse(line.value).ok_or_else(unreadable)?;
@@ -273,7 +286,7 @@ impl Draft {
             }
             match parse(text) {
                 Some(value) => values.push(value),
-                None => self.warn(format!("{} `{}` is not understood", line.name, cut(text, 40))),
+                None => self.warn(format!("{} `{}` is not understood", line.name, excerpt(text))),
             }
             self.exceptions += 1;
         }
@@ -325,12 +338,6 @@ impl Draft {
     }
 }
 
-/// The name of a stored line.
-fn name(line: &str) -> &str {
-    let end = line.bytes().position(|byte| byte == b':' || byte == b';');
-    &line[..end.unwrap_or(line.len())]
-}
-
 /// One RDATE value: a date, a time, or `start/end` or `start/duration`.
 fn read_period(text: &str, parse: impl Fn(&str) -> Option<Value>) -> Option<(Value, PeriodEnd)> {
     let Some((start, end)) = text.split_once('/') else {
@@ -371,12 +378,14 @@ fn read_details(
         "X-GOOGLE-CONFERENCE" => set(google_conference, plain.to_owned()),
         "COLOR" => set(&mut details.color, plain.to_owned()),
         "CATEGORIES" => {
-            let room = PEOPLE_MAX.saturating_sub(details.categories.len());
+            let room = limits.people_max.saturating_sub(details.categories.len());
             let decoded = split_texts(value).map(|part| decode_text(part, ' ').trim().to_owned());
             details.categories.extend(decoded.filter(|part| !part.is_empty()).take(room));
         }
         "ORGANIZER" if details.organizer.is_none() => details.organizer = Some(person(line)),
-        "ATTENDEE" if details.attendees.len() < PEOPLE_MAX => details.attendees.push(person(line)),
+        "ATTENDEE" if details.attendees.len() < limits.people_max => {
+            details.attendees.push(person(line));
+        }
         "STATUS" if is("CANCELLED") => details.status = Status::Cancelled,
         "STATUS" if is("CONFIRMED") => details.status = Status::Confirmed,
         "STATUS" if is("TENTATIVE") => details.status = Status::Tentative,

@@ -15,7 +15,7 @@ use super::recur::{Recurrence, Steps, Tally};
 use super::rule::Rule;
 use super::schedule::{Exclusions, Instance, Master, Override, Schedule, Template, original};
 use super::value::{Duration, Value};
-use super::zone::{Step, Zones};
+use super::zone::Zones;
 use super::{Occurrence, Status, Time, Window, YEARS};
 use crate::budget::FeedLimits;
 
@@ -28,6 +28,8 @@ pub struct Expansion {
     pub truncated: Option<String>,
     /// What was left out or guessed, in words.
     pub warnings: Vec<String>,
+    /// Events that are not used: a newer revision has the same start, or the same instance.
+    pub outdated: Vec<usize>,
     /// Steps that the recurrence generator took.
     pub steps: usize,
 }
@@ -113,7 +115,11 @@ impl Run<'_> {
         }
         let newest_first = |event: usize| std::cmp::Reverse(revision(&self.series[event]));
         masters.sort_by_key(|(event, schedule)| (schedule.time, newest_first(*event)));
-        masters.dedup_by_key(|(_, schedule)| schedule.time);
+        masters.dedup_by(|(event, schedule), (_, newest)| {
+            let is_outdated = schedule.time == newest.time;
+            self.expansion.outdated.extend(is_outdated.then_some(*event));
+            is_outdated
+        });
         masters
     }
 
@@ -140,7 +146,11 @@ impl Run<'_> {
         }
         let newest_first = |event: usize| std::cmp::Reverse(revision(&self.series[event]));
         overrides.sort_by_key(|other| (other.original, newest_first(other.event)));
-        overrides.dedup_by_key(|other| other.original);
+        overrides.dedup_by(|other, newest| {
+            let is_outdated = other.original == newest.original;
+            self.expansion.outdated.extend(is_outdated.then_some(other.event));
+            is_outdated
+        });
         overrides
     }
 
@@ -385,17 +395,14 @@ impl Run<'_> {
             return zone.clone();
         }
         let found = self.zones.resolve(tzid);
-        if !found.known {
-            let name = found.zone.iana_name().unwrap_or("its zone").to_owned();
-            let source = match found.step {
-                Step::CalendarZone => "X-WR-TIMEZONE",
-                _ => "the configured zone",
-            };
+        if found.step.is_guess() {
+            let name = found.zone.iana_name().unwrap_or("its zone");
             let refused =
                 found.refused.map(|why| format!("; its VTIMEZONE is not followed: {why}"));
             self.warn(format!(
-                "TZID `{}` is not known: {name} is used ({source}){}",
+                "TZID `{}` is not known: {name} is used ({}){}",
                 super::line::cut(tzid, 60),
+                found.step,
                 refused.unwrap_or_default()
             ));
         }

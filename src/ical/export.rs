@@ -5,6 +5,7 @@
 //! as the feed did.
 
 use super::line::{ContentLine, cut};
+use super::stored;
 use super::value::Value;
 use super::zone::{Step, Zones};
 use crate::hash::fnv1a;
@@ -24,7 +25,7 @@ const NO_STAMP: &str = "19700101T000000Z";
 pub fn zone(tzid: &str, text: &str, zones: &Zones) -> String {
     let mut out = String::new();
     if zones.resolve(tzid).step == Step::Embedded {
-        component("VTIMEZONE", text.lines(), &mut out);
+        component("VTIMEZONE", stored::lines(text), &mut out);
     }
     out
 }
@@ -32,7 +33,7 @@ pub fn zone(tzid: &str, text: &str, zones: &Zones) -> String {
 /// A VEVENT, from its stored text. When `masks` is set, of a private one there is only its time;
 /// `private` makes it one whatever its CLASS says.
 pub fn event(text: &str, masks: bool, private: bool, zones: &Zones) -> String {
-    let lines = || text.lines().filter_map(ContentLine::parse);
+    let lines = || stored::lines(text).filter_map(stored::content);
     let is_public = |line: ContentLine<'_>| line.value.trim().eq_ignore_ascii_case("PUBLIC");
     let masked = masks && (private || lines().any(|line| line.name == "CLASS" && !is_public(line)));
     let stamp = lines().find(|line| line.name == "LAST-MODIFIED");
@@ -42,7 +43,7 @@ pub fn event(text: &str, masks: bool, private: bool, zones: &Zones) -> String {
     let mask = if masked { &[MASKED, "CLASS:PRIVATE"][..] } else { &[] };
     let written: Vec<String> = std::iter::once(format!("DTSTAMP:{stamp}"))
         .chain(mask.iter().map(|&line| line.to_owned()))
-        .chain(text.lines().filter_map(|line| rewritten(line, masked, zones)))
+        .chain(stored::lines(text).filter_map(|line| rewritten(line, masked, zones)))
         .collect();
     component("VEVENT", written.iter().map(String::as_str), &mut out);
     out
@@ -50,11 +51,9 @@ pub fn event(text: &str, masks: bool, private: bool, zones: &Zones) -> String {
 
 /// A line as it is written; `None` when it is not.
 fn rewritten(text: &str, masked: bool, zones: &Zones) -> Option<String> {
-    let line = ContentLine::parse(text)?;
+    let line = stored::content(text)?;
     match line.name {
-        "DTSTART" | "DTEND" | "RECURRENCE-ID" | "EXDATE" | "RDATE" => {
-            Some(rewritten_time(&ContentLine::parse_time(text)?, zones))
-        }
+        name if stored::is_time(name) => Some(rewritten_time(&line, zones)),
         // It may hold names and addresses.
         "UID" if masked => Some(format!("UID:private-{:016x}", fnv1a(line.value.as_bytes()))),
         "UID"
@@ -72,15 +71,11 @@ fn rewritten(text: &str, masked: bool, zones: &Zones) -> Option<String> {
 
 /// A property with dates or times: with the zone by the name that everybody knows.
 fn rewritten_time(line: &ContentLine<'_>, zones: &Zones) -> String {
-    let param = |name| line.param(name);
-    let dated = param("VALUE").is_some_and(|value| value.eq_ignore_ascii_case("DATE"));
+    let parse = stored::reads_values(line);
     let items: Vec<(Option<Value>, String)> = line
         .value
         .split(',')
-        .map(|item| match Value::parse(item) {
-            Some(value) if dated => {
-                (Some(Value::Date(value.date())), written(Value::Date(value.date())))
-            }
+        .map(|item| match parse(item) {
             Some(value) => (Some(value), written(value)),
             // A period, or what was not understood either.
             None => (None, item.trim().to_owned()),
@@ -94,16 +89,16 @@ fn rewritten_time(line: &ContentLine<'_>, zones: &Zones) -> String {
     }
     let is_local = |text: &str| text.contains('T') && !text.ends_with('Z');
     let local = items.iter().any(|(_, text)| text.split('/').any(is_local));
-    if let Some(tzid) = param("TZID").filter(|tzid| local && !tzid.trim().is_empty()) {
+    if let Some(tzid) = stored::tzid(line).filter(|_| local) {
         let found = zones.resolve(&tzid);
         let name = match found.step {
-            Step::Embedded => tzid.trim().trim_matches('"'),
+            Step::Embedded => tzid.trim_matches('"'),
             _ => found.zone.iana_name().unwrap_or(&tzid),
         };
         let quote = if name.contains([':', ';', ',']) { "\"" } else { "" };
         out = format!("{out};TZID={quote}{name}{quote}");
     }
-    if let Some(range) = param("RANGE") {
+    if let Some(range) = line.param("RANGE") {
         out = format!("{out};RANGE={range}");
     }
     let values: Vec<String> = items.into_iter().map(|(_, text)| text).collect();

@@ -137,8 +137,8 @@ impl Until {
     }
 }
 
-/// Whether something that lasts from `start` to `end` is seen in the window. What has no length
-/// is seen where it stands.
+/// Whether something that lasts from `start` to `end` is seen in the window, wherever the display
+/// hangs.
 pub(super) fn touches(window: Window, start: Time, end: Time) -> bool {
     let utc = |civil| TimeZone::UTC.to_timestamp(civil).ok();
     let instant = |time| match time {
@@ -153,5 +153,5 @@ pub(super) fn touches(window: Window, start: Time, end: Time) -> bool {
     let (Some(start), Some(end)) = (instant(start), instant(end)) else { return false };
     let opens = window.start.checked_sub(slack).unwrap_or(Timestamp::MIN);
     let closes = window.end.checked_add(slack).unwrap_or(Timestamp::MAX);
-    start < closes && (end > opens || start >= opens)
+    Window { start: opens, end: closes }.touches(start, end)
 }

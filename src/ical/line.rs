@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr_iter, memchr2};
+use memchr::memchr2;
 
 /// An unfolded line.
 pub(super) struct Line<'a> {
@@ -224,15 +224,6 @@ fn lossy<const N: usize>(units: [u16; N]) -> impl Iterator<Item = char> {
     char::decode_utf16(units).map(|decoded| decoded.unwrap_or(char::REPLACEMENT_CHARACTER))
 }
 
-/// The lines of a stored component, each of which ends with a line end.
-pub(super) fn stored_lines(text: &str) -> impl Iterator<Item = &str> {
-    memchr_iter(b'\n', text.as_bytes()).scan(0, |start, end| {
-        let line = &text[*start..end];
-        *start = end + 1;
-        Some(line)
-    })
-}
-
 /// The text of a line; what is not UTF-8 in it is replaced.
 pub(super) fn text(line: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(line) {
@@ -374,6 +365,11 @@ pub(super) fn cut_escaped(value: &str, bytes_max: usize) -> &str {
 /// At most `bytes_max` bytes of a text, cut between characters.
 pub(super) fn cut(text: &str, bytes_max: usize) -> &str {
     &text[..text.floor_char_boundary(bytes_max)]
+}
+
+/// Enough of a foreign text to recognise it in a message.
+pub(super) fn excerpt(text: &str) -> &str {
+    cut(text, 40)
 }
 
 #[cfg(test)]

@@ -16,8 +16,9 @@ pub mod export;
 mod frame;
 mod line;
 mod recur;
-pub mod rule;
+mod rule;
 mod schedule;
+pub(crate) mod stored;
 pub mod value;
 mod windows;
 pub mod zone;
@@ -48,6 +49,14 @@ pub struct Window {
     pub start: Timestamp,
     /// The first instant after it.
     pub end: Timestamp,
+}
+
+impl Window {
+    /// Whether something from `start` to `end`, exclusive, is seen in it. What has no length is seen
+    /// where it stands.
+    pub fn touches(self, start: Timestamp, end: Timestamp) -> bool {
+        start < self.end && (end > self.start || start >= self.start)
+    }
 }
 
 /// One time that an event happens.
@@ -81,11 +90,11 @@ pub struct Details {
     pub conference: String,
     /// COLOR (RFC 7986 section 5.9), as written.
     pub color: String,
-    /// CATEGORIES.
+    /// CATEGORIES, as many at most.
     pub categories: Vec<String>,
     /// ORGANIZER.
     pub organizer: Option<Person>,
-    /// ATTENDEE, at most 50.
+    /// ATTENDEE, at most `people_max`.
     pub attendees: Vec<Person>,
     /// STATUS.
     pub status: Status,

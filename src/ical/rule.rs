@@ -3,11 +3,12 @@
 
 use jiff::civil::{DateTime, Weekday};
 
+use super::line::excerpt;
 use super::value::Value;
 
 /// A recurrence rule whose every part is in range.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Rule {
+pub(super) struct Rule {
     pub(super) frequency: Frequency,
     /// At least 1.
     pub(super) interval: u32,
@@ -131,7 +132,7 @@ impl Rule {
     /// # Errors
     /// In words, what about it cannot be followed. RSCALE other than GREGORIAN and SKIP other
     /// than OMIT (RFC 7529) are such things.
-    pub fn parse(text: &str) -> Result<Rule, String> {
+    pub(super) fn parse(text: &str) -> Result<Rule, String> {
         let mut rule = Rule::new();
         let mut has_frequency = false;
         for part in text.split(';') {
@@ -338,11 +339,6 @@ fn weekdays(value: &str) -> Option<Numbers> {
         Some(nth_weekday(nth, weekday(day)?))
     };
     items(value).map(weekday).collect()
-}
-
-/// Enough of a foreign text to recognise it in a message.
-fn excerpt(text: &str) -> &str {
-    super::line::cut(text, 40)
 }
 
 #[cfg(test)]

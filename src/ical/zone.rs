@@ -12,8 +12,7 @@ use std::fmt;
 use jiff::tz::TimeZone;
 
 use super::definition;
-use super::line::ContentLine;
-use super::windows;
+use super::{stored, windows};
 use crate::budget::FeedLimits;
 use crate::tzdb::Tzdb;
 
@@ -33,8 +32,6 @@ pub struct Resolved {
     pub zone: TimeZone,
     /// The step of the look-up that found it.
     pub step: Step,
-    /// False when the name means nothing to us and the zone is a guess.
-    pub known: bool,
     /// Why the VTIMEZONE of that name is not followed.
     pub refused: Option<&'static str>,
 }
@@ -56,6 +53,13 @@ pub enum Step {
     CalendarZone,
     /// The configured zone.
     Default,
+}
+
+impl Step {
+    /// True when the name means nothing to us.
+    pub fn is_guess(self) -> bool {
+        matches!(self, Step::CalendarZone | Step::Default)
+    }
 }
 
 impl fmt::Display for Step {
@@ -86,7 +90,8 @@ impl Zones {
     /// zone it means is that zone.
     pub fn define(&mut self, text: &str, limits: &FeedLimits) {
         let value = |name: &str| {
-            let line = text.lines().filter_map(ContentLine::parse).find(|line| line.name == name);
+            let line =
+                stored::lines(text).filter_map(stored::content).find(|line| line.name == name);
             line.map(|line| line.value.trim().to_owned())
         };
         let Some(tzid) = value("TZID") else { return };
@@ -115,14 +120,14 @@ impl Zones {
             .or_else(|| Some((defined?.clone().ok()?, Step::Embedded)))
             .or_else(|| Some((self.iana(windows::iana_of_display(name)?)?, Step::DisplayName)));
         if let Some((zone, step)) = found {
-            return Resolved { zone, step, known: true, refused: None };
+            return Resolved { zone, step, refused: None };
         }
         let (zone, step) = match &self.calendar_zone {
             Some(zone) => (zone.clone(), Step::CalendarZone),
             None => (self.default.clone(), Step::Default),
         };
         let refused = defined.and_then(|defined| defined.as_ref().err().copied());
-        Resolved { zone, step, known: false, refused }
+        Resolved { zone, step, refused }
     }
 
     /// The zone that a name means everywhere.
@@ -178,6 +183,7 @@ mod tests {
         let check = |tzid, name, step| {
             let found = zones.resolve(tzid);
             assert_eq!((found.zone.iana_name(), found.step), (Some(name), step), "{tzid}");
+            assert_eq!(found.step.is_guess(), name == "Europe/Madrid", "{tzid}");
         };
         check("Europe/Berlin", "Europe/Berlin", Step::Iana);
         check("europe/berlin", "Europe/Berlin", Step::Iana);
@@ -239,10 +245,8 @@ mod tests {
     fn an_unknown_name_means_the_calendar_s_zone() {
         let check = |calendar_zone, name, step| {
             let found = zones(Some(calendar_zone)).resolve("Customized Time Zone");
-            assert_eq!(
-                (found.zone.iana_name(), found.step, found.known),
-                (Some(name), step, false)
-            );
+            assert_eq!((found.zone.iana_name(), found.step), (Some(name), step));
+            assert!(found.step.is_guess());
         };
         check("America/New_York", "America/New_York", Step::CalendarZone);
         check("Tokyo Standard Time", "Asia/Tokyo", Step::CalendarZone);

@@ -51,7 +51,7 @@ fn sound() -> Vec<Vec<u8>> {
     let mut paths: Vec<PathBuf> = subjects.flat_map(|subject| entries(subject)).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "ics"));
     paths.sort();
-    assert!(paths.len() >= 25, "{} calendars", paths.len());
+    assert!(paths.len() >= 150, "{} calendars", paths.len());
     paths.iter().map(|path| fs::read(path).expect("a calendar")).collect()
 }
 

@@ -95,7 +95,7 @@ fn sizes() -> Vec<Case> {
             "component_bytes_max",
         ),
         Case::event(
-            "ten thousand EXDATE values",
+            "as many EXDATE values as a line holds",
             &format!("RRULE:FREQ=DAILY\nEXDATE:{}", vec!["20260105T090000Z"; 3_800].join(",")),
             "",
         ),
@@ -145,7 +145,7 @@ fn sizes() -> Vec<Case> {
             "",
         ),
         Case::event(
-            "a UID of 1 MB",
+            "a UID of 60 kB",
             &format!("X-A:\nEND:VEVENT\nBEGIN:VEVENT\nUID:{}\n{day}", "u".repeat(60_000)),
             "",
         ),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Scene, counted, made_harmless, tzid, zone_line};
+use super::{Scene, counted, made_harmless, zone_line};
 use crate::calendar::filter::{Filter, Pattern};
 use crate::calendar::selection;
 use crate::calendar::text::{local, zone_name};
@@ -52,10 +52,8 @@ impl<'a> Summary<'a> {
 
     /// Takes note of one event, as it is stored.
     pub fn add(&mut self, text: &str) {
-        let mut tzids: Vec<&str> = text.lines().filter_map(tzid).collect();
-        tzids.sort_unstable();
-        tzids.dedup();
-        for tzid in tzids {
+        let Ok(event) = Event::parse(text, self.scene.limits) else { return };
+        for tzid in event.tzids() {
             let has_room = self.zones.len() < NAMED_MAX;
             match self.zones.get_mut(tzid) {
                 Some(count) => *count += 1,
@@ -63,7 +61,6 @@ impl<'a> Summary<'a> {
                 None => self.other_zones += 1,
             }
         }
-        let Ok(event) = Event::parse(text, self.scene.limits) else { return };
         self.private += u64::from(self.scene.status().private || event.details.private);
         let by_itself = selection::hidden(&event.details).is_some();
         if let Some(hidden) = self.scene.status().filter.hides(&event.details) {

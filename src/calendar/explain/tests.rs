@@ -134,8 +134,12 @@ fn changes_of_the_clock_stand_between_instances() {
         &[],
         &["DST: 2026-03-29T02:30:00 does not exist in Europe/Berlin: no instance"],
     );
-    let lines = table.lines(&[here], &[]);
-    assert!(!lines.iter().any(|line| line.contains("no instance")), "{lines:?}");
+    // TZID says nothing of a time in UTC.
+    let careless = "DTSTART;TZID=Europe/Berlin:20260329T023000Z";
+    for text in [here, careless] {
+        let lines = table.lines(&[text], &[]);
+        assert!(!lines.iter().any(|line| line.contains("does not exist")), "{lines:?}");
+    }
 }
 
 #[test]
@@ -163,6 +167,9 @@ fn overrides_shift_replace_and_cancel() {
     let outdated = "not used: a newer revision has the same start (SEQUENCE, LAST-MODIFIED)";
     table.check(&[DAILY, &newer], &[], &["the event:", outdated, "the event:", "shown"]);
     table.check(&[&newer, DAILY], &[], &["the event:", "shown", "the event:", outdated]);
+    let newer = format!("{moved}\nSEQUENCE:1");
+    let expected = ["for one instance:", outdated, "for one instance:", "shown"];
+    table.check(&[DAILY, moved, &newer], &[], &expected);
 }
 
 #[test]

@@ -8,16 +8,17 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use ring::digest::{Context, SHA256};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::{NOT_RECURRING, Stored, instant};
 use crate::budget::FeedLimits;
+use crate::calendar::filter::Filter;
 use crate::calendar::merge::{Merged, PLACES_BYTES};
 use crate::calendar::{CalendarStatus, Entry, selection};
 use crate::error::Result;
 use crate::hash::fnv1a_parts;
 use crate::ical::event::Event;
-use crate::ical::{Details, Time};
+use crate::ical::{Details, Time, Window};
 
 /// A floating time or a date is stored as if it were UTC; seen from a zone it may lie up to 14
 /// hours earlier or 12 later (and an hour more for safety).
@@ -64,22 +65,23 @@ pub fn read_window(
     )?;
     let slack = FORM_SLACK_SECONDS;
     let (from, to) = (query.from.as_second(), query.to.as_second());
+    let window = Window { start: query.from, end: query.to };
     let mut rows = select.query(params![from, to, slack, query.calendar])?;
     let mut merged = Merged::new(query.calendars, query.zone);
-    let mut known: HashMap<i64, Option<Known>> = HashMap::new();
+    let mut events = Events { known: HashMap::new(), bytes: 0, limits };
     let (mut rows_seen, mut bytes) = (0, 0);
     let (mut latest, mut truncated) = (i64::MIN, false);
     while let Some(row) = rows.next()? {
         rows_seen += 1;
-        if rows_seen > query.rows_max || bytes > query.bytes_max {
+        if rows_seen > query.rows_max || events.bytes + bytes > query.bytes_max {
             truncated = true;
             break;
         }
         let stored = Stored::read(row)?;
         let Some((start, end)) = stored.times() else { continue };
-        let times = selection::times(start, end, query.zone);
-        let ended = !matches!(start, Time::Date(_)) && times.1 <= query.to;
-        if !selection::touches(times, query.from, query.to) || (query.ended && !ended) {
+        let (first, last) = selection::times(start, end, query.zone);
+        let ended = !matches!(start, Time::Date(_)) && last <= query.to;
+        if !window.touches(first, last) || (query.ended && !ended) {
             continue;
         }
         let name = row.get_ref(7)?.as_str().unwrap_or_default();
@@ -87,18 +89,7 @@ pub fn read_window(
             continue;
         };
         let CalendarStatus { filter, private, .. } = &query.calendars[calendar];
-        let event = match known.entry(stored.component) {
-            Place::Occupied(place) => place.into_mut(),
-            Place::Vacant(place) => {
-                let text = row.get_ref(6)?.as_str().unwrap_or_default();
-                let uid = row.get_ref(5)?.as_str().unwrap_or_default();
-                let event = Event::parse(text, limits).ok();
-                let event = event.filter(|event| filter.hides(&event.details).is_none());
-                let event = event.map(|event| Known::new(event, uid));
-                bytes += size_of::<(i64, Known)>() + event.as_ref().map_or(0, Known::bytes);
-                place.insert(event)
-            }
-        };
+        let event = events.shown(row, stored.component, filter)?;
         let Some(Known { uid, details, is_override }) = event else { continue };
         let id = if *private || details.private {
             masked_id(&stored, row.get(8)?, name, uid)
@@ -126,6 +117,31 @@ pub fn read_window(
         }
     }
     Ok((merged.into_entries(), truncated))
+}
+
+/// The events that the rows belong to, each read once.
+struct Events<'l> {
+    /// By component; `None` for one that is not shown.
+    known: HashMap<i64, Option<Known>>,
+    bytes: usize,
+    limits: &'l FeedLimits,
+}
+
+impl Events<'_> {
+    /// The event of a row; `None` when it is hidden.
+    fn shown(&mut self, row: &Row<'_>, component: i64, filter: &Filter) -> Result<Option<&Known>> {
+        let place = match self.known.entry(component) {
+            Place::Occupied(place) => return Ok(place.into_mut().as_ref()),
+            Place::Vacant(place) => place,
+        };
+        let text = row.get_ref(6)?.as_str().unwrap_or_default();
+        let uid = row.get_ref(5)?.as_str().unwrap_or_default();
+        let event = Event::parse(text, self.limits).ok();
+        let event = event.filter(|event| filter.hides(&event.details).is_none());
+        let event = event.map(|event| Known::new(event, uid));
+        self.bytes += size_of::<(i64, Known)>() + event.as_ref().map_or(0, Known::bytes);
+        Ok(place.insert(event).as_ref())
+    }
 }
 
 /// What is kept of an event while its rows are read.

@@ -53,11 +53,10 @@ fn what_is_no_calendar_says_what_it_is() {
 
 #[test]
 fn the_calendar_s_own_properties_are_in_the_summary() {
-    let text = b"BEGIN:VCALENDAR\nX-WR-CALNAME:Work\\, mostly\nx-wr-timezone:Europe/Berlin\n\
-        BEGIN:VEVENT\nX-WR-TIMEZONE:Asia/Tokyo\nEND:VEVENT\nEND:VCALENDAR";
+    let text = b"BEGIN:VCALENDAR\nX-WR-TIMEZONE: \nx-wr-timezone:Europe\\;Berlin\n\
+        X-WR-TIMEZONE:Asia/Tokyo\nBEGIN:VEVENT\nEND:VEVENT\nEND:VCALENDAR";
     let summary = read(text, &FeedLimits::default()).1.unwrap();
-    assert_eq!(summary.zone.as_deref(), Some("Europe/Berlin"));
-    assert_eq!(summary.name.as_deref(), Some("Work, mostly"));
+    assert_eq!(summary.zone.as_deref(), Some("Europe;Berlin"));
     assert_eq!((summary.components, summary.skipped), (0, 1));
 }
 
@@ -92,6 +91,7 @@ fn every_limit_leaves_a_mark() {
         line_bytes_max: 40,
         nesting_max: 3,
         properties_max: 3,
+        people_max: 1,
         component_bytes_max: 60,
         text_bytes_max: 20,
         description_bytes_max: 10,
@@ -116,6 +116,7 @@ fn every_limit_leaves_a_mark() {
         "STATUS:X\n",
         &["line 6, a: CLASS dropped: over 3 properties (properties_max)"],
     );
+    check("STATUS:X\nATTENDEE:x\nATTENDEE:y", "STATUS:X\nATTENDEE:x\n", &[]);
     check(
         "BEGIN:A\nBEGIN:B\nBEGIN:C\nEND:C\nEND:B\nEND:A\nCLASS:X",
         "CLASS:X\n",

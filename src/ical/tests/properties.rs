@@ -12,6 +12,9 @@ use super::{calendars, expand_all, read};
 use crate::budget::FeedLimits;
 use crate::tzdb::bundled;
 
+/// So many of the calendars are without a limit or a guess, and can be judged.
+const JUDGED_MIN: usize = 200;
+
 /// A calendar of the folder, with the window and the zone of its golden file.
 struct Sample {
     name: String,
@@ -62,9 +65,10 @@ impl Sample {
 
 #[test]
 fn a_window_is_the_same_in_one_piece_and_in_many() {
+    let mut judged = 0;
     for sample in samples() {
         let Window { start, end } = sample.window;
-        let (whole, truncated) = sample.expand(sample.window, &sample.zone);
+        let (whole, doubtful) = sample.expand(sample.window, &sample.zone);
         let step = (end.as_second() - start.as_second()) / 7 + 1;
         let mut pieces = Vec::new();
         let mut from = start;
@@ -75,25 +79,31 @@ fn a_window_is_the_same_in_one_piece_and_in_many() {
         }
         pieces.sort();
         pieces.dedup();
-        if !truncated {
+        if !doubtful {
             assert_eq!(pieces, whole, "{}", sample.name);
+            judged += 1;
         }
     }
+    assert!(judged >= JUDGED_MIN, "{judged} calendars");
 }
 
 #[test]
 fn where_the_display_hangs_changes_no_instant() {
+    let mut judged = 0;
     for sample in samples() {
         let here = sample.expand(sample.window, &sample.zone);
+        // A name that nobody knows is taken for the display's zone.
+        if here.1 {
+            continue;
+        }
         for name in ["Pacific/Auckland", "America/Los_Angeles"] {
             let zone = bundled().get(name).unwrap();
             let there = sample.expand(sample.window, &zone);
-            // A name that nobody knows is taken for the display's zone.
-            if !here.1 {
-                assert_eq!(there, here, "{} in {name}", sample.name);
-            }
+            assert_eq!(there, here, "{} in {name}", sample.name);
         }
+        judged += 1;
     }
+    assert!(judged >= JUDGED_MIN, "{judged} calendars");
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub(super) fn tight_limits() -> FeedLimits {
         line_bytes_max: 120,
         nesting_max: 3,
         properties_max: 6,
+        people_max: 2,
         component_bytes_max: 400,
         description_bytes_max: 20,
         text_bytes_max: 24,
@@ -114,14 +115,16 @@ fn is_sound(component: &Component, limits: &FeedLimits) {
         assert!(short.len() <= limits.text_bytes_max, "{short:?}");
     }
     assert!(details.description.len() <= limits.description_bytes_max);
-    assert!(details.attendees.len() <= 50 && details.categories.len() <= 50);
+    let people = [details.attendees.len(), details.categories.len()];
+    assert!(people.into_iter().all(|count| count <= limits.people_max), "{people:?}");
 }
 
 fn is_bounded(expansion: &Expansion, events: usize, limits: &FeedLimits) {
-    let Expansion { occurrences, truncated, warnings, steps } = expansion;
+    let Expansion { occurrences, truncated, warnings, outdated, steps } = expansion;
     assert!(occurrences.len() <= limits.occurrences_max, "{} occurrences", occurrences.len());
     assert!(*steps <= limits.steps_max, "{steps} steps");
     assert!(warnings.len() <= 16);
+    assert!(outdated.len() <= events && outdated.iter().all(|&event| event < events));
     assert!(occurrences.is_sorted_by_key(|occurrence| occurrence.start));
     let (window, slack) = (window(), SignedDuration::from_hours(24));
     for occurrence in occurrences {

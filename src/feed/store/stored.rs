@@ -1,14 +1,12 @@
 //! What is stored of one feed, for a person who asks why or wants it back.
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{EVENT, ZONE, instant, read_zones};
-use crate::budget::FeedLimits;
+use super::{EVENT, ZONE, instant, instant_or_epoch, kind_number};
 use crate::error::Result;
 use crate::ical::Window;
-use crate::ical::zone::Zones;
+use crate::ical::component::Kind;
 
 /// What is known of a feed as a whole.
 pub struct StoredFeed {
@@ -40,12 +38,14 @@ pub fn read_feed(reader: &Connection, name: &str) -> Result<Option<StoredFeed>> 
         params![name, EVENT, ZONE],
         |row| {
             let reasons: String = row.get(6)?;
-            let bound = |second| instant(second).unwrap_or(Timestamp::UNIX_EPOCH);
             Ok(StoredFeed {
                 id: row.get(0)?,
                 calendar_zone: row.get(1)?,
                 checked_at: row.get::<_, Option<i64>>(2)?.and_then(|at| instant(at).ok()),
-                window: Window { start: bound(row.get(3)?), end: bound(row.get(4)?) },
+                window: Window {
+                    start: instant_or_epoch(row.get(3)?),
+                    end: instant_or_epoch(row.get(4)?),
+                },
                 skipped: row.get(5)?,
                 skipped_reasons: reasons.lines().map(str::to_owned).collect(),
                 events: row.get(7)?,
@@ -56,44 +56,17 @@ pub fn read_feed(reader: &Connection, name: &str) -> Result<Option<StoredFeed>> 
     Ok(feed.optional()?)
 }
 
-/// How the feed's zones are found on a display in `default_zone`.
-pub fn read_feed_zones(
+/// Shows every component of this kind, UID or TZID and text, those of one series after each other.
+pub fn for_each_component(
     reader: &Connection,
     feed: &StoredFeed,
-    default_zone: TimeZone,
-    limits: &FeedLimits,
-) -> Result<Zones> {
-    read_zones(reader, feed.id, default_zone, limits)
-}
-
-/// Shows every event of a feed, UID and text, those of one series after each other.
-pub fn for_each_event(
-    reader: &Connection,
-    feed: &StoredFeed,
-    visit: &mut dyn FnMut(&str, &str),
-) -> Result<()> {
-    for_each_component(reader, feed, EVENT, visit)
-}
-
-/// Shows every VTIMEZONE of a feed, TZID and text.
-pub fn for_each_zone(
-    reader: &Connection,
-    feed: &StoredFeed,
-    visit: &mut dyn FnMut(&str, &str),
-) -> Result<()> {
-    for_each_component(reader, feed, ZONE, visit)
-}
-
-fn for_each_component(
-    reader: &Connection,
-    feed: &StoredFeed,
-    kind: i64,
+    kind: Kind,
     visit: &mut dyn FnMut(&str, &str),
 ) -> Result<()> {
     let mut components = reader.prepare(
         "SELECT uid, text FROM component WHERE feed = ?1 AND kind = ?2 ORDER BY uid, id",
     )?;
-    let mut rows = components.query(params![feed.id, kind])?;
+    let mut rows = components.query(params![feed.id, kind_number(kind)])?;
     while let Some(row) = rows.next()? {
         let text = |index| row.get_ref(index).map(|value| value.as_str().unwrap_or_default());
         visit(text(0)?, text(1)?);
