@@ -24,7 +24,7 @@ fn script() -> Script {
         .reply(&at("away"), Reply::answer(302, &[("Location", "http://canary.invalid/")], ""))
         .reply(&at("page"), html)
         .reply(&at("reset"), Reply::new([Step::Reset]))
-        .raw(&at("odd"), "HTTP/1.1 200 OK\r\nContent-Length: canary\r\n\r\n".to_owned())
+        .raw(&at("odd"), "HTTP/1.1 200 OK\r\nContent-Length: canary\r\n\r\n")
 }
 
 /// A configuration with a feed for each answer, and for what can go wrong before there is one.
