@@ -11,8 +11,6 @@ mod room;
 mod warnings;
 mod window;
 
-use std::collections::HashSet;
-
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -370,7 +368,7 @@ struct Series {
 }
 
 /// One row of `occurrence`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Stored {
     start: i64,
     component: i64,
@@ -391,9 +389,13 @@ impl Series {
 
     /// Makes the stored occurrences these; true when any had to be written.
     fn store(&self, connection: &Connection, occurrences: &[Occurrence]) -> Result<bool> {
-        let wanted: HashSet<Stored> =
+        let mut wanted: Vec<Stored> =
             occurrences.iter().map(|occurrence| self.stored(occurrence)).collect();
-        let mut kept = HashSet::with_capacity(wanted.len());
+        wanted.sort_unstable();
+        // A floating instance and one of a zone may have the same number, and a row has one end:
+        // what a stranger writes must not fail the whole feed.
+        wanted.dedup_by_key(|stored| (stored.start, stored.component, stored.recurrence));
+        let mut is_new = vec![true; wanted.len()];
         let mut gone = Vec::new();
         let mut existing = connection.prepare_cached(
             "SELECT start, component, recurrence, stop, form FROM occurrence WHERE component = ?1",
@@ -402,10 +404,9 @@ impl Series {
             let mut rows = existing.query([id])?;
             while let Some(row) = rows.next()? {
                 let stored = Stored::read(row)?;
-                if wanted.contains(&stored) {
-                    kept.insert(stored);
-                } else {
-                    gone.push(stored);
+                match wanted.binary_search(&stored) {
+                    Ok(place) => is_new[place] = false,
+                    Err(_) => gone.push(stored),
                 }
             }
         }
@@ -419,16 +420,11 @@ impl Series {
             "INSERT INTO occurrence (start, component, recurrence, stop, form)
              VALUES (?1, ?2, ?3, ?4, ?5)",
         )?;
-        for new in wanted.difference(&kept) {
-            insert.execute(params![
-                new.start,
-                new.component,
-                new.recurrence,
-                new.stop,
-                new.form
-            ])?;
+        for (new, _) in wanted.iter().zip(&is_new).filter(|(_, is_new)| **is_new) {
+            let Stored { start, component, recurrence, stop, form } = *new;
+            insert.execute(params![start, component, recurrence, stop, form])?;
         }
-        Ok(!gone.is_empty() || kept.len() < wanted.len())
+        Ok(!gone.is_empty() || is_new.contains(&true))
     }
 
     fn stored(&self, occurrence: &Occurrence) -> Stored {
