@@ -25,7 +25,7 @@ use room::{Room, reconsider_truncated};
 use warnings::warn;
 pub use window::{WindowQuery, read_window};
 
-use self::difference::apply_difference;
+use self::difference::{Difference, apply_difference};
 use crate::budget::FeedLimits;
 use crate::error::{Error, Result};
 use crate::ical::component::{Component, Kind};
@@ -208,21 +208,20 @@ pub fn publish(
     let window = window.map_or_else(|| stored_window(connection, *feed), Ok)?;
     let mut published = Published::default();
     connection.execute("DELETE FROM staging.changed", [])?;
-    let mut zones_changed = false;
+    let mut difference = Difference::default();
     if let Some(facts) = fetched {
         // The writer was opened anew in the middle: what is staged is only a part, and the rest
         // would be taken for deleted.
         if facts.epoch != staging_epoch(connection)? {
             return Err(Error::store("the refresh was interrupted by an error of the database"));
         }
-        let difference = apply_difference(connection, *feed)?;
+        difference = apply_difference(connection, *feed)?;
         published.changed |= difference.any;
         if difference.any {
             reconsider_truncated(connection, *feed)?;
         }
-        zones_changed = difference.zones;
     }
-    let everything = zones_changed | remember_facts(connection, publication, window)?;
+    let everything = remember_facts(connection, publication, window, &difference)?;
     let zones = read_zones(connection, *feed, default_zone.clone(), limits)?;
     if !everything {
         published.warnings = warnings::still_true(connection, *feed)?;
@@ -255,10 +254,14 @@ fn stored_window(connection: &Connection, feed: i64) -> Result<Window> {
 /// Writes the feed's row where it differs. True when every series must be expanded anew: the
 /// window or a zone that applies to all of them has changed.
 fn remember_facts(
+///
+/// Validators are written along with what they came with, and not because they differ: there are
+/// servers that have new ones for every answer, and old ones only cost a fetch after a restart.
     connection: &Connection,
     publication: &Publication,
     window: Window,
 ) -> Result<bool> {
+    difference: &Difference,
     let Publication { feed, fetched, checked_at, default_zone, .. } = publication;
     let default_zone = default_zone.iana_name().unwrap_or_default();
     let (start, end) = (window.start.as_second(), window.end.as_second());
@@ -275,19 +278,22 @@ fn remember_facts(
     let reasons = facts.skipped_reasons.join("\n");
     connection.execute(
         "UPDATE feed SET etag = ?2, last_modified = ?3, skipped = ?4, skipped_reasons = ?5,
-                checked_at = ?6
-         WHERE id = ?1 AND (etag IS NOT ?2 OR last_modified IS NOT ?3 OR skipped <> ?4
-                            OR skipped_reasons <> ?5 OR checked_at IS NULL)",
+                checked_at = coalesce(?6, checked_at)
+         WHERE id = ?1 AND (?7 OR skipped <> ?4 OR skipped_reasons <> ?5
+                            OR checked_at IS NULL AND ?6 IS NOT NULL
+                            OR coalesce(etag, last_modified) IS NULL
+                               AND coalesce(?2, ?3) IS NOT NULL)",
         params![
             feed,
             facts.etag,
             facts.last_modified,
             facts.skipped,
             reasons,
-            checked_at.map(Timestamp::as_second)
+            checked_at.map(Timestamp::as_second),
+            difference.any
         ],
     )?;
-    Ok(moved + rezoned > 0)
+    Ok(difference.zones || moved + rezoned > 0)
 }
 
 fn read_zones(
