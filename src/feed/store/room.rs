@@ -12,6 +12,10 @@ use crate::ical::zone::Zones;
 use crate::ical::{Occurrence, Window};
 
 /// What the series of one publication may still take up together. They come by UID, so that it
+///
+/// No series takes more than a part of the steps that are left: whoever sends invitations could
+/// otherwise use them all up, and the weekly meeting behind those, which needs a hundred, would be
+/// gone.
 /// is always the same ones that are cut short.
 pub(super) struct Room {
     occurrences: usize,
@@ -19,6 +23,10 @@ pub(super) struct Room {
     /// Series that did not fit.
     cut: usize,
 }
+/// The part of the steps that one series may take: what a series needs is there until a hundred
+/// others have taken all they could.
+const STEPS_PART: usize = 16;
+
 
 impl Room {
     pub(super) fn new(limits: &FeedLimits) -> Self {
@@ -73,12 +81,13 @@ impl Series {
         room: &mut Room,
         published: &mut Published,
     ) -> Expansion {
-        let steps_max = limits.steps_max.min(room.steps);
+        let steps_max = limits.steps_max.min(room.steps / STEPS_PART);
+        let is_pressed = steps_max < limits.steps_max;
         let reduced = FeedLimits { steps_max, ..limits.clone() };
         let mut expansion = expand(&self.events, zones, window, &reduced);
         room.steps -= expansion.steps;
         published.steps += expansion.steps;
-        if expansion.truncated.is_some() && room.steps == 0 {
+        if expansion.truncated.is_some() && expansion.steps == steps_max && is_pressed {
             let max = limits.feed_steps_max;
             let text = format!("the feed's rules take more than {max} steps (feed_steps_max)");
             expansion.truncated = Some(text);
