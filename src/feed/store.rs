@@ -22,14 +22,14 @@ pub use explain::{
     read_truncated,
 };
 use room::{Room, reconsider_truncated};
-use warnings::warn;
+use warnings::told;
 pub use window::{WindowQuery, read_window};
 
 use self::difference::{Difference, apply_difference};
 use crate::budget::FeedLimits;
 use crate::error::{Error, Result};
 use crate::ical::component::{Component, Kind};
-use crate::ical::event::{Event, Taken};
+use crate::ical::event::{self, Event, Taken};
 use crate::ical::zone::Zones;
 use crate::ical::{Occurrence, Time, Window};
 use crate::tzdb::tzdb;
@@ -82,7 +82,7 @@ pub fn register(connection: &Connection, name: &str, source: i64) -> Result<Reme
                 checked_at: row.get::<_, Option<i64>>(3)?.and_then(|at| instant(at).ok()),
                 skipped: row.get(4)?,
                 skipped_reasons: row.get(5).map(lines)?,
-                warnings: row.get(6).map(lines)?,
+                warnings: row.get(6).map(|text: String| text.lines().map(told).collect())?,
                 events: row.get(7)?,
                 truncated_series: row.get(8)?,
             })
@@ -228,6 +228,7 @@ pub fn publish(
     }
     expand_series(connection, *feed, everything, &zones, window, limits, &mut published)?;
     published.changed |= warnings::remember(connection, *feed, &published.warnings)?;
+    published.warnings = published.warnings.iter().map(|warning| told(warning)).collect();
     // By itself the age is not worth a write; along with others it costs nothing.
     if let Some(at) = checked_at.filter(|_| everything || published.changed) {
         remember_check(connection, *feed, at)?;
@@ -253,15 +254,15 @@ fn stored_window(connection: &Connection, feed: i64) -> Result<Window> {
 
 /// Writes the feed's row where it differs. True when every series must be expanded anew: the
 /// window or a zone that applies to all of them has changed.
-fn remember_facts(
 ///
 /// Validators are written along with what they came with, and not because they differ: there are
 /// servers that have new ones for every answer, and old ones only cost a fetch after a restart.
+fn remember_facts(
     connection: &Connection,
     publication: &Publication,
     window: Window,
-) -> Result<bool> {
     difference: &Difference,
+) -> Result<bool> {
     let Publication { feed, fetched, checked_at, default_zone, .. } = publication;
     let default_zone = default_zone.iana_name().unwrap_or_default();
     let (start, end) = (window.start.as_second(), window.end.as_second());
@@ -350,6 +351,7 @@ fn expand_series(
             return Ok(());
         };
         let text = row.get_ref(2)?.as_str().unwrap_or_default();
+        series.private |= event::is_private(text);
         match Event::parse_times(text, limits, &mut series.taken) {
             Ok(event) if series.events.len() <= limits.overrides_max => {
                 series.ids.push(row.get(0)?);
@@ -366,6 +368,8 @@ fn expand_series(
 #[derive(Default)]
 struct Series {
     uid: String,
+    /// One of them is not for everybody.
+    private: bool,
     ids: Vec<i64>,
     events: Vec<Event>,
     taken: Taken,
@@ -389,7 +393,7 @@ const NOT_RECURRING: i64 = i64::MIN;
 
 impl Series {
     fn leave_out(&mut self, reason: &str, published: &mut Published) {
-        warn(&mut published.warnings, &self.uid, reason);
+        self.warn(reason, published);
         self.left_out += 1;
     }
 

@@ -19,6 +19,7 @@ mod refresh;
 mod rig;
 mod routes;
 mod storage;
+mod strangers;
 mod window;
 
 /// Tests that look at memory read the same figures as the program does.

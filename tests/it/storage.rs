@@ -24,7 +24,7 @@ use crate::routes::WORK;
 const INTERVAL: Duration = Duration::from_secs(300);
 
 /// The bytes of the database and of its log.
-fn image(folder: &Path) -> (Vec<u8>, Vec<u8>) {
+pub(crate) fn image(folder: &Path) -> (Vec<u8>, Vec<u8>) {
     let read = |name: &str| fs::read(folder.join(name)).unwrap_or_default();
     (read("calendarbot.db"), read("calendarbot.db-wal"))
 }
