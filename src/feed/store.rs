@@ -11,8 +11,6 @@ mod stored;
 mod warnings;
 mod window;
 
-use std::collections::HashSet;
-
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -21,14 +19,14 @@ use rusqlite::{Connection, Row, params};
 
 use room::{Room, reconsider_truncated};
 pub use stored::{StoredFeed, count_occurrences, for_each_component, read_feed, read_truncated};
-use warnings::warn;
+use warnings::told;
 pub use window::{WindowQuery, read_window};
 
-use self::difference::apply_difference;
+use self::difference::{Difference, apply_difference};
 use crate::budget::FeedLimits;
 use crate::error::{Error, Result};
 use crate::ical::component::{Component, Kind};
-use crate::ical::event::{Event, Taken};
+use crate::ical::event::{self, Event, Taken};
 use crate::ical::zone::Zones;
 use crate::ical::{Occurrence, Time, Window};
 use crate::tzdb::tzdb;
@@ -81,7 +79,7 @@ pub fn register(connection: &Connection, name: &str, source: i64) -> Result<Reme
                 checked_at: row.get::<_, Option<i64>>(3)?.and_then(|at| instant(at).ok()),
                 skipped: row.get(4)?,
                 skipped_reasons: row.get(5).map(lines)?,
-                warnings: row.get(6).map(lines)?,
+                warnings: row.get(6).map(|text: String| text.lines().map(told).collect())?,
                 events: row.get(7)?,
                 truncated_series: row.get(8)?,
             })
@@ -207,27 +205,27 @@ pub fn publish(
     let window = window.map_or_else(|| stored_window(connection, *feed), Ok)?;
     let mut published = Published::default();
     connection.execute("DELETE FROM staging.changed", [])?;
-    let mut zones_changed = false;
+    let mut difference = Difference::default();
     if let Some(facts) = fetched {
         // The writer was opened anew in the middle: what is staged is only a part, and the rest
         // would be taken for deleted.
         if facts.epoch != staging_epoch(connection)? {
             return Err(Error::store("the refresh was interrupted by an error of the database"));
         }
-        let difference = apply_difference(connection, *feed)?;
+        difference = apply_difference(connection, *feed)?;
         published.changed |= difference.any;
         if difference.any {
             reconsider_truncated(connection, *feed)?;
         }
-        zones_changed = difference.zones;
     }
-    let everything = zones_changed | remember_facts(connection, publication, window)?;
+    let everything = remember_facts(connection, publication, window, &difference)?;
     let zones = read_zones(connection, *feed, default_zone.clone(), limits)?;
     if !everything {
         published.warnings = warnings::still_true(connection, *feed)?;
     }
     expand_series(connection, *feed, everything, &zones, window, limits, &mut published)?;
     published.changed |= warnings::remember(connection, *feed, &published.warnings)?;
+    published.warnings = published.warnings.iter().map(|warning| told(warning)).collect();
     // By itself the age is not worth a write; along with others it costs nothing.
     if let Some(at) = checked_at.filter(|_| everything || published.changed) {
         remember_check(connection, *feed, at)?;
@@ -252,10 +250,14 @@ fn stored_window(connection: &Connection, feed: i64) -> Result<Window> {
 
 /// Writes the feed's row where it differs. True when every series must be expanded anew: the
 /// window or a zone that applies to all of them has changed.
+///
+/// Validators are written along with what they came with, and not because they differ: there are
+/// servers that have new ones for every answer, and old ones only cost a fetch after a restart.
 fn remember_facts(
     connection: &Connection,
     publication: &Publication,
     window: Window,
+    difference: &Difference,
 ) -> Result<bool> {
     let Publication { feed, fetched, checked_at, default_zone, .. } = publication;
     let default_zone = default_zone.iana_name().unwrap_or_default();
@@ -273,19 +275,22 @@ fn remember_facts(
     let reasons = facts.skipped_reasons.join("\n");
     connection.execute(
         "UPDATE feed SET etag = ?2, last_modified = ?3, skipped = ?4, skipped_reasons = ?5,
-                checked_at = ?6
-         WHERE id = ?1 AND (etag IS NOT ?2 OR last_modified IS NOT ?3 OR skipped <> ?4
-                            OR skipped_reasons <> ?5 OR checked_at IS NULL)",
+                checked_at = coalesce(?6, checked_at)
+         WHERE id = ?1 AND (?7 OR skipped <> ?4 OR skipped_reasons <> ?5
+                            OR checked_at IS NULL AND ?6 IS NOT NULL
+                            OR coalesce(etag, last_modified) IS NULL
+                               AND coalesce(?2, ?3) IS NOT NULL)",
         params![
             feed,
             facts.etag,
             facts.last_modified,
             facts.skipped,
             reasons,
-            checked_at.map(Timestamp::as_second)
+            checked_at.map(Timestamp::as_second),
+            difference.any
         ],
     )?;
-    Ok(moved + rezoned > 0)
+    Ok(difference.zones || moved + rezoned > 0)
 }
 
 /// How the zones of a feed, by its row's number, are found on a display in `default_zone`.
@@ -343,6 +348,7 @@ fn expand_series(
             return Ok(());
         };
         let text = row.get_ref(2)?.as_str().unwrap_or_default();
+        series.private |= event::is_private(text);
         match Event::parse_times(text, limits, &mut series.taken) {
             Ok(event) if series.events.len() <= limits.overrides_max => {
                 series.ids.push(row.get(0)?);
@@ -359,6 +365,8 @@ fn expand_series(
 #[derive(Default)]
 struct Series {
     uid: String,
+    /// One of them is not for everybody.
+    private: bool,
     ids: Vec<i64>,
     events: Vec<Event>,
     taken: Taken,
@@ -367,7 +375,7 @@ struct Series {
 }
 
 /// One row of `occurrence`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Stored {
     start: i64,
     component: i64,
@@ -382,15 +390,19 @@ const NOT_RECURRING: i64 = i64::MIN;
 
 impl Series {
     fn leave_out(&mut self, reason: &str, published: &mut Published) {
-        warn(&mut published.warnings, &self.uid, reason);
+        self.warn(reason, published);
         self.left_out += 1;
     }
 
     /// Makes the stored occurrences these; true when any had to be written.
     fn store(&self, connection: &Connection, occurrences: &[Occurrence]) -> Result<bool> {
-        let wanted: HashSet<Stored> =
+        let mut wanted: Vec<Stored> =
             occurrences.iter().map(|occurrence| self.stored(occurrence)).collect();
-        let mut kept = HashSet::with_capacity(wanted.len());
+        wanted.sort_unstable();
+        // A floating instance and one of a zone may have the same number, and a row has one end:
+        // what a stranger writes must not fail the whole feed.
+        wanted.dedup_by_key(|stored| (stored.start, stored.component, stored.recurrence));
+        let mut is_new = vec![true; wanted.len()];
         let mut gone = Vec::new();
         let mut existing = connection.prepare_cached(
             "SELECT start, component, recurrence, stop, form FROM occurrence WHERE component = ?1",
@@ -399,10 +411,9 @@ impl Series {
             let mut rows = existing.query([id])?;
             while let Some(row) = rows.next()? {
                 let stored = Stored::read(row)?;
-                if wanted.contains(&stored) {
-                    kept.insert(stored);
-                } else {
-                    gone.push(stored);
+                match wanted.binary_search(&stored) {
+                    Ok(place) => is_new[place] = false,
+                    Err(_) => gone.push(stored),
                 }
             }
         }
@@ -416,16 +427,11 @@ impl Series {
             "INSERT INTO occurrence (start, component, recurrence, stop, form)
              VALUES (?1, ?2, ?3, ?4, ?5)",
         )?;
-        for new in wanted.difference(&kept) {
-            insert.execute(params![
-                new.start,
-                new.component,
-                new.recurrence,
-                new.stop,
-                new.form
-            ])?;
+        for (new, _) in wanted.iter().zip(&is_new).filter(|(_, is_new)| **is_new) {
+            let Stored { start, component, recurrence, stop, form } = *new;
+            insert.execute(params![start, component, recurrence, stop, form])?;
         }
-        Ok(!gone.is_empty() || kept.len() < wanted.len())
+        Ok(!gone.is_empty() || is_new.contains(&true))
     }
 
     fn stored(&self, occurrence: &Occurrence) -> Stored {

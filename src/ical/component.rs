@@ -50,7 +50,7 @@ pub enum Kind {
 /// A component that was skipped, or a line of one that was kept without it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skip {
-    /// The UID; empty when it was not seen.
+    /// The UID; empty when it was not seen, and that of a private event is not told.
     pub uid: String,
     /// The line of the file, from 1.
     pub line: u32,
@@ -323,7 +323,7 @@ impl Assembler {
 
     fn skip(&mut self, reason: impl Into<String>, sink: &mut impl FnMut(Item)) {
         self.summary.skipped += 1;
-        let uid = std::mem::take(&mut self.draft.uid);
+        let uid = self.draft.shown_uid();
         sink(Item::Skipped(Skip { uid, line: self.draft.line, reason: reason.into() }));
     }
 
@@ -350,7 +350,7 @@ impl Assembler {
         }
         self.summary.components += 1;
         for (line, reason) in &draft.dropped {
-            let (uid, line, reason) = (draft.uid.clone(), *line, reason.clone());
+            let (uid, line, reason) = (draft.shown_uid(), *line, reason.clone());
             sink(Item::Skipped(Skip { uid, line, reason }));
         }
         sink(Item::Component(Component { kind, uid: draft.uid.clone(), text: draft.text.clone() }));

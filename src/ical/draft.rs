@@ -2,6 +2,7 @@
 //! their text. What does not change what people see, such as DTSTAMP, is left out, so that an
 //! event that did not change keeps its text.
 
+use super::event::is_private;
 use super::line::{self, ContentLine, Line, cut_escaped};
 use crate::budget::FeedLimits;
 use crate::hash::fnv1a;
@@ -20,6 +21,9 @@ pub(super) struct Draft {
     /// What was dropped from it: line and reason.
     pub(super) dropped: Vec<(u32, String)>,
 }
+
+/// Stands for the UID of a private event.
+const PRIVATE: &str = "a private event";
 
 /// A property that is kept, and in which form.
 pub(super) type Property = (&'static str, Form);
@@ -60,7 +64,7 @@ pub(super) const EVENT: &[Property] = &[
     ("RECURRENCE-ID", Form::Time),
     ("DURATION", Form::Plain),
     ("RDATE", Form::Time),
-    ("CLASS", Form::Plain),
+    ("CLASS", Form::Text),
     ("CATEGORIES", Form::Text),
     ("URL", Form::Plain),
     ("COLOR", Form::Plain),
@@ -107,8 +111,9 @@ impl Draft {
             return self.drop_line(line.number, reason);
         }
         match name {
-            // Their values are counted, when the event is read.
-            "EXDATE" | "RDATE" => {}
+            // Their values are counted, when the event is read; and without its CLASS an event
+            // would be shown to everybody.
+            "EXDATE" | "RDATE" | "CLASS" => {}
             "ATTENDEE" if self.people == limits.people_max => return,
             "ATTENDEE" => self.people += 1,
             _ if self.properties == limits.properties_max => {
@@ -186,6 +191,12 @@ impl Draft {
             self.text.reserve(bytes);
             parts.iter().for_each(|part| self.text.push_str(part));
         }
+    }
+
+    /// What people are told of the UID: of a private event nothing, since everybody knows it who is
+    /// invited.
+    pub(super) fn shown_uid(&self) -> String {
+        if is_private(&self.text) { PRIVATE.to_owned() } else { self.uid.clone() }
     }
 
     /// The first few tell the story.

@@ -164,6 +164,12 @@ impl Event {
     }
 }
 
+/// True for the text of a component that is not for everybody: CLASS is anything but PUBLIC.
+pub fn is_private(text: &str) -> bool {
+    let mut classes = text.lines().filter_map(|line| line.strip_prefix("CLASS:"));
+    classes.any(|class| !class.trim().eq_ignore_ascii_case("PUBLIC"))
+}
+
 /// What the components of one series take up together, so far.
 #[derive(Debug, Default)]
 pub struct Taken {
@@ -390,7 +396,8 @@ fn read_details(
         "STATUS" if is("CONFIRMED") => details.status = Status::Confirmed,
         "STATUS" if is("TENTATIVE") => details.status = Status::Tentative,
         "TRANSP" => details.transparent = is("TRANSPARENT"),
-        "CLASS" => details.private = !is("PUBLIC"),
+        // In doubt it is.
+        "CLASS" => details.private |= !is("PUBLIC"),
         "X-MICROSOFT-CDO-BUSYSTATUS" => details.busy = busy(plain),
         "X-OUTLOOK-DELETED" => details.deleted = is("TRUE"),
         _ => {}

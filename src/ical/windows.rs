@@ -73,11 +73,15 @@ pub(super) fn iana_of_display(name: &str) -> Option<&'static str> {
     }
     let mut candidates = EVERY_ZONE.iter().filter(|zone| {
         let known = places(zone.description()).unwrap_or_default();
-        cities(wanted).any(|city| cities(known).any(|other| other.eq_ignore_ascii_case(city)))
+        let mut wanted = cities(wanted).take(CITIES_MAX);
+        wanted.any(|city| cities(known).any(|other| other.eq_ignore_ascii_case(city)))
     });
     let zone = candidates.next()?;
     candidates.next().is_none().then(|| zone.tzdb_id())
 }
+
+/// Cities of a name that are looked for; no zone of Windows names as many.
+const CITIES_MAX: usize = 12;
 
 /// What stands behind `(UTC+01:00) ` or `(GMT+01:00) `.
 fn places(display: &str) -> Option<&str> {

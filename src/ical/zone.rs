@@ -23,6 +23,8 @@ pub struct Zones {
     calendar_zone: Option<TimeZone>,
     /// The feed's own zones, or why they cannot be followed.
     defined: BTreeMap<String, Result<TimeZone, &'static str>>,
+    /// Definitions that cannot be followed, so far.
+    refused: usize,
 }
 
 /// A zone and how it was found.
@@ -79,7 +81,8 @@ impl fmt::Display for Step {
 impl Zones {
     /// For a feed whose X-WR-TIMEZONE is `calendar_zone`, on a display in `default`.
     pub fn new(database: &'static Tzdb, default: TimeZone, calendar_zone: Option<&str>) -> Zones {
-        let mut zones = Zones { database, default, calendar_zone: None, defined: BTreeMap::new() };
+        let mut zones =
+            Zones { database, default, calendar_zone: None, defined: BTreeMap::new(), refused: 0 };
         zones.calendar_zone =
             calendar_zone.and_then(|name| zones.named(name.trim())).map(|(zone, _)| zone);
         zones
@@ -100,7 +103,9 @@ impl Zones {
         }
         let followed = matches!(self.defined.get(&tzid), Some(Ok(_)));
         let is_full = self.defined.len() >= limits.zones_max && !self.defined.contains_key(&tzid);
-        if followed || is_full {
+        // Each of them may have taken all the steps that a zone may take.
+        let is_spent = self.refused >= limits.zones_max;
+        if followed || is_full || is_spent {
             return;
         }
         let location = value("X-LIC-LOCATION").and_then(|location| self.named(&location));
@@ -108,6 +113,7 @@ impl Zones {
             Some((zone, _)) => Ok(zone),
             None => definition::evaluate(&tzid, text, limits),
         };
+        self.refused += usize::from(zone.is_err());
         self.defined.insert(tzid, zone);
     }
 
@@ -239,6 +245,18 @@ mod tests {
         assert_eq!(zone("Home").as_deref(), Some("Asia/Tokyo"));
         assert_eq!(zone("Work").as_deref(), Some("Asia/Seoul"));
         assert_eq!(zone("Ship").as_deref(), Some("Europe/Madrid"));
+    }
+
+    /// Each may have taken all the steps that there are.
+    #[test]
+    fn definitions_that_cannot_be_followed_are_not_tried_for_ever() {
+        let limits = FeedLimits { zones_max: 2, ..FeedLimits::default() };
+        for (refused, name) in [(1, "Asia/Tokyo"), (2, "Europe/Madrid")] {
+            let mut zones = zones(None);
+            (0..refused).for_each(|n| zones.define(&format!("TZID:Home\nTZNAME:{n}\n"), &limits));
+            zones.define("TZID:Home\nX-LIC-LOCATION:Asia/Tokyo\n", &limits);
+            assert_eq!(zones.resolve("Home").zone.iana_name(), Some(name));
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod rig;
 mod routes;
 mod secrets;
 mod storage;
+mod strangers;
 mod window;
 
 /// Tests that look at memory read the same figures as the program does.

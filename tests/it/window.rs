@@ -155,3 +155,19 @@ fn an_answer_is_bounded_in_bytes() {
         });
     }
 }
+
+/// All of them would have to be looked at for each answer: the loop waits for that.
+#[test]
+fn a_flood_that_is_over_is_passed_over() {
+    run(|executor| async move {
+        let flood = ["DTSTART:20260104T000000Z", "RRULE:FREQ=SECONDLY", "SUMMARY:Flood"];
+        let good = event("good", &["DTSTART:20260105T190000Z", "SUMMARY:Good"]);
+        for (floods, truncated) in [(1, "false"), (5, "true")] {
+            let calendar = events(floods, &flood) + &good;
+            let (rig, _server, _folder) = with(&executor, &calendar).await;
+            let answer = rig.get("/api/v1/next").await;
+            assert_eq!((answer.json("title"), answer.json("truncated")), ("Good", truncated));
+            rig.stop().await;
+        }
+    });
+}

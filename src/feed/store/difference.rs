@@ -10,6 +10,7 @@ use crate::error::Result;
 const DELETED_AT_ONCE: i64 = 256;
 
 /// What a fetch has changed.
+#[derive(Default)]
 pub(super) struct Difference {
     /// Anything at all.
     pub(super) any: bool,

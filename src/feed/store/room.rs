@@ -2,7 +2,6 @@
 
 use rusqlite::{Connection, params};
 
-use super::warnings::warn;
 use super::{EVENT, Published, Series};
 use crate::budget::FeedLimits;
 use crate::calendar::selection;
@@ -13,12 +12,20 @@ use crate::ical::{Occurrence, Window};
 
 /// What the series of one publication may still take up together. They come by UID, so that it
 /// is always the same ones that are cut short.
+///
+/// No series takes more than a part of the steps that are left: whoever sends invitations could
+/// otherwise use them all up, and the weekly meeting behind those, which needs a hundred, would be
+/// gone.
 pub(super) struct Room {
     occurrences: usize,
     steps: usize,
     /// Series that did not fit.
     cut: usize,
 }
+
+/// The part of the steps that one series may take: what a series needs is there until a hundred
+/// others have taken all they could.
+const STEPS_PART: usize = 16;
 
 impl Room {
     pub(super) fn new(limits: &FeedLimits) -> Self {
@@ -41,10 +48,18 @@ impl Room {
     /// The warnings name the first few series; this counts them all.
     pub(super) fn report(&self, published: &mut Published) {
         if self.cut > 0 {
-            let text = format!("{} series are incomplete: the feed is too much", self.cut);
-            published.warnings.push(text);
+            published.warnings.push(format!("{}{INCOMPLETE}", self.cut));
         }
     }
+}
+
+/// What [`Room::report`] says, behind a number.
+const INCOMPLETE: &str = " series are incomplete: the feed is too much";
+
+/// True for what [`Room::report`] says.
+pub(super) fn is_report(warning: &str) -> bool {
+    let count = warning.strip_suffix(INCOMPLETE);
+    count.is_some_and(|count| count.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Forgets the marks of series that are no longer there, and has the others expanded anew: what
@@ -73,12 +88,13 @@ impl Series {
         room: &mut Room,
         published: &mut Published,
     ) -> Expansion {
-        let steps_max = limits.steps_max.min(room.steps);
+        let steps_max = limits.steps_max.min(room.steps / STEPS_PART);
+        let is_pressed = steps_max < limits.steps_max;
         let reduced = FeedLimits { steps_max, ..limits.clone() };
         let mut expansion = expand(&self.events, zones, window, &reduced);
         room.steps -= expansion.steps;
         published.steps += expansion.steps;
-        if expansion.truncated.is_some() && room.steps == 0 {
+        if expansion.truncated.is_some() && expansion.steps == steps_max && is_pressed {
             let max = limits.feed_steps_max;
             let text = format!("the feed's rules take more than {max} steps (feed_steps_max)");
             expansion.truncated = Some(text);
@@ -86,7 +102,7 @@ impl Series {
         }
         if self.left_out > 0 {
             let text = format!("{} components left out", self.left_out);
-            warn(&mut published.warnings, &self.uid, &text);
+            self.warn(&text, published);
             expansion.truncated.get_or_insert(text);
         }
         // Only now: a hidden override takes the place of its instance all the same.
@@ -101,7 +117,7 @@ impl Series {
         }
         room.occurrences -= expansion.occurrences.len();
         for text in expansion.truncated.iter().chain(&expansion.warnings) {
-            warn(&mut published.warnings, &self.uid, text);
+            self.warn(text, published);
         }
         expansion
     }

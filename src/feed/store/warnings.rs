@@ -1,22 +1,39 @@
 //! What people are told about the series of a feed: cut short at a cap, or in a zone that had to
 //! be guessed. It is kept, since a refresh only looks at the series that have changed.
+//!
+//! A warning is kept as `UID: text`, and that of a private series as `\rUID\rtext`: people are
+//! not told its UID, which everybody knows who is invited. No line of a calendar holds a `\r`.
 
 use rusqlite::{Connection, params};
 
+use super::room::is_report;
+use super::{Published, Series};
 use crate::error::Result;
 
 /// Warnings of one feed that are kept.
 const WARNINGS_MAX: usize = 20;
 
-/// Adds a warning about a series, as long as there is room.
-pub(super) fn warn(warnings: &mut Vec<String>, uid: &str, text: &str) {
-    let warning = format!("{uid}: {text}");
-    if warnings.len() < WARNINGS_MAX && !warnings.contains(&warning) {
-        warnings.push(warning);
+impl Series {
+    /// Adds a warning about it, as long as there is room.
+    pub(super) fn warn(&self, text: &str, published: &mut Published) {
+        let uid = &self.uid;
+        let warning =
+            if self.private { format!("\r{uid}\r{text}") } else { format!("{uid}: {text}") };
+        let warnings = &mut published.warnings;
+        if warnings.len() < WARNINGS_MAX && !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
     }
 }
 
-/// The warnings of the last publication about series that have not changed since.
+/// A warning that is kept, as people are told it.
+pub(super) fn told(warning: &str) -> String {
+    let private = warning.strip_prefix('\r').and_then(|rest| rest.split_once('\r'));
+    private.map_or_else(|| warning.to_owned(), |(_, text)| format!("a private event: {text}"))
+}
+
+/// The warnings of the last publication about series that have not changed since. How many are
+/// incomplete is counted anew when any has.
 pub(super) fn still_true(connection: &Connection, feed: i64) -> Result<Vec<String>> {
     let mut warnings = read(connection, feed)?;
     let mut changed = connection.prepare("SELECT uid FROM staging.changed")?;
@@ -25,9 +42,11 @@ pub(super) fn still_true(connection: &Connection, feed: i64) -> Result<Vec<Strin
         && let Some(row) = rows.next()?
     {
         let uid = row.get_ref(0)?.as_str().unwrap_or_default();
-        let is_about =
-            |warning: &str| warning.strip_prefix(uid).is_some_and(|rest| rest.starts_with(": "));
-        warnings.retain(|warning| !is_about(warning));
+        let is_about = |warning: &str| {
+            let rest = warning.strip_prefix('\r').unwrap_or(warning).strip_prefix(uid);
+            rest.is_some_and(|rest| rest.starts_with([':', '\r']))
+        };
+        warnings.retain(|warning| !is_about(warning) && !is_report(warning));
     }
     Ok(warnings)
 }

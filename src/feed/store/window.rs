@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use ring::digest::{Context, SHA256};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{NOT_RECURRING, Stored, instant};
 use crate::budget::FeedLimits;
@@ -38,7 +38,8 @@ pub struct WindowQuery<'q> {
     pub ended: bool,
     /// This many entries at most.
     pub limit: usize,
-    /// This many rows are looked at, those that are not shown included.
+    /// This many rows are looked at, those that are not shown included, and as many that began
+    /// before it.
     pub rows_max: usize,
     /// This many bytes of entries at most.
     pub bytes_max: usize,
@@ -59,18 +60,20 @@ pub fn read_window(
               JOIN feed AS f ON f.id = c.feed
          WHERE o.start < ?2 + ?3 * (o.form <> 0)
            AND (o.stop > ?1 - ?3 * (o.form <> 0) OR o.start >= ?1 - ?3 * (o.form <> 0))
-           AND o.start < ?2 + ?3
+           AND o.start < ?2 + ?3 AND o.start > ?5
            AND (?4 IS NULL OR f.name = ?4)
          ORDER BY o.start",
     )?;
     let slack = FORM_SLACK_SECONDS;
     let (from, to) = (query.from.as_second(), query.to.as_second());
     let window = Window { start: query.from, end: query.to };
-    let mut rows = select.query(params![from, to, slack, query.calendar])?;
+    let passed_over = last_passed_over(reader, from - slack, query.rows_max)?;
+    let first = passed_over.unwrap_or(i64::MIN);
+    let mut rows = select.query(params![from, to, slack, query.calendar, first])?;
     let mut merged = Merged::new(query.calendars, query.zone);
     let mut events = Events { known: HashMap::new(), bytes: 0, limits };
     let (mut rows_seen, mut bytes) = (0, 0);
-    let (mut latest, mut truncated) = (i64::MIN, false);
+    let (mut latest, mut truncated) = (i64::MIN, passed_over.is_some());
     while let Some(row) = rows.next()? {
         rows_seen += 1;
         if rows_seen > query.rows_max || events.bytes + bytes > query.bytes_max {
@@ -142,6 +145,15 @@ impl Events<'_> {
         self.bytes += size_of::<(i64, Known)>() + event.as_ref().map_or(0, Known::bytes);
         Ok(place.insert(event).as_ref())
     }
+}
+
+/// Of what began before a window some may still go on in it, and each has to be looked at; but not
+/// all of a flood, since the loop waits. The start of the last one that there is no time for.
+fn last_passed_over(reader: &Connection, from: i64, rows_max: usize) -> Result<Option<i64>> {
+    let mut select = reader.prepare_cached(
+        "SELECT start FROM occurrence WHERE start < ?1 ORDER BY start DESC LIMIT 1 OFFSET ?2",
+    )?;
+    Ok(select.query_row(params![from, rows_max], |row| row.get(0)).optional()?)
 }
 
 /// What is kept of an event while its rows are read.

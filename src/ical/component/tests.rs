@@ -112,14 +112,17 @@ fn every_limit_leaves_a_mark() {
     check("DESCRIPTION:one two\\nthree", "DESCRIPTION:one two\\nt\n", &[]);
     check("URL:https://example.com/long", "", &[]);
     check(
-        "STATUS:X\nCLASS:X",
+        "STATUS:X\nTRANSP:X",
         "STATUS:X\n",
-        &["line 6, a: CLASS dropped: over 3 properties (properties_max)"],
+        &["line 6, a: TRANSP dropped: over 3 properties (properties_max)"],
     );
     check("STATUS:X\nATTENDEE:x\nATTENDEE:y", "STATUS:X\nATTENDEE:x\n", &[]);
+    // Without it everybody would see the event.
+    check("STATUS:X\nCLASS:X", "STATUS:X\nCLASS:X\n", &[]);
+    check("CLASS:one two three four five", "CLASS:one two three four f\n", &[]);
     check(
-        "BEGIN:A\nBEGIN:B\nBEGIN:C\nEND:C\nEND:B\nEND:A\nCLASS:X",
-        "CLASS:X\n",
+        "BEGIN:A\nBEGIN:B\nBEGIN:C\nEND:C\nEND:B\nEND:A\nTRANSP:X",
+        "TRANSP:X\n",
         &["line 6, a: nested deeper than 3 (nesting_max)"],
     );
     let long = event("EXDATE:20240101,20240102\nEXDATE:20240101,20240102");

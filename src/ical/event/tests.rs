@@ -97,3 +97,19 @@ fn the_components_of_a_series_share_its_room() {
     let reason = "the series takes more than 1000 bytes (series_bytes_max)";
     assert_eq!([parse(), parse()], [Ok(()), Err(reason.to_owned())]);
 }
+
+#[test]
+fn an_event_is_private_when_any_class_of_it_says_so() {
+    for (classes, expected) in [
+        ("", false),
+        ("CLASS: Public \n", false),
+        ("CLASS:\n", true),
+        ("CLASS:X-MINE\n", true),
+        ("CLASS:PRIVATE\nCLASS:PUBLIC\n", true),
+        ("SUMMARY:CLASS:PRIVATE\n", false),
+    ] {
+        let text = format!("DTSTART:20240101\n{classes}");
+        let event = Event::parse(&text, &FeedLimits::default()).unwrap();
+        assert_eq!((event.details.private, is_private(&text)), (expected, expected), "{classes}");
+    }
+}
