@@ -34,6 +34,10 @@ BROKEN = {
     "RRULE ignored": "3.3.10: a rule that is none is left out, the event stands",
     "occurrences_max": "no part of RFC 5545: a limit of ours",
 }
+# What calendars that others wrote say wrongly, and how we take it.
+MISSPELT = {
+    r"VALUE=DATE(;[^:\n]*)?:\d{8}T": "3.3.4: a DATE holds no time; the day is meant",
+}
 # Start, end and summary.
 Occurrence = tuple[str, str, str]
 
@@ -179,6 +183,16 @@ def explain(ours: Counter, theirs: Counter, events: dict[Occurrence, icalendar.E
     return "; ".join(sorted(sections))
 
 
+def misspelt(text: str) -> str | None:
+    for pattern, rule in MISSPELT.items():
+        if re.search(pattern, text):
+            return rule
+    names = set(re.findall(r";TZID=([^:;\n]+)", text))
+    if any(ZONES.get(name.lower(), name) != name for name in names):
+        return "3.2.19: a name that everybody knows is that zone, whatever its VTIMEZONE says"
+    return None
+
+
 def read_explained(path: Path) -> dict[str, str]:
     lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
     return dict(line.split("\t", 1) for line in lines)
@@ -215,6 +229,8 @@ def judge(case: Case, explained: dict[str, str]) -> tuple[str, str]:
     for words, rule in BROKEN.items():
         if case.set == "unseen" and any(words in mark for mark in case.marks):
             return "explained", rule
+    if case.set == "unseen" and (rule := misspelt(decoded(case.path.read_bytes()))):
+        return "explained", rule
     rows = [f"  only ours: {' '.join(row)}" for row in sorted(+ours)[:4]]
     rows += [f"  only the oracle's: {' '.join(row)}" for row in sorted(+theirs)[:4]]
     rows += [f"  we said: {mark}" for mark in case.marks[:3]]
