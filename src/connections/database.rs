@@ -162,7 +162,7 @@ impl Database {
             });
             (outcome, acknowledge)
         });
-        let closed = || Error::store("the database cannot be opened");
+        let closed = || Error::store("the database cannot be written");
         self.changes.send(change).await.map_err(|_| closed())?;
         self.metrics.database_waiting_peak.raise(self.changes.len() as u64);
         let result = outcome.recv().await.map_err(|_| closed())?;
@@ -337,17 +337,22 @@ struct Committed {
 fn run_batch(writer: Connection, batch: Vec<Change>) -> Committed {
     let mut acknowledgements: Vec<Acknowledge> = Vec::with_capacity(batch.len());
     let mut outcome = Outcome::Done;
-    let finished = writer.execute_batch("BEGIN IMMEDIATE").and_then(|()| {
+    let finished = writer.execute_batch("BEGIN IMMEDIATE").map_err(Error::from).and_then(|()| {
         for change in batch {
             let (done, acknowledge) = change(&writer);
             acknowledgements.push(acknowledge);
             if done == Outcome::Failed {
                 outcome = Outcome::Failed;
             }
+            // A full disk, say, has rolled back all of it. The rest of the batch fails, too:
+            // each change would be a transaction of its own now.
+            if writer.is_autocommit() {
+                return Err(Error::store("the transaction was rolled back"));
+            }
         }
-        writer.execute_batch("COMMIT")
+        Ok(writer.execute_batch("COMMIT")?)
     });
-    let failure = finished.err().map(Error::from);
+    let failure = finished.err();
     // The staging file has no journal: what a rollback leaves there is not defined. A connection
     // that has rolled back anything is opened anew, and the staging file with it.
     let is_sound = failure.is_none() && outcome == Outcome::Done;

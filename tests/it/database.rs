@@ -7,6 +7,7 @@ use calendarbot::connections::database::{Database, put_aside};
 use calendarbot::error::{Error, Result};
 use calendarbot::metrics::Metrics;
 use rusqlite::Connection;
+use smol::future;
 use tempfile::TempDir;
 
 use crate::feed_server::run;
@@ -86,10 +87,12 @@ fn a_full_disk_is_an_error_until_there_is_room() {
             let database = Rc::clone(&database);
             async move { database.run_writer().await }
         });
-        let insert = |connection: &Connection| {
-            let text = "x".repeat(100_000);
-            connection.execute("INSERT INTO feed (name, source) VALUES (?1, 0)", [text])?;
-            Ok(())
+        let insert = |length| {
+            move |connection: &Connection| {
+                let name = "x".repeat(length);
+                connection.execute("INSERT INTO feed (name, source) VALUES (?1, 0)", [name])?;
+                Ok(())
+            }
         };
         // The limit of the connection stands for the disk's.
         let fill = |connection: &Connection| {
@@ -97,10 +100,14 @@ fn a_full_disk_is_an_error_until_there_is_room() {
             Ok(connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?)
         };
         database.write(fill).await.expect("filled");
-        let error = database.write(insert).await.expect_err("it is full");
-        assert!(error.to_string().contains("full"), "{error}");
-        assert_eq!(database.lease().read(count).expect("readers read on"), 0);
-        database.write(insert).await.expect("there is room again");
+        // Three changes of one transaction, of which the second is too much.
+        let others = future::zip(database.write(insert(100_000)), database.write(insert(2)));
+        let (first, (second, third)) = future::zip(database.write(insert(1)), others).await;
+        let errors = [first, second, third].map(|told| told.expect_err("it is full").to_string());
+        assert!(errors[0].contains("rolled back"), "{errors:?}");
+        assert!(errors[1].contains("full"), "{errors:?}");
+        assert_eq!(database.lease().read(count).expect("a count"), 0, "readers read on");
+        database.write(insert(100_000)).await.expect("there is room again");
         assert_eq!(database.lease().read(count).expect("a count"), 1);
         let counted = [&metrics.database_failed, &metrics.database_reopened];
         assert_eq!(counted.map(|metric| metric.get()), [1, 1]);
