@@ -74,7 +74,7 @@ attack-cgroup: tools ## the same inside a memory cgroup of the budget's size, wh
 	tests/attack-cgroup.sh $(TARGET)/release/calendarbot 16
 
 faults: tools ## full and failing disks, damaged files, sudden death (CASES="full kill_9"); as root for all
-	$(call need,curl sqlite3 strace faketime)
+	$(call need,curl sqlite3)
 	$(CARGO) build --release --locked --quiet
 	tests/faults.sh $(TARGET)/release/calendarbot $(CASES)
 
