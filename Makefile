@@ -12,7 +12,7 @@ BENCH_OUT = --product $(TARGET)/release/calendarbot --out $(TARGET)/bench $(if $
 BENCH_PYTHON := $(TARGET)/bench/python/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bless oracle bench bench-http bench-ical bench-setup gate attack attack-cgroup fuzz size tools
+.PHONY: help run test check bless oracle bench bench-http bench-ical bench-setup gate attack attack-cgroup faults fuzz size tools
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -72,6 +72,11 @@ attack: tools ## eleven sieges of the HTTP server, and 200,000 requests; five mi
 attack-cgroup: tools ## the same inside a memory cgroup of the budget's size, where one can be made
 	$(CARGO) build --release --locked --quiet
 	tests/attack-cgroup.sh $(TARGET)/release/calendarbot 16
+
+faults: tools ## full and failing disks, damaged files, sudden death (CASES="full kill_9"); as root for all
+	$(call need,curl sqlite3)
+	$(CARGO) build --release --locked --quiet
+	tests/faults.sh $(TARGET)/release/calendarbot $(CASES)
 
 FUZZ ?= frame calendar
 SEEDS_frame := tests/data/http

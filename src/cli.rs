@@ -11,8 +11,9 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
+use async_channel::{Receiver, Sender};
 use jiff::Timestamp;
-use smol::LocalExecutor;
+use smol::{LocalExecutor, future};
 
 use crate::api::native;
 use crate::app::{self, App, Ended, Order};
@@ -105,8 +106,10 @@ fn serve(arguments: &Arguments, inputs: &Inputs) -> Result<()> {
                         let aside = aside.display();
                         log::error!("the damaged database was kept as {aside}; starting anew");
                         // A card that damages every new one must not keep the program busy.
-                        if rebuilt.is_some_and(|at| clock.now().since(at) < REBUILD_PAUSE) {
-                            clock.sleep(REBUILD_PAUSE).await;
+                        let is_hasty =
+                            rebuilt.is_some_and(|at| clock.now().since(at) < REBUILD_PAUSE);
+                        if is_hasty && pause(&clock, &taken, &mut config).await == Pause::Stopped {
+                            break log::info!("stopped");
                         }
                         rebuilt = Some(clock.now());
                     }
@@ -121,10 +124,38 @@ fn serve(arguments: &Arguments, inputs: &Inputs) -> Result<()> {
 /// Between two databases that had to be rebuilt.
 const REBUILD_PAUSE: Duration = Duration::from_secs(5);
 
+/// How a pause ended.
+#[derive(Debug, PartialEq)]
+enum Pause {
+    Over,
+    Stopped,
+}
+
+/// Waits for [`REBUILD_PAUSE`], or until it is told to stop. A configuration that comes meanwhile
+/// is the one to start with.
+async fn pause(clock: &Clock, orders: &Receiver<Order>, config: &mut Config) -> Pause {
+    let end = clock.now() + REBUILD_PAUSE;
+    loop {
+        let ordered = async { Some(orders.recv().await.unwrap_or(Order::Stop)) };
+        let over = async {
+            clock.sleep_until(end).await;
+            None
+        };
+        match future::or(ordered, over).await {
+            None => return Pause::Over,
+            Some(Order::Stop) => return Pause::Stopped,
+            Some(Order::Reload(new)) => {
+                log::set_max_level(new.log_level);
+                *config = *new;
+            }
+        }
+    }
+}
+
 /// Turns signals into orders. The second wish to stop is not discussed.
 async fn pass_on(
     mut wishes: Wishes,
-    orders: async_channel::Sender<Order>,
+    orders: Sender<Order>,
     arguments: Arguments,
     inputs: Inputs,
     started_from: Option<PathBuf>,
@@ -269,4 +300,41 @@ fn line(meeting: &Meeting<'_>, agenda: &Agenda<'_>) -> String {
     let when = if until > 0 { format!("in {}", span(until)) } else { "now".to_owned() };
     let text = format!("{columns} {} ({when})", meeting.title());
     text.chars().map(harmless).collect::<String>() + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(port: &str) -> Box<Config> {
+        let args = ["--port", port, "--data-dir", "data"].map(Into::into).into();
+        let inputs = Inputs { args, default_budget: 16 << 20, ..Inputs::default() };
+        let arguments = config::parse(&inputs).unwrap();
+        Box::new(config::load(&arguments, &inputs).unwrap())
+    }
+
+    /// A stop ends a pause at once: the clock of those that are told to stop stands still.
+    #[test]
+    fn a_pause_ends_with_its_time_or_at_a_stop() {
+        let reload = || Order::Reload(config("81"));
+        for (orders, ended, port) in [
+            (vec![], Pause::Over, 80),
+            (vec![Order::Stop], Pause::Stopped, 80),
+            (vec![reload()], Pause::Over, 81),
+            (vec![reload(), Order::Stop], Pause::Stopped, 81),
+        ] {
+            let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+            let (order, ordered) = async_channel::bounded(4);
+            orders.into_iter().for_each(|given| order.try_send(given).unwrap());
+            let mut config = config("80");
+            let passing = async {
+                if ended == Pause::Over {
+                    clock.advance(REBUILD_PAUSE);
+                }
+            };
+            let pausing = pause(&clock, &ordered, &mut config);
+            assert_eq!(smol::block_on(future::zip(pausing, passing)).0, ended);
+            assert_eq!(config.port, port);
+        }
+    }
 }

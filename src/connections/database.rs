@@ -4,20 +4,20 @@
 //! up to `write_batch_max` together, into one transaction on a blocking thread, so that a slow
 //! SD card never holds the loop. Every change has its own savepoint (one that fails does not
 //! spoil its neighbours) and is acknowledged after the commit. Readers live on the loop and are
-//! leased for one turn; WAL lets them read while the writer writes.
+//! leased for one turn; WAL lets them read while the writer writes. A reader that fails is closed,
+//! and what is read next opens another.
 
 mod open;
 
 use std::cell::{Cell, RefCell};
 use std::fs::{self, File};
-use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use async_channel::{Receiver, Sender};
 use rusqlite::{Connection, ErrorCode};
 
-use open::{folder_error, lock, open_reader, open_writer, quarantine};
+use open::{folder_error, heap_limit, lock, open_reader, open_writer, quarantine};
 
 use crate::budget::DatabaseLimits;
 use crate::error::{Error, Result};
@@ -55,6 +55,7 @@ pub struct Database {
     queue: Receiver<Change>,
     writer: Cell<Option<Connection>>,
     readers: RefCell<Vec<Connection>>,
+    leased: Cell<u64>,
     /// Off: every lease opens a reader of its own.
     keeping: Cell<bool>,
     damage: (Sender<()>, Receiver<()>),
@@ -91,6 +92,7 @@ impl Database {
             }
             Err(error) => return Err(folder_error(folder, error)),
         };
+        metrics.database_heap_limit.set(heap_limit(&writer)?);
         let (changes, queue) = async_channel::bounded(limits.write_queue_max);
         let database = Self {
             path,
@@ -100,6 +102,7 @@ impl Database {
             queue,
             writer: Cell::new(Some(writer)),
             readers: RefCell::default(),
+            leased: Cell::new(0),
             keeping: Cell::new(true),
             damage: async_channel::bounded(1),
             _lock: lock,
@@ -159,8 +162,9 @@ impl Database {
             });
             (outcome, acknowledge)
         });
-        let closed = || Error::store("the database cannot be opened");
+        let closed = || Error::store("the database cannot be written");
         self.changes.send(change).await.map_err(|_| closed())?;
+        self.metrics.database_waiting_peak.raise(self.changes.len() as u64);
         let result = outcome.recv().await.map_err(|_| closed())?;
         if let Err(error) = &result {
             self.examine(error);
@@ -182,6 +186,7 @@ impl Database {
             match &failure {
                 None => self.metrics.database_commits.count(),
                 Some(failure) => {
+                    self.metrics.database_failed.count();
                     log::error!("{failure}");
                     self.examine(failure);
                 }
@@ -215,17 +220,24 @@ impl Database {
         .await
     }
 
-    /// Lends a reading connection until the lease is dropped.
-    ///
-    /// # Errors
-    /// When none can be opened.
-    pub fn lease(&self) -> Result<Lease<'_>> {
-        let idle = self.readers.borrow_mut().pop();
-        let reader = match idle {
-            Some(reader) => reader,
-            None => open_reader(&self.path, &self.limits)?,
-        };
-        Ok(Lease { database: self, reader: Some(reader) })
+    /// Lends a reader until the lease is dropped. Nobody waits for one: what is not idle is
+    /// opened, and there are as many leases as there are tasks that answer.
+    pub fn lease(&self) -> Lease<'_> {
+        let reader = self.readers.borrow_mut().pop();
+        self.leased.set(self.leased.get() + 1);
+        let lease = Lease { database: self, reader };
+        self.count_readers();
+        lease
+    }
+
+    fn open_reader(&self) -> Result<Connection> {
+        self.metrics.readers_opened.count();
+        open_reader(&self.path, &self.limits)
+    }
+
+    fn count_readers(&self) {
+        self.metrics.readers_leased.set(self.leased.get());
+        self.metrics.readers_idle.set(self.readers.borrow().len() as u64);
     }
 
     /// Keeps readers for reuse, or opens one for every lease from now on.
@@ -233,6 +245,7 @@ impl Database {
         self.keeping.set(keeping);
         if !keeping {
             self.readers.borrow_mut().clear();
+            self.count_readers();
         }
     }
 }
@@ -240,26 +253,41 @@ impl Database {
 /// A reader, lent.
 pub struct Lease<'d> {
     database: &'d Database,
+    /// None until it is needed, and after it has failed.
     reader: Option<Connection>,
 }
 
-impl Deref for Lease<'_> {
-    type Target = Connection;
-
-    fn deref(&self) -> &Connection {
-        self.reader.as_ref().expect("a lease holds its reader until it is dropped")
+impl Lease<'_> {
+    /// Reads. A reader that fails is not used again: what is wrong may be the connection alone,
+    /// such as a file that has been replaced under it.
+    ///
+    /// # Errors
+    /// Those of `read`, and when no reader can be opened.
+    pub fn read<T>(&mut self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let reader = self.reader.take().map_or_else(|| self.database.open_reader(), Ok);
+        let result = reader.and_then(|reader| {
+            let value = read(&reader)?;
+            self.reader = Some(reader);
+            Ok(value)
+        });
+        result.inspect_err(|error| {
+            self.database.metrics.readers_failed.count();
+            self.database.examine(error);
+        })
     }
 }
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        let mut readers = self.database.readers.borrow_mut();
+        let database = self.database;
         if let Some(reader) = self.reader.take()
-            && self.database.keeping.get()
-            && readers.len() < self.database.limits.readers_max
+            && database.keeping.get()
+            && database.readers.borrow().len() < database.limits.readers_max
         {
-            readers.push(reader);
+            database.readers.borrow_mut().push(reader);
         }
+        database.leased.set(database.leased.get() - 1);
+        database.count_readers();
     }
 }
 
@@ -267,8 +295,9 @@ impl Drop for Lease<'_> {
 /// start need not find. Returns where it is kept.
 ///
 /// # Errors
-/// When the file cannot be renamed.
+/// When the file cannot be renamed, or another server has taken the folder meanwhile.
 pub fn put_aside(folder: &Path) -> Result<PathBuf> {
+    let _lock = lock(folder)?;
     quarantine(&folder.join("calendarbot.db"))
 }
 
@@ -308,17 +337,22 @@ struct Committed {
 fn run_batch(writer: Connection, batch: Vec<Change>) -> Committed {
     let mut acknowledgements: Vec<Acknowledge> = Vec::with_capacity(batch.len());
     let mut outcome = Outcome::Done;
-    let finished = writer.execute_batch("BEGIN IMMEDIATE").and_then(|()| {
+    let finished = writer.execute_batch("BEGIN IMMEDIATE").map_err(Error::from).and_then(|()| {
         for change in batch {
             let (done, acknowledge) = change(&writer);
             acknowledgements.push(acknowledge);
             if done == Outcome::Failed {
                 outcome = Outcome::Failed;
             }
+            // A full disk, say, has rolled back all of it. The rest of the batch fails, too:
+            // each change would be a transaction of its own now.
+            if writer.is_autocommit() {
+                return Err(Error::store("the transaction was rolled back"));
+            }
         }
-        writer.execute_batch("COMMIT")
+        Ok(writer.execute_batch("COMMIT")?)
     });
-    let failure = finished.err().map(Error::from);
+    let failure = finished.err();
     // The staging file has no journal: what a rollback leaves there is not defined. A connection
     // that has rolled back anything is opened anew, and the staging file with it.
     let is_sound = failure.is_none() && outcome == Outcome::Done;

@@ -155,13 +155,10 @@ impl Pipeline {
                 keys.push(next);
             }
             self.sources.metrics.pipeline_turns.count();
-            let reader = self.sources.database.lease();
+            let mut reader = self.sources.database.lease();
             for key in keys {
-                let rendered = match &reader {
-                    Ok(reader) => self.render(reader, &key).map_err(|error| self.failed(&error)),
-                    Err(error) => Err(self.failed(error)),
-                };
-                self.deliver(key, rendered);
+                let rendered = reader.read(|reader| self.render(reader, &key));
+                self.deliver(key, rendered.map_err(|error| self.failed(&error)));
                 future::yield_now().await;
             }
         }
@@ -195,14 +192,12 @@ impl Pipeline {
     }
 
     fn render_alone(&self, key: &ViewKey) -> Rc<Answer> {
-        let reader = self.sources.database.lease();
-        let rendered = reader.and_then(|reader| self.render(&reader, key));
+        let rendered = self.sources.database.lease().read(|reader| self.render(reader, key));
         rendered.map_or_else(|error| self.failed(&error), |(answer, _)| answer)
     }
 
     fn failed(&self, error: &Error) -> Rc<Answer> {
         self.sources.metrics.pipeline_failed.count();
-        self.sources.database.examine(error);
         log::error!("cannot make an answer: {error}");
         let status = Status::UNAVAILABLE;
         let detail = "the calendar's data cannot be read just now";

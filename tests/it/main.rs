@@ -5,6 +5,7 @@ mod attack;
 mod bench;
 mod calendar;
 mod corpus;
+mod database;
 mod documents;
 mod edge;
 mod feed_server;

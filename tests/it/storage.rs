@@ -34,6 +34,14 @@ fn open(folder: &Path) -> calendarbot::error::Result<(Database, Opened)> {
     Database::open(folder, &limits, Rc::new(Metrics::default()))
 }
 
+/// Rows of a table, as a reader sees them.
+fn count(database: &Database, table: &str) -> i64 {
+    let select = format!("SELECT count(*) FROM {table}");
+    let counted =
+        database.lease().read(|reader| Ok(reader.query_row(&select, [], |row| row.get(0))?));
+    counted.expect("a count")
+}
+
 #[test]
 fn stored_data_is_served_at_once_after_a_restart() {
     run(|executor| async move {
@@ -93,11 +101,7 @@ fn a_feed_that_is_no_longer_configured_is_forgotten_when_there_is_another() {
             drop(App::open(config, clock, event_loop).expect("it opens"));
             let (database, opened) = open(folder.path()).expect("it opens");
             assert_eq!(opened, Opened::Existing);
-            let reader = database.lease().expect("a reader");
-            let left: i64 = reader
-                .query_row("SELECT count(*) FROM component", [], |row| row.get(0))
-                .expect("a count");
-            assert_eq!(left > 0, kept, "{next}");
+            assert_eq!(count(&database, "component") > 0, kept, "{next}");
         }
     });
 }
@@ -328,10 +332,7 @@ fn changes_are_committed_together_and_one_that_fails_spoils_no_other() {
         }
         assert_eq!(results, [true, true, false, true]);
         assert_eq!((metrics.database_commits.get(), metrics.database_batched.get()), (1, 4));
-        let reader = database.lease().expect("a reader");
-        let names: i64 =
-            reader.query_row("SELECT count(*) FROM feed", [], |row| row.get(0)).expect("a count");
-        assert_eq!(names, 3);
+        assert_eq!(count(&database, "feed"), 3);
     });
 }
 

@@ -103,7 +103,7 @@ pub(super) fn open_writer(path: &Path, limits: &DatabaseLimits) -> Result<Connec
     )?;
     keep_private(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.pragma_update(None, "hard_heap_limit", limits.heap_bytes_max)?;
+    limit_heap(&connection, limits.heap_bytes_max)?;
     set_cache(&connection, "main", limits.writer_cache_bytes / 2)?;
     connection.pragma_update(None, "mmap_size", 0)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -115,6 +115,21 @@ pub(super) fn open_writer(path: &Path, limits: &DatabaseLimits) -> Result<Connec
     attach_staging(&connection, path, limits)?;
     connection.set_prepared_statement_cache_capacity(24);
     Ok(connection)
+}
+
+/// The limit is the whole process's and can only be lowered; it is read back, since an SQLite
+/// that does not count its memory takes it without a word.
+fn limit_heap(connection: &Connection, bytes_max: usize) -> Result<()> {
+    connection.pragma_update(None, "hard_heap_limit", bytes_max)?;
+    match heap_limit(connection)? {
+        1.. => Ok(()),
+        0 => Err(Error::store("this SQLite does not keep to a limit of memory")),
+    }
+}
+
+/// SQLite's hard limit on its heap, over all connections.
+pub(super) fn heap_limit(connection: &Connection) -> Result<u64> {
+    Ok(connection.pragma_query_value(None, "hard_heap_limit", |row| row.get(0))?)
 }
 
 fn migrate(connection: &Connection) -> Result<()> {
