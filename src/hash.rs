@@ -1,5 +1,7 @@
 //! FNV-1a, 64 bits: for telling things apart, the same after a restart and on every machine. It
-//! resists nobody; nothing that an attacker gains from depends on it.
+//! resists nobody; nothing that an attacker gains from depends on it. What shall resist is SHA-256.
+
+use ring::digest::{Context, SHA256};
 
 const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const PRIME: u64 = 0x0000_0100_0000_01b3;
@@ -22,6 +24,20 @@ pub fn fnv1a_parts(parts: &[&[u8]]) -> u64 {
     hash
 }
 
+/// What a private event is called, by its UID and whatever else tells it from others. `source`, the
+/// hash of its feed's address, is in it so that nobody who knows a UID can look for it.
+pub fn private_name(source: i64, parts: &[&[u8]]) -> String {
+    let mut context = Context::new(&SHA256);
+    context.update(&source.to_le_bytes());
+    for part in parts {
+        context.update(&(part.len() as u64).to_le_bytes());
+        context.update(part);
+    }
+    let digest = context.finish();
+    let first = digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}"));
+    format!("private-{}", first.collect::<String>())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,5 +55,7 @@ mod tests {
     fn parts_are_kept_apart() {
         assert_ne!(fnv1a_parts(&[b"ab", b"c"]), fnv1a_parts(&[b"a", b"bc"]));
         assert_eq!(fnv1a_parts(&[b"ab"]), fnv1a(b"ab"));
+        assert_ne!(private_name(1, &[b"ab", b"c"]), private_name(1, &[b"a", b"bc"]));
+        assert_ne!(private_name(1, &[b"ab"]), private_name(2, &[b"ab"]));
     }
 }

@@ -19,6 +19,7 @@ pub(super) fn export(
 ) -> Result<()> {
     let Stored { calendars, calendar, reader, feed, zones, .. } = Stored::open(config, name)?;
     let private = calendars[calendar].private;
+    let mask = (!show_private).then_some(feed.source);
     // A reader that has closed the pipe has read enough.
     let mut written = out.write_all(HEAD.as_bytes());
     let mut write = |text: String| {
@@ -30,7 +31,7 @@ pub(super) fn export(
         write(zone(tzid, text, &zones));
     })?;
     for_each_component(&reader, &feed, Kind::Event, &mut |_, text| {
-        write(event(text, !show_private, private, &zones));
+        write(event(text, mask, private, &zones));
     })?;
     write(TAIL.to_owned());
     Ok(())

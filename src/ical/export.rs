@@ -8,7 +8,7 @@ use super::line::{ContentLine, cut};
 use super::stored;
 use super::value::Value;
 use super::zone::{Step, Zones};
-use crate::hash::fnv1a;
+use crate::hash::private_name;
 
 /// The lines before the first component.
 pub const HEAD: &str =
@@ -30,43 +30,44 @@ pub fn zone(tzid: &str, text: &str, zones: &Zones) -> String {
     out
 }
 
-/// A VEVENT, from its stored text. When `masks` is set, of a private one there is only its time;
-/// `private` makes it one whatever its CLASS says.
-pub fn event(text: &str, masks: bool, private: bool, zones: &Zones) -> String {
+/// A VEVENT, from its stored text. With a `mask`, the hash of its feed's address, there is only the
+/// time of a private one; `private` makes it one whatever its CLASS says.
+pub fn event(text: &str, mask: Option<i64>, private: bool, zones: &Zones) -> String {
     let lines = || stored::lines(text).filter_map(stored::content);
     let is_public = |line: ContentLine<'_>| line.value.trim().eq_ignore_ascii_case("PUBLIC");
-    let masked = masks && (private || lines().any(|line| line.name == "CLASS" && !is_public(line)));
+    let private = private || lines().any(|line| line.name == "CLASS" && !is_public(line));
+    let mask = mask.filter(|_| private);
     let stamp = lines().find(|line| line.name == "LAST-MODIFIED");
     let stamp = stamp.and_then(|line| Some(written(Value::parse(line.value)?)));
     let stamp = stamp.filter(|stamp| stamp.ends_with('Z')).unwrap_or_else(|| NO_STAMP.to_owned());
     let mut out = String::new();
-    let mask = if masked { &[MASKED, "CLASS:PRIVATE"][..] } else { &[] };
+    let masks = if mask.is_some() { &[MASKED, "CLASS:PRIVATE"][..] } else { &[] };
     let written: Vec<String> = std::iter::once(format!("DTSTAMP:{stamp}"))
-        .chain(mask.iter().map(|&line| line.to_owned()))
-        .chain(stored::lines(text).filter_map(|line| rewritten(line, masked, zones)))
+        .chain(masks.iter().map(|&line| line.to_owned()))
+        .chain(stored::lines(text).filter_map(|line| rewritten(line, mask, zones)))
         .collect();
     component("VEVENT", written.iter().map(String::as_str), &mut out);
     out
 }
 
 /// A line as it is written; `None` when it is not.
-fn rewritten(text: &str, masked: bool, zones: &Zones) -> Option<String> {
+fn rewritten(text: &str, mask: Option<i64>, zones: &Zones) -> Option<String> {
     let line = stored::content(text)?;
-    match line.name {
-        name if stored::is_time(name) => Some(rewritten_time(&line, zones)),
+    match (line.name, mask) {
+        (name, _) if stored::is_time(name) => Some(rewritten_time(&line, zones)),
         // It may hold names and addresses.
-        "UID" if masked => Some(format!("UID:private-{:016x}", fnv1a(line.value.as_bytes()))),
-        "UID"
-        | "DURATION"
-        | "RRULE"
-        | "SEQUENCE"
-        | "LAST-MODIFIED"
-        | "STATUS"
-        | "TRANSP"
-        | "X-MICROSOFT-CDO-BUSYSTATUS"
-        | "X-OUTLOOK-DELETED" => Some(text.to_owned()),
-        _ => (!masked).then(|| text.to_owned()),
+        ("UID", Some(source)) => {
+            Some(format!("UID:{}", private_name(source, &[line.value.as_bytes()])))
+        }
+        (name, Some(_)) => tells_when(name).then(|| text.to_owned()),
+        (_, None) => Some(text.to_owned()),
     }
+}
+
+/// True for the further properties by which an event happens, and happens visibly.
+fn tells_when(name: &str) -> bool {
+    matches!(name, "DURATION" | "RRULE" | "SEQUENCE" | "LAST-MODIFIED" | "STATUS" | "TRANSP")
+        || matches!(name, "X-MICROSOFT-CDO-BUSYSTATUS" | "X-OUTLOOK-DELETED")
 }
 
 /// A property with dates or times: with the zone by the name that everybody knows.
@@ -151,7 +152,7 @@ mod tests {
     fn check(text: &str, private: bool, expected: &[&str]) {
         let expected: String =
             [&["BEGIN:VEVENT"], expected, &["END:VEVENT", ""]].concat().join("\r\n");
-        assert_eq!(event(text, true, private, &zones()), expected);
+        assert_eq!(event(text, Some(7), private, &zones()), expected);
     }
 
     #[test]
@@ -183,14 +184,14 @@ mod tests {
             "DTSTAMP:19700101T000000Z",
             "SUMMARY:Busy",
             "CLASS:PRIVATE",
-            "UID:private-1a5aed09c57b108c",
+            "UID:private-3a9c716594cda0c9",
             "DTSTART:20240101T080000Z",
         ];
         let text = "UID:jane@example.com\nDTSTART:20240101T080000Z\nSUMMARY:Doctor\n\
                     LOCATION:Clinic\nATTENDEE;CN=Jane:jane@example.com";
         check(text, true, &expected);
         check(&format!("{text}\nCLASS:CONFIDENTIAL"), false, &expected);
-        assert!(event(text, false, true, &zones()).contains("LOCATION:Clinic"));
+        assert!(event(text, None, true, &zones()).contains("LOCATION:Clinic"));
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::ical::component::Kind;
 pub struct StoredFeed {
     /// The row's number.
     pub id: i64,
+    /// The hash of where it comes from.
+    pub source: i64,
     /// X-WR-TIMEZONE.
     pub calendar_zone: Option<String>,
     /// When the data was last known to be right, as far as it was written down.
@@ -33,7 +35,7 @@ pub fn read_feed(reader: &Connection, name: &str) -> Result<Option<StoredFeed>> 
     let feed = reader.query_row(
         "SELECT id, zone, checked_at, window_start, window_end, skipped, skipped_reasons,
                 (SELECT count(*) FROM component WHERE feed = feed.id AND kind = ?2),
-                (SELECT count(*) FROM component WHERE feed = feed.id AND kind = ?3)
+                (SELECT count(*) FROM component WHERE feed = feed.id AND kind = ?3), source
          FROM feed WHERE name = ?1",
         params![name, EVENT, ZONE],
         |row| {
@@ -50,6 +52,7 @@ pub fn read_feed(reader: &Connection, name: &str) -> Result<Option<StoredFeed>> 
                 skipped_reasons: reasons.lines().map(str::to_owned).collect(),
                 events: row.get(7)?,
                 zones: row.get(8)?,
+                source: row.get(9)?,
             })
         },
     );

@@ -7,7 +7,6 @@ use std::rc::Rc;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use ring::digest::{Context, SHA256};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{NOT_RECURRING, Stored, instant};
@@ -16,7 +15,7 @@ use crate::calendar::filter::Filter;
 use crate::calendar::merge::{Merged, PLACES_BYTES};
 use crate::calendar::{CalendarStatus, Entry, selection};
 use crate::error::Result;
-use crate::hash::fnv1a_parts;
+use crate::hash::{fnv1a_parts, private_name};
 use crate::ical::event::Event;
 use crate::ical::{Details, Time, Window};
 
@@ -196,20 +195,10 @@ fn id(stored: &Stored, uid: &str, name: &str, is_override: bool) -> String {
     }
 }
 
-/// The id of a private event: it tells neither the UID nor whether a rule made it. `source`, the
-/// hash of the feed's address, is in it so that nobody who knows a UID can look for it here.
+/// The id of a private event: it tells neither the UID nor whether a rule made it.
 fn masked_id(stored: &Stored, source: i64, name: &str, uid: &str) -> String {
-    let mut context = Context::new(&SHA256);
-    for part in [&source.to_le_bytes(), &stored.recurrence.to_le_bytes()] {
-        context.update(part);
-    }
-    // A name holds no control character: the zero keeps it apart from the UID.
-    for part in [name.as_bytes(), &[0], uid.as_bytes()] {
-        context.update(part);
-    }
-    let digest = context.finish();
-    let first = digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}"));
-    format!("private-{}", first.collect::<String>())
+    let instance = stored.recurrence.to_le_bytes();
+    private_name(source, &[&instance, name.as_bytes(), uid.as_bytes()])
 }
 
 impl Stored {

@@ -125,7 +125,7 @@ fn what_is_exported_reads_the_same() {
         }
         let texts = components.iter().map(|Component { kind, uid, text }| match kind {
             Kind::TimeZone => export::zone(uid, text, &zones),
-            Kind::Event => export::event(text, true, false, &zones),
+            Kind::Event => export::event(text, Some(0), false, &zones),
         });
         let text = export::HEAD.to_owned() + &texts.collect::<String>() + export::TAIL;
         let (items, summary) = read(text.as_bytes());
