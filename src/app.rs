@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use async_channel::{Receiver, Sender};
+use futures_rustls::pki_types::CertificateDer;
 use jiff::tz::TimeZone;
 use smol::lock::Semaphore;
 use smol::{LocalExecutor, Task, future};
@@ -105,6 +106,14 @@ fn feed_limits(config: &Config) -> FeedLimits {
     FeedLimits { past_days, future_days, ..FeedLimits::default() }
 }
 
+/// The certificate authorities that are trusted beside the public ones.
+///
+/// # Errors
+/// When their file cannot be used.
+pub fn roots(config: &Config) -> Result<Vec<CertificateDer<'static>>> {
+    config.ca_file.as_deref().map_or(Ok(Vec::new()), read_roots)
+}
+
 /// The zone of the display: the configured one, else the system's.
 pub fn display_zone(config: &Config) -> TimeZone {
     let configured = config.time_zone.as_ref().and_then(|name| tzdb().get(name));
@@ -143,7 +152,7 @@ impl App {
         };
         let (pipeline, completions) = Pipeline::new(sources, &limits);
         let pipeline = Rc::new(pipeline);
-        let roots = config.ca_file.as_deref().map(read_roots).transpose()?.unwrap_or_default();
+        let roots = roots(&config)?;
         let outbound = Outbound::new(clock.clone(), &limits.refresh, Rc::clone(&metrics));
         let refresher = Refresher {
             clock: clock.clone(),

@@ -60,14 +60,24 @@ const SLOT_OVERHEAD_BYTES: usize = 512;
 const RATE_BYTES: usize = 96;
 /// A rustls client connection at its handshake's peak: two 16 KiB records and the certificates.
 const TLS_BYTES: usize = 64 * KIB;
-/// An occurrence while its series is expanded, and once more as the row that it is stored as.
-const OCCURRENCE_BYTES: usize = 104 + 56;
+/// An occurrence while its series is expanded, with the room for three eighths more, and once more
+/// as the row that it is stored as.
+const OCCURRENCE_BYTES: usize = 110 + 50;
 /// An EXDATE or RDATE while its series is expanded: as read, and once more in order.
 const EXCEPTION_BYTES: usize = 40 + 24;
+/// Warnings of one feed, and reasons for skipping, that are kept for people to read: the first few
+/// tell the story.
+pub const NOTES_MAX: usize = 10;
+/// What is shown of a UID in one of them: Outlook's are told apart by their hundredth character.
+pub const NOTE_UID_BYTES_MAX: usize = 120;
+/// A feed's status, validators and notes, each with its UID and a sentence.
+const FEED_BYTES: usize = 2 * KIB + 2 * NOTES_MAX * (NOTE_UID_BYTES_MAX + 184);
 /// A file of certificate authorities: the public ones together have 220 KB.
 pub const CA_FILE_BYTES_MAX: u64 = MIB as u64;
-/// What decodes a gzip body: its window and tables, and what was received and not yet decoded.
-const GZIP_BYTES: usize = 48 * KIB;
+/// Bytes of a gzip body that are decoded at once: a few dozen kilobytes of calendar.
+pub const GZIP_WIRE_BYTES: usize = 2 * KIB;
+/// What decodes a gzip body: its window and tables, as measured, and what was received.
+const GZIP_BYTES: usize = 46 * KIB + GZIP_WIRE_BYTES;
 /// Zones of the database that are kept for the next who asks, about 3 KiB each; a part of
 /// [`PROGRAM_BYTES`].
 pub const ZONES_KEPT_MAX: usize = 32;
@@ -212,6 +222,7 @@ fn refresh_limits(budget_bytes: usize) -> RefreshLimits {
         interim_max: 8,
         outbound_idle_time: Duration::from_secs(30),
         nudge_interval: Duration::from_secs(30),
+        backoff_floor: Duration::from_secs(5),
         backoff_min: Duration::from_secs(30),
         backoff_max: Duration::from_secs(3600),
         backoff_refused_max: Duration::from_secs(6 * 3600),
@@ -332,7 +343,7 @@ fn terms(limits: &Limits, feeds: usize) -> Vec<Term> {
             refresh.outbound_total * TLS_BYTES,
             format!("{} TLS connections of {} KiB", refresh.outbound_total, TLS_BYTES / KIB),
         ),
-        term("feeds", feeds * 4 * KIB, format!("{feeds} configured, 4 KiB each")),
+        term("feeds", feeds * FEED_BYTES, format!("{feeds} configured, {FEED_BYTES} bytes each")),
     ]
 }
 

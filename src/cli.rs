@@ -207,6 +207,7 @@ fn announce(addresses: &[Address], config: &Config) {
 
 fn check(config: &Config) -> Result<String> {
     let plan = app::plan(config)?;
+    app::roots(config)?;
     let mut text = String::new();
     for warning in &config.warnings {
         let _ = writeln!(text, "warning: {warning}");

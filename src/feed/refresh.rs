@@ -26,7 +26,7 @@ use smol::lock::Semaphore;
 use super::fetch::{self, FetchError, Fetched};
 use super::store::{self, FetchedFacts, Publication, Published};
 use super::{Feed, Feeds, Origin};
-use crate::budget::{Limits, RefreshLimits};
+use crate::budget::{Limits, NOTES_MAX, RefreshLimits};
 use crate::calendar::CalendarStatus;
 use crate::clock::{Clock, Moment};
 use crate::connections::database::Database;
@@ -40,10 +40,6 @@ use crate::metrics::Metrics;
 /// A feed's window is compared with today at least this often. The wall clock alone tells: it
 /// jumps when the network sets it, and stands at yesterday after a pause.
 const SLIDE_INTERVAL: Duration = Duration::from_secs(300);
-/// Reasons for skipping that are kept for people to read.
-const REASONS_MAX: usize = 10;
-/// No failure is tried again sooner.
-const BACKOFF_FLOOR: Duration = Duration::from_secs(5);
 
 /// What refreshing needs from the rest of the program.
 pub struct Refresher {
@@ -168,10 +164,7 @@ impl Refresher {
                 if !published.changed {
                     self.metrics.refreshes_unchanged.count();
                 }
-                status.events = published.events;
-                status.truncated_series = published.truncated_series;
-                let known = std::mem::replace(&mut status.warnings, published.warnings);
-                warn_of(&status, &known);
+                take_note(&mut status, published);
             }
             Outcome::Unchanged => self.metrics.refreshes_unchanged.count(),
         }
@@ -302,22 +295,25 @@ impl Refresher {
         let id = feed.remembered.borrow().id;
         let checked_at = feed.status.borrow().last_success;
         let published = self.publish(id, None, checked_at).await;
-        match &published {
+        let is_done = published.is_ok();
+        match published {
             Ok(published) if published.changed => {
-                let mut status = feed.status.borrow_mut();
-                status.warnings.clone_from(&published.warnings);
-                status.truncated_series = published.truncated_series;
+                take_note(&mut feed.status.borrow_mut(), published);
                 self.feeds.changed();
             }
             Ok(_) => {}
             Err(error) => log::error!("feed `{}`: cannot move its window: {error}", feed.name),
         }
-        published.is_ok()
+        is_done
     }
 }
 
-/// Logs the warnings that are news. Those of a private feed quote what is in it.
-fn warn_of(status: &CalendarStatus, known: &[String]) {
+/// Takes over what a publication came to, and logs the warnings that are news. Those of a private
+/// feed quote what is in it.
+fn take_note(status: &mut CalendarStatus, published: Published) {
+    status.events = published.events;
+    status.truncated_series = published.truncated_series;
+    let known = std::mem::replace(&mut status.warnings, published.warnings);
     let name = &status.name;
     let news = status.warnings.iter().filter(|&warning| !known.contains(warning));
     if !status.private {
@@ -368,7 +364,7 @@ fn wait_after(retry: Retry, failures: u32, limits: &RefreshLimits) -> Option<Dur
         Retry::Seldom => limits.backoff_refused_max,
     };
     let doubled = limits.backoff_min.saturating_mul(1 << failures.min(16)).min(longest);
-    Some(doubled.mul_f64(fastrand::f64()).max(BACKOFF_FLOOR))
+    Some(doubled.mul_f64(fastrand::f64()).max(limits.backoff_floor))
 }
 
 /// From midnight `past_days` ago to midnight in `future_days`, in the display's zone.
@@ -458,7 +454,7 @@ impl Batch {
             }
             Item::Skipped(skip) => {
                 self.skipped += 1;
-                if self.reasons.len() < REASONS_MAX {
+                if self.reasons.len() < NOTES_MAX {
                     self.reasons.push(skip.to_string());
                 }
             }

@@ -9,7 +9,7 @@ use std::fmt;
 use super::draft::{Draft, EVENT, OBSERVANCE, TIME_ZONE};
 use super::event::Event;
 use super::line::{self, ContentLine, Line, Lines, cut};
-use crate::budget::FeedLimits;
+use crate::budget::{FeedLimits, NOTE_UID_BYTES_MAX};
 
 /// Reads a calendar from chunks of bytes, cut anywhere.
 pub struct Reader {
@@ -60,7 +60,8 @@ pub struct Skip {
 
 impl fmt::Display for Skip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let uid = if self.uid.is_empty() { "no UID" } else { &self.uid };
+        let uid = cut(&self.uid, NOTE_UID_BYTES_MAX);
+        let uid = if uid.is_empty() { "no UID" } else { uid };
         write!(f, "line {}, {uid}: {}", self.line, self.reason)
     }
 }

@@ -179,7 +179,7 @@ impl Run<'_> {
         }
         let Schedule { time, civil, length, .. } = *schedule;
         if starts {
-            found.extend(master.occurrence(Instance { time, civil, length }));
+            self.keep(master.occurrence(Instance { time, civil, length }), &mut found);
         }
         for extra in &series[event].extra {
             for &(value, end) in &extra.values {
@@ -193,7 +193,7 @@ impl Run<'_> {
                 };
                 if let Some(length) = length.filter(|length| !length.is_negative()) {
                     let civil = schedule.frame.civil(time);
-                    found.extend(master.occurrence(Instance { time, civil, length }));
+                    self.keep(master.occurrence(Instance { time, civil, length }), &mut found);
                 }
                 if self.is_far_too_many(found.len()) {
                     self.keep_earliest(&mut found);
@@ -201,10 +201,23 @@ impl Run<'_> {
             }
         }
         self.keep_earliest(&mut found);
-        self.expansion.occurrences.append(&mut found);
+        match &mut self.expansion.occurrences {
+            all if all.is_empty() => *all = found,
+            all => all.append(&mut found),
+        }
         if self.is_far_too_many(self.expansion.occurrences.len()) {
             self.keep_earliest_occurrences();
         }
+    }
+
+    /// Adds an occurrence. Many take no more room than there are: doubled at the end it would be
+    /// twice what the budget has for them.
+    fn keep(&self, occurrence: Option<Occurrence>, found: &mut Vec<Occurrence>) {
+        if occurrence.is_some() && found.len() == found.capacity() {
+            let most = (self.limits.occurrences_max / 8).max(1);
+            found.reserve_exact(found.len().max(4).min(most));
+        }
+        found.extend(occurrence);
     }
 
     /// Time to make room: earlier, and each occurrence would cost a sort.
@@ -281,7 +294,7 @@ impl Run<'_> {
                 self.too_many();
                 break;
             }
-            found.extend(master.occurrence(Instance { time, civil, length: *length }));
+            self.keep(master.occurrence(Instance { time, civil, length: *length }), found);
             if self.is_far_too_many(found.len()) {
                 self.keep_earliest(found);
                 last = found.last().map(original);

@@ -8,9 +8,9 @@ use calendarbot::budget::FeedLimits;
 use calendarbot::clock::Clock;
 use calendarbot::ical::component::{Item, Reader};
 
-use crate::feed_server::{FeedServer, Script, run};
+use crate::feed_server::{Script, run};
 use crate::generate;
-use crate::rig::{Rig, configure, folder, toml};
+use crate::rig::fed;
 
 /// Runs `work` so many times and prints what one of them takes.
 fn report(name: &str, clock: &Clock, times: u32, work: impl FnOnce()) {
@@ -48,11 +48,8 @@ fn reading_a_feed() {
 #[ignore = "a figure, not a check: make bench"]
 fn answering() {
     run(|executor| async move {
-        let server = FeedServer::start(&executor, Script::new().generated("/a.ics", 500));
-        let folder = folder();
-        let config = configure(folder.path(), &toml(&[("a", server.url("/a.ics"))]));
-        let rig = Rig::start(&executor, config);
-        rig.refreshed(1).await;
+        let (rig, _server, _config, _folder) =
+            fed(&executor, Script::new().generated("/a.ics", 500)).await;
         let clock = Clock::system(None);
         let request = b"GET /api/v1/next HTTP/1.1\r\nHost: localhost\r\n\r\n";
         let mut client = rig.connect().await;

@@ -11,21 +11,10 @@ use std::path::{Path, PathBuf};
 use calendarbot::budget::FeedLimits;
 use calendarbot::ical::component::{Item, Reader};
 
+use crate::seeded::Random;
+
 /// Calendars of one test.
 const CALENDARS: u64 = 1_500;
-
-/// A source of choices: the same for the same seed.
-struct Choices(u64);
-
-impl Choices {
-    fn below(&mut self, bound: usize) -> usize {
-        // xorshift64
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % bound.max(1) as u64) as usize
-    }
-}
 
 /// What damages a calendar most: ends, beginnings, and rules that ask for much.
 const WORDS: [&str; 10] = [
@@ -56,7 +45,7 @@ fn sound() -> Vec<Vec<u8>> {
 }
 
 /// One small change: a byte, a cut, a digit, a piece of another calendar, a word.
-fn damage(bytes: &mut Vec<u8>, donor: &[u8], choices: &mut Choices) {
+fn damage(bytes: &mut Vec<u8>, donor: &[u8], choices: &mut Random) {
     let at = choices.below(bytes.len());
     match choices.below(6) {
         0 if !bytes.is_empty() => bytes[at] = choices.below(256) as u8,
@@ -83,7 +72,7 @@ fn damage(bytes: &mut Vec<u8>, donor: &[u8], choices: &mut Choices) {
 
 /// A calendar with up to four changes.
 fn damaged(sound: &[Vec<u8>], seed: u64) -> Vec<u8> {
-    let mut choices = Choices(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mut choices = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let mut bytes = sound[choices.below(sound.len())].clone();
     for _ in 0..=choices.below(4) {
         damage(&mut bytes, &sound[choices.below(sound.len())], &mut choices);

@@ -5,6 +5,8 @@ use std::fmt::Write;
 use jiff::civil::{Date, DateTime, date};
 use jiff::{Span, ToSpan};
 
+use crate::seeded::{Random, fold};
+
 /// The Monday that generated calendars begin on.
 pub(crate) const FIRST_DAY: Date = date(2026, 1, 5);
 
@@ -143,36 +145,6 @@ fn words(random: &mut Random, least: usize, most: usize) -> String {
         let _ = write!(text, "{gap}{}", WORDS[random.below(WORDS.len())]);
     }
     text
-}
-
-/// Writes a content line in physical lines of at most 75 bytes (RFC 5545 section 3.1).
-fn fold(out: &mut String, line: &str) {
-    let mut width = 0;
-    for letter in line.chars() {
-        if width + letter.len_utf8() > 75 {
-            out.push_str("\r\n ");
-            width = 1;
-        }
-        out.push(letter);
-        width += letter.len_utf8();
-    }
-    out.push_str("\r\n");
-}
-
-/// xorshift64: the same numbers everywhere.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use smol::{LocalExecutor, future};
 use tempfile::TempDir;
 
 use crate::feed_server::{FeedServer, Script, run};
-use crate::rig::{Client, Rig, configure, folder, toml};
+use crate::rig::{Client, Rig, configure, fed, folder, toml};
 use crate::routes::WORK;
 
 const GET: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -467,11 +467,8 @@ fn stopping_lets_an_answer_under_way_finish() {
 #[test]
 fn zones_are_not_kept_for_ever() {
     run(|executor| async move {
-        let server = FeedServer::start(&executor, Script::new().ics("/a.ics", WORK));
-        let folder = folder();
-        let config = configure(folder.path(), &toml(&[("a", server.url("/a.ics"))]));
-        let rig = Rig::start(&executor, config);
-        rig.refreshed(1).await;
+        let (rig, _server, _config, _folder) =
+            fed(&executor, Script::new().ics("/a.ics", WORK)).await;
         let names: Vec<String> = tzdb().names().collect();
         assert!(names.len() > 400, "{}", names.len());
         let mut used = Vec::new();

@@ -20,6 +20,7 @@ mod refresh;
 mod rig;
 mod routes;
 mod secrets;
+mod seeded;
 mod storage;
 mod strangers;
 mod window;

@@ -8,7 +8,7 @@ use smol::future;
 use tempfile::TempDir;
 
 use crate::feed_server::{FeedServer, Reply, Script, Step, field, run};
-use crate::rig::{NOW, Rig, configure, folder, toml};
+use crate::rig::{NOW, Rig, configure, fed, folder, toml};
 use crate::routes::WORK;
 
 const INTERVAL: Duration = Duration::from_secs(300);
@@ -284,11 +284,7 @@ fn the_day_turns_without_a_refetch() {
 fn nothing_expires_before_the_clock_is_set() {
     run(|executor| async move {
         let script = Script::new().ics("/a.ics", &calendar(DAILY));
-        let server = FeedServer::start(&executor, script.clone());
-        let folder = folder();
-        let config = configure(folder.path(), &toml(&[("a", server.url("/a.ics"))]));
-        let rig = Rig::start(&executor, config.clone());
-        rig.refreshed(1).await;
+        let (rig, server, config, _folder) = fed(&executor, script.clone()).await;
         rig.stop().await;
         for (case, status) in [("no network", 503), ("nothing new", 304), ("fetched", 200)] {
             server.set(if status == 200 {

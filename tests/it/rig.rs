@@ -17,6 +17,8 @@ use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::{Async, LocalExecutor, Task, future};
 use tempfile::TempDir;
 
+use crate::feed_server::{FeedServer, Script};
+
 /// Monday in Berlin, a quarter to nine.
 pub(crate) const NOW: &str = "2026-01-05T08:45:00+01:00";
 const MIB: usize = 1 << 20;
@@ -79,6 +81,19 @@ pub(crate) fn toml(feeds: &[(&str, Url)]) -> String {
         );
     }
     text
+}
+
+/// A program that has fetched its only feed, `/a.ics` of a server with this script, once.
+pub(crate) async fn fed(
+    executor: &Rc<LocalExecutor<'static>>,
+    script: Script,
+) -> (Rig, FeedServer, Config, TempDir) {
+    let server = FeedServer::start(executor, script);
+    let folder = folder();
+    let config = configure(folder.path(), &toml(&[("a", server.url("/a.ics"))]));
+    let rig = Rig::start(executor, config.clone());
+    rig.refreshed(1).await;
+    (rig, server, config, folder)
 }
 
 impl Rig {

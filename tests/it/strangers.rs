@@ -6,7 +6,7 @@ use std::time::Duration;
 use calendarbot::budget::FeedLimits;
 
 use crate::feed_server::{FeedServer, Reply, Script, Step, run};
-use crate::rig::{NOW, Rig, configure, folder, toml};
+use crate::rig::{NOW, Rig, configure, fed, folder, toml};
 use crate::routes::WORK;
 use crate::storage::{image, publish_in_turn};
 
@@ -91,11 +91,7 @@ fn nothing_but_events_is_worth_a_write() {
 fn a_refresh_before_the_clock_is_set_takes_no_age_away() {
     run(|executor| async move {
         let first = Script::new().ics("/a.ics", WORK).etag("\"1\"");
-        let server = FeedServer::start(&executor, first);
-        let folder = folder();
-        let config = configure(folder.path(), &toml(&[("a", server.url("/a.ics"))]));
-        let rig = Rig::start(&executor, config.clone());
-        rig.refreshed(1).await;
+        let (rig, server, config, _folder) = fed(&executor, first).await;
         rig.stop().await;
         let renamed = WORK.replace("Stand-up", "Sit-down");
         server.set(Script::new().ics("/a.ics", &renamed).etag("\"2\""));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::gzip::Gzip;
 use super::message::{Coding, Head, Malformed};
 use super::{Cause, Exchange, FetchError, Request, broken, outcome};
-use crate::budget::{RefreshLimits, show_bytes};
+use crate::budget::{GZIP_WIRE_BYTES, RefreshLimits, show_bytes};
 use crate::clock::{Clock, Moment};
 use crate::connections::outbound::within;
 
@@ -37,15 +37,12 @@ enum Coded {
 /// A gzip stream and what was received of it and not yet decoded: `wire[start..end]`.
 struct Unzipping {
     gzip: Gzip,
-    wire: [u8; WIRE_BYTES],
+    wire: [u8; GZIP_WIRE_BYTES],
     start: usize,
     end: usize,
     /// The framing has confirmed that no more will come.
     ended: bool,
 }
-
-/// Decoded at once. A few kilobytes of gzip are a few dozen of calendar.
-const WIRE_BYTES: usize = 2048;
 
 enum State {
     Reading(Box<Exchange>),
@@ -167,7 +164,7 @@ impl Body {
 
 impl Unzipping {
     fn new() -> Self {
-        Self { gzip: Gzip::new(), wire: [0; WIRE_BYTES], start: 0, end: 0, ended: false }
+        Self { gzip: Gzip::new(), wire: [0; GZIP_WIRE_BYTES], start: 0, end: 0, ended: false }
     }
 
     /// Decodes what has been received into `out`: how much was received for that, how much was

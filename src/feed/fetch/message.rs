@@ -354,13 +354,17 @@ fn is_chunked(fields: &[Header<'_>]) -> Result<bool, Malformed> {
     }
 }
 
+/// RFC 9110 section 8.4.1.3 has the second name, too.
+fn is_gzip(coding: &[u8]) -> bool {
+    ["gzip", "x-gzip"].iter().any(|name| coding.eq_ignore_ascii_case(name.as_bytes()))
+}
+
 fn coding(fields: &[Header<'_>]) -> Coding {
     let plain = |value: &&[u8]| value.is_empty() || value.eq_ignore_ascii_case(b"identity");
     let mut codings = values(fields, "content-encoding").filter(|value| !plain(value));
     match (codings.next(), codings.next()) {
         (None, _) => Coding::Identity,
-        (Some(b"gzip" | b"x-gzip"), None) => Coding::Gzip,
-        (Some(coding), None) if coding.eq_ignore_ascii_case(b"gzip") => Coding::Gzip,
+        (Some(coding), None) if is_gzip(coding) => Coding::Gzip,
         _ => Coding::Unknown,
     }
 }

@@ -23,10 +23,6 @@ pub(super) struct Room {
     cut: usize,
 }
 
-/// The part of the steps that one series may take: what a series needs is there until a hundred
-/// others have taken all they could.
-const STEPS_PART: usize = 16;
-
 impl Room {
     pub(super) fn new(limits: &FeedLimits) -> Self {
         Self { occurrences: limits.feed_occurrences_max, steps: limits.feed_steps_max, cut: 0 }
@@ -88,7 +84,7 @@ impl Series {
         room: &mut Room,
         published: &mut Published,
     ) -> Expansion {
-        let steps_max = limits.steps_max.min(room.steps / STEPS_PART);
+        let steps_max = limits.steps_max.min(room.steps / limits.series_steps_part);
         let is_pressed = steps_max < limits.steps_max;
         let reduced = FeedLimits { steps_max, ..limits.clone() };
         let mut expansion = expand(&self.events, zones, window, &reduced);

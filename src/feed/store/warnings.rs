@@ -1,26 +1,25 @@
 //! What people are told about the series of a feed: cut short at a cap, or in a zone that had to
 //! be guessed. It is kept, since a refresh only looks at the series that have changed.
 //!
-//! A warning is kept as `UID: text`, and that of a private series as `\rUID\rtext`: people are
-//! not told its UID, which everybody knows who is invited. No line of a calendar holds a `\r`.
+//! A warning is kept as `UID\rtext`, and that of a private series with one more `\r` in front:
+//! people are not told its UID, which everybody knows who is invited. No line of a calendar holds a
+//! `\r`.
 
 use rusqlite::{Connection, params};
 
 use super::room::is_report;
 use super::{Published, Series};
+use crate::budget::{NOTE_UID_BYTES_MAX, NOTES_MAX};
+use crate::calendar::text::cut;
 use crate::error::Result;
-
-/// Warnings of one feed that are kept.
-const WARNINGS_MAX: usize = 20;
 
 impl Series {
     /// Adds a warning about it, as long as there is room.
     pub(super) fn warn(&self, text: &str, published: &mut Published) {
-        let uid = &self.uid;
-        let warning =
-            if self.private { format!("\r{uid}\r{text}") } else { format!("{uid}: {text}") };
+        let mark = if self.private { "\r" } else { "" };
+        let warning = format!("{mark}{}\r{text}", self.uid);
         let warnings = &mut published.warnings;
-        if warnings.len() < WARNINGS_MAX && !warnings.contains(&warning) {
+        if warnings.len() < NOTES_MAX && !warnings.contains(&warning) {
             warnings.push(warning);
         }
     }
@@ -28,8 +27,14 @@ impl Series {
 
 /// A warning that is kept, as people are told it.
 pub(super) fn told(warning: &str) -> String {
-    let private = warning.strip_prefix('\r').and_then(|rest| rest.split_once('\r'));
-    private.map_or_else(|| warning.to_owned(), |(_, text)| format!("a private event: {text}"))
+    match warning.split_once('\r') {
+        None => warning.to_owned(),
+        Some(("", rest)) => {
+            let (_, text) = rest.split_once('\r').unwrap_or(("", rest));
+            format!("a private event: {text}")
+        }
+        Some((uid, text)) => format!("{}: {text}", cut(uid, NOTE_UID_BYTES_MAX)),
+    }
 }
 
 /// The warnings of the last publication about series that have not changed since. How many are
@@ -42,13 +47,15 @@ pub(super) fn still_true(connection: &Connection, feed: i64) -> Result<Vec<Strin
         && let Some(row) = rows.next()?
     {
         let uid = row.get_ref(0)?.as_str().unwrap_or_default();
-        let is_about = |warning: &str| {
-            let rest = warning.strip_prefix('\r').unwrap_or(warning).strip_prefix(uid);
-            rest.is_some_and(|rest| rest.starts_with([':', '\r']))
-        };
-        warnings.retain(|warning| !is_about(warning) && !is_report(warning));
+        warnings.retain(|warning| !is_about(warning, uid) && !is_report(warning));
     }
     Ok(warnings)
+}
+
+/// Whether a warning that is kept is about the series of this UID.
+fn is_about(warning: &str, uid: &str) -> bool {
+    let rest = warning.strip_prefix('\r').unwrap_or(warning).strip_prefix(uid);
+    rest.is_some_and(|rest| rest.starts_with('\r'))
 }
 
 fn read(connection: &Connection, feed: i64) -> Result<Vec<String>> {
@@ -64,4 +71,24 @@ pub(super) fn remember(connection: &Connection, feed: i64, warnings: &[String]) 
         params![feed, warnings.join("\n")],
     )?;
     Ok(changed > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_is_about_one_series_and_tells_no_private_name() {
+        for (kept, uid, other, expected) in [
+            ("a\rcut short", "a", "a: b", "a: cut short"),
+            ("a: b\rcut short", "a: b", "a", "a: b: cut short"),
+            ("\ra\rcut short", "a", "", "a private event: cut short"),
+        ] {
+            assert_eq!((is_about(kept, uid), is_about(kept, other)), (true, false), "{kept:?}");
+            assert_eq!(told(kept), expected);
+        }
+        assert_eq!(told("2 series are incomplete"), "2 series are incomplete");
+        let long = "u".repeat(NOTE_UID_BYTES_MAX + 1);
+        assert_eq!(told(&format!("{long}\rcut short")), format!("{}: cut short", &long[1..]));
+    }
 }

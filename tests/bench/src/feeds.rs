@@ -5,6 +5,10 @@ use std::fs;
 use std::path::Path;
 
 use crate::Result;
+use seeded::{Random, fold};
+
+#[path = "../../it/seeded.rs"]
+mod seeded;
 
 /// A kind of calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,35 +181,7 @@ fn test_data(events: usize) -> Result<String> {
     Ok(once.repeat(times))
 }
 
-/// Writes a content line in physical lines of at most 75 bytes (RFC 5545 section 3.1).
-fn fold(out: &mut String, line: &str) {
-    let mut width = 0;
-    for letter in line.chars() {
-        if width + letter.len_utf8() > 75 {
-            out.push_str("\r\n ");
-            width = 1;
-        }
-        out.push(letter);
-        width += letter.len_utf8();
-    }
-    out.push_str("\r\n");
-}
-
-/// xorshift64: the same calendars everywhere.
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-
     /// A day of 2026 and an hour of it.
     fn start(&mut self) -> String {
         let (month, day, hour) = (1 + self.below(12), 1 + self.below(28), 7 + self.below(12));
