@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, params};
 
-use super::{EVENT, Published, Series};
+use super::series::Series;
+use super::{EVENT, Published};
 use crate::budget::FeedLimits;
 use crate::calendar::selection;
 use crate::error::Result;

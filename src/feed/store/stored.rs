@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{EVENT, ZONE, instant, instant_or_epoch, kind_number};
+use super::row::{instant, instant_or_epoch};
+use super::{EVENT, ZONE, kind_number};
 use crate::error::Result;
 use crate::ical::Window;
 use crate::ical::component::Kind;

@@ -7,8 +7,9 @@
 
 use rusqlite::{Connection, params};
 
+use super::Published;
 use super::room::is_report;
-use super::{Published, Series};
+use super::series::Series;
 use crate::budget::{NOTE_UID_BYTES_MAX, NOTES_MAX};
 use crate::calendar::text::cut;
 use crate::error::Result;

@@ -5,11 +5,10 @@ use std::collections::hash_map::Entry as Place;
 use std::rc::Rc;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{NOT_RECURRING, Stored, instant};
+use super::row::{NOT_RECURRING, Stored, instant};
 use crate::budget::FeedLimits;
 use crate::calendar::filter::Filter;
 use crate::calendar::merge::{Merged, PLACES_BYTES};
@@ -199,28 +198,4 @@ fn id(stored: &Stored, uid: &str, name: &str, is_override: bool) -> String {
 fn masked_id(stored: &Stored, source: i64, name: &str, uid: &str) -> String {
     let instance = stored.recurrence.to_le_bytes();
     private_name(source, &[&instance, name.as_bytes(), uid.as_bytes()])
-}
-
-impl Stored {
-    /// From when to when; `None` when its numbers are no times, in a damaged database.
-    fn times(&self) -> Option<(Time, Time)> {
-        Some((time_of(self.form, self.start)?, time_of(self.form, self.stop)?))
-    }
-
-    /// The original start of an instance of a series.
-    fn original(&self) -> Option<Time> {
-        let recurs = self.recurrence != NOT_RECURRING;
-        recurs.then(|| time_of(self.form, self.recurrence)).flatten()
-    }
-}
-
-fn time_of(form: i64, second: i64) -> Option<Time> {
-    let timestamp = instant(second).ok()?;
-    let civil = || TimeZone::UTC.to_datetime(timestamp);
-    match form {
-        0 => Some(Time::Instant(timestamp)),
-        1 => Some(Time::Floating(civil())),
-        2 => Some(Time::Date(Date::from(civil()))),
-        _ => None,
-    }
 }

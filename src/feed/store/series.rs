@@ -1,0 +1,73 @@
+//! The components of one UID, and the difference between their occurrences and the stored ones.
+
+use rusqlite::{Connection, params};
+
+use super::Published;
+use super::row::Stored;
+use crate::error::Result;
+use crate::ical::Occurrence;
+use crate::ical::event::{Event, Taken};
+
+/// The components of one UID, with the numbers of their rows.
+#[derive(Default)]
+pub(super) struct Series {
+    pub(super) uid: String,
+    /// One of them is not for everybody.
+    pub(super) private: bool,
+    pub(super) ids: Vec<i64>,
+    pub(super) events: Vec<Event>,
+    pub(super) taken: Taken,
+    /// Components that are not among them.
+    pub(super) left_out: usize,
+}
+
+impl Series {
+    pub(super) fn leave_out(&mut self, reason: &str, published: &mut Published) {
+        self.warn(reason, published);
+        self.left_out += 1;
+    }
+
+    /// Makes the stored occurrences these; true when any had to be written.
+    pub(super) fn store(
+        &self,
+        connection: &Connection,
+        occurrences: &[Occurrence],
+    ) -> Result<bool> {
+        let mut wanted: Vec<Stored> =
+            occurrences.iter().map(|found| Stored::new(found, self.ids[found.event])).collect();
+        wanted.sort_unstable();
+        // A floating instance and one of a zone may have the same number, and a row has one end:
+        // what a stranger writes must not fail the whole feed.
+        wanted.dedup_by_key(|stored| (stored.start, stored.component, stored.recurrence));
+        let mut is_new = vec![true; wanted.len()];
+        let mut gone = Vec::new();
+        let mut existing = connection.prepare_cached(
+            "SELECT start, component, recurrence, stop, form FROM occurrence WHERE component = ?1",
+        )?;
+        for id in &self.ids {
+            let mut rows = existing.query([id])?;
+            while let Some(row) = rows.next()? {
+                let stored = Stored::read(row)?;
+                match wanted.binary_search(&stored) {
+                    Ok(place) => is_new[place] = false,
+                    Err(_) => gone.push(stored),
+                }
+            }
+        }
+        let mut delete = connection.prepare_cached(
+            "DELETE FROM occurrence WHERE start = ?1 AND component = ?2 AND recurrence = ?3",
+        )?;
+        for stored in &gone {
+            delete.execute(params![stored.start, stored.component, stored.recurrence])?;
+        }
+        let mut insert = connection.prepare_cached(
+            "INSERT INTO occurrence (start, component, recurrence, stop, form)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?;
+        for (new, _) in wanted.iter().zip(&is_new).filter(|(_, is_new)| **is_new) {
+            let Stored { start, component, recurrence, stop, form } = *new;
+            insert.execute(params![start, component, recurrence, stop, form])?;
+        }
+        Ok(!gone.is_empty() || is_new.contains(&true))
+    }
+}
