@@ -21,7 +21,7 @@ use crate::api::Api;
 use crate::budget::{FeedLimits, Limits, Plan};
 use crate::calendar::CalendarStatus;
 use crate::clock::Clock;
-use crate::config::{Config, FeedConfig, Flags, Source};
+use crate::config::{Config, FeedConfig, Source};
 use crate::connections::database::{Database, Opened};
 use crate::connections::outbound::{Outbound, read_roots};
 use crate::error::Result;
@@ -181,7 +181,7 @@ impl App {
         let service = Service::new(clock, http_limits, edge, counters, answers, Rc::new(api));
         let server = Server::new(service, listeners, completions, event_loop)?;
         let refresher = Rc::new(refresher);
-        set_flags(config.flags, &pipeline, &database, &refresher);
+        apply(&config, &pipeline, &database, &refresher);
         Ok(Self {
             config,
             limits,
@@ -205,6 +205,11 @@ impl App {
         Rc::clone(&self.feeds)
     }
 
+    /// The request pipeline, for those who switch it while it runs.
+    pub fn pipeline(&self) -> Rc<Pipeline> {
+        Rc::clone(&self.pipeline)
+    }
+
     /// Everything it counts.
     pub fn metrics(&self) -> Rc<Metrics> {
         Rc::clone(&self.metrics)
@@ -220,6 +225,10 @@ impl App {
         let answering = executor.spawn({
             let pipeline = Rc::clone(&pipeline);
             async move { pipeline.run().await }
+        });
+        let warming = executor.spawn({
+            let pipeline = Rc::clone(&pipeline);
+            async move { pipeline.keep_warm().await }
         });
         let watching = executor.spawn(watch_clock(refresher.clock.clone(), Rc::clone(&feeds)));
         let (stop, stopped): (Sender<()>, _) = async_channel::bounded(1);
@@ -238,7 +247,7 @@ impl App {
                     cancel(refreshing).await;
                     match reload(&config, &new, &database, &feeds, &limits).await {
                         Ok(()) => {
-                            set_flags(new.flags, &pipeline, &database, &refresher);
+                            apply(&new, &pipeline, &database, &refresher);
                             config = *new;
                             log::info!("the configuration was reloaded");
                         }
@@ -256,7 +265,7 @@ impl App {
         {
             log::error!("cannot write down the feeds' ages: {error}");
         }
-        cancel(vec![watching, answering, writer]).await;
+        cancel(vec![watching, warming, answering, writer]).await;
         ended
     }
 }
@@ -293,9 +302,12 @@ fn start_refreshing(
     feeds.list().iter().map(start).collect()
 }
 
-/// Hands the flags down; they take effect with the next request and the next refresh.
-fn set_flags(flags: Flags, pipeline: &Pipeline, database: &Database, refresher: &Refresher) {
-    pipeline.enable(flags.request_pipeline);
+/// Hands down what is switched and tuned; it takes effect with the next request and the next
+/// refresh.
+fn apply(config: &Config, pipeline: &Pipeline, database: &Database, refresher: &Refresher) {
+    let flags = config.flags;
+    pipeline.tune(config.tuning);
+    pipeline.set_flags(flags);
     database.keep_connections(flags.connection_pooling);
     refresher.outbound.keep_connections(flags.connection_pooling);
 }

@@ -21,6 +21,7 @@ pub mod display;
 pub mod error;
 pub mod event_loop;
 pub mod feed;
+pub mod flags;
 pub mod hash;
 pub mod health;
 pub mod http;

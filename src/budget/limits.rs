@@ -101,8 +101,12 @@ pub struct PipelineLimits {
     pub cache_entry_bytes_max: usize,
     /// Answers waiting to be made.
     pub pending_keys_max: usize,
-    /// Answers made in one turn with one reader.
-    pub batch_max: usize,
+    /// A turn that is not full waits no longer for further keys.
+    pub batch_wait_max: Duration,
+    /// Answers made ahead of time at once.
+    pub warm_keys_max: usize,
+    /// How long before an answer runs out the next one is made.
+    pub warm_lead: Duration,
     /// Events in one answer; more are cut off, and the answer says so.
     pub view_events_max: usize,
     /// The same in bytes: the events, and the texts of them that the answer repeats.

@@ -6,9 +6,10 @@ use lexopt::Arg;
 
 use crate::error::{Error, Result};
 
+use super::feed_keys::FEED_KEYS;
 use super::given::{nearest, quoted, safe};
 use super::key::Key;
-use super::keys::{FEED_KEYS, KEYS};
+use super::keys::KEYS;
 use super::{Draft, Inputs};
 
 /// Events that `next` shows when nothing is said.

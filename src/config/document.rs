@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
+use super::environment::WITHOUT_EFFECT;
+use super::feed_keys::FEED_KEYS;
 use super::key::Key;
-use super::keys::{FEED_KEYS, KEYS, WITHOUT_EFFECT};
+use super::keys::KEYS;
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/CONFIGURATION.md");
 

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::Problems;
+use super::feed_keys::FEED_KEYS;
 use super::given::{Given, nearest, safe};
 use super::key::Key;
-use super::keys::{FEED_KEYS, KEYS, WITHOUT_EFFECT};
+use super::keys::KEYS;
 
 /// Variables of systemd and of the desktop that defaults come from.
 const SYSTEM: &[&str] =
@@ -145,3 +146,15 @@ fn unquote(value: &str) -> Option<&str> {
     let after = after.trim_start();
     (after.is_empty() || after.starts_with('#')).then_some(inner)
 }
+
+/// Variables of earlier programs that are known and do nothing here; a name that ends in an
+/// underscore stands for all that begin with it.
+pub(super) static WITHOUT_EFFECT: &[&str] = &[
+    "CALENDARBOT_WEB_LAYOUT",
+    "CALENDARBOT_ALEXA_BEARER_TOKEN",
+    "CALENDARBOT_RATE_LIMIT_",
+    "PHASE_2A_ROLLOUT",
+    "PHASE_2A_ROLLOUT_PERCENTAGE",
+    "PHASE_2A_MAX_MEMORY_MB",
+    "PHASE_2A_MONITORING",
+];

@@ -13,9 +13,10 @@ use crate::calendar::filter::Filter;
 use crate::hash::fnv1a;
 use crate::secret::{HIDDEN, Secret};
 
+use super::feed_keys::FEED_KEYS;
 use super::filter::FilterDraft;
 use super::key::{SECRET_BYTES_MAX, secret};
-use super::keys::{FEED_KEYS, SECRET_TEXT, SECRET_URL};
+use super::keys::{SECRET_TEXT, SECRET_URL};
 use super::{Problems, set_defaults};
 
 /// One feed, ready to be fetched.

@@ -8,9 +8,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::feed::FeedDraft;
+use super::feed_keys::FEED_KEYS;
 use super::given::{self, Given, nearest, safe};
 use super::key::Key;
-use super::keys::{FEED_KEYS, KEYS};
+use super::keys::KEYS;
 use super::{Draft, Inputs, Problems};
 
 /// More than any configuration needs.

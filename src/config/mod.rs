@@ -13,6 +13,7 @@ mod args;
 mod document;
 mod environment;
 mod feed;
+mod feed_keys;
 mod file;
 mod filter;
 mod given;
@@ -31,14 +32,16 @@ use jiff::Timestamp;
 
 use crate::budget::{FeedLimits, Plan};
 use crate::error::{Error, Result};
+use crate::flags::{Flags, Tuning};
 use crate::http::peer::Network;
 
 use self::environment::Variables;
 use self::feed::{FeedDraft, Surroundings};
+use self::feed_keys::FEED_KEYS;
 use self::file::Document;
 use self::given::{Given, safe};
 use self::key::{Key, Preset};
-use self::keys::{FEED_KEYS, KEYS};
+use self::keys::KEYS;
 
 pub use self::args::{Arguments, Command, help, parse};
 pub use self::feed::{Auth, FeedConfig, FeedUrl, Source};
@@ -83,21 +86,14 @@ pub struct Config {
     pub future_days: u16,
     /// What is switched on at start.
     pub flags: Flags,
+    /// How the pipeline is tuned.
+    pub tuning: Tuning,
     /// The feeds, each with its own name; none means the demonstration calendar.
     pub feeds: Vec<FeedConfig>,
     /// The configuration file that was read.
     pub path: Option<PathBuf>,
     /// What the operator should know, a sentence each, free of secrets; for the log.
     pub warnings: Vec<String>,
-}
-
-/// The parts of the program that can be switched off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flags {
-    /// Keep outbound and database connections for reuse.
-    pub connection_pooling: bool,
-    /// Cache answers and make them in batches.
-    pub request_pipeline: bool,
 }
 
 /// Everything from outside that the configuration depends on, files apart.
@@ -240,7 +236,8 @@ impl Draft {
             refresh_interval: Duration::ZERO,
             past_days: 0,
             future_days: 0,
-            flags: Flags { connection_pooling: false, request_pipeline: false },
+            flags: Flags::OFF,
+            tuning: Tuning::default(),
             feeds: Vec::new(),
             path: None,
             warnings: Vec::new(),
@@ -296,9 +293,9 @@ impl Draft {
             );
         }
         problems.into_result()?;
-        let flags = &mut self.config.flags;
-        flags.connection_pooling &= self.flags_enabled;
-        flags.request_pipeline &= self.flags_enabled;
+        if !self.flags_enabled {
+            self.config.flags = Flags::OFF;
+        }
         if !self.config.host.is_loopback() {
             let (host, port) = (self.config.host, self.config.port);
             self.warn(format!(

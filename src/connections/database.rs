@@ -258,6 +258,14 @@ pub struct Lease<'d> {
 }
 
 impl Lease<'_> {
+    /// From the next reading on, all see the same state of the database, until the lease ends.
+    ///
+    /// # Errors
+    /// Those of [`Self::read`].
+    pub fn hold_snapshot(&mut self) -> Result<()> {
+        self.read(|reader| Ok(reader.execute_batch("BEGIN")?))
+    }
+
     /// Reads. A reader that fails is not used again: what is wrong may be the connection alone,
     /// such as a file that has been replaced under it.
     ///
@@ -280,7 +288,9 @@ impl Lease<'_> {
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
         let database = self.database;
-        if let Some(reader) = self.reader.take()
+        let ended =
+            |reader: &Connection| reader.is_autocommit() || reader.execute_batch("COMMIT").is_ok();
+        if let Some(reader) = self.reader.take().filter(ended)
             && database.keeping.get()
             && database.readers.borrow().len() < database.limits.readers_max
         {

@@ -182,6 +182,8 @@ pub struct Feeds {
     list: RefCell<Rc<[Rc<Feed>]>>,
     zone: RefCell<TimeZone>,
     generation: Cell<u64>,
+    settings_generation: Cell<u64>,
+    changes: (Sender<()>, Receiver<()>),
     has_data: Cell<bool>,
 }
 
@@ -192,6 +194,8 @@ impl Feeds {
             list: RefCell::new(Rc::new([])),
             zone: RefCell::new(TimeZone::UTC),
             generation: Cell::new(0),
+            settings_generation: Cell::new(0),
+            changes: async_channel::bounded(1),
             has_data: Cell::new(false),
         };
         feeds.replace(list, zone);
@@ -210,6 +214,7 @@ impl Feeds {
         self.has_data.set(list.iter().any(|feed| feed.status.borrow().last_success.is_some()));
         *self.list.borrow_mut() = list.into_iter().map(Rc::new).collect();
         *self.zone.borrow_mut() = zone;
+        self.settings_generation.set(self.settings_generation.get() + 1);
         self.changed();
     }
 
@@ -228,6 +233,18 @@ impl Feeds {
         self.generation.get()
     }
 
+    /// Rises whenever the configuration changes.
+    pub fn settings_generation(&self) -> u64 {
+        self.settings_generation.get()
+    }
+
+    /// Completes when the generation has risen since this was asked for the last time. For one
+    /// task.
+    pub async fn change(&self) {
+        // The sender lives as long as this does.
+        let _ = self.changes.1.recv().await;
+    }
+
     /// True once any feed's data is there to be shown.
     pub fn has_data(&self) -> bool {
         self.has_data.get()
@@ -236,6 +253,8 @@ impl Feeds {
     /// Every answer given so far is of an older generation.
     pub fn changed(&self) {
         self.generation.set(self.generation.get() + 1);
+        // Full means that nobody has looked since the last change.
+        let _ = self.changes.0.try_send(());
     }
 
     /// Asks for a refresh of every feed, each as soon as its server may be asked.

@@ -25,22 +25,36 @@ pub(super) struct Recent {
     head_bytes_max: usize,
     /// Who makes room next.
     oldest: usize,
+    /// What the keys are normalised by; see [`crate::pipeline::Pipeline::settings_generation`].
+    settings: u64,
 }
 
 impl Recent {
     /// Room for so many heads of so many bytes.
     pub(super) fn new(known_max: usize, head_bytes_max: usize) -> Self {
-        Self { known: Vec::with_capacity(known_max), known_max, head_bytes_max, oldest: 0 }
+        let known = Vec::with_capacity(known_max);
+        Self { known, known_max, head_bytes_max, oldest: 0, settings: 0 }
     }
 
     /// The request that `bytes` begin with, if it is the one at this place.
-    pub(super) fn at(&self, place: usize, bytes: &[u8]) -> Option<&Known> {
-        self.known.get(place).filter(|known| bytes.starts_with(&known.head))
+    pub(super) fn at(&self, place: usize, bytes: &[u8], settings: u64) -> Option<&Known> {
+        let known = self.known.get(place)?;
+        (self.settings == settings && bytes.starts_with(&known.head)).then_some(known)
     }
 
     /// Keeps a request that `bytes` begin with, and says at which place.
-    pub(super) fn keep(&mut self, bytes: &[u8], asked: &Asked, key: &ViewKey) -> usize {
+    pub(super) fn keep(
+        &mut self,
+        bytes: &[u8],
+        asked: &Asked,
+        key: &ViewKey,
+        settings: u64,
+    ) -> usize {
         let head = &bytes[..asked.consumed];
+        if self.settings != settings {
+            (self.settings, self.oldest) = (settings, 0);
+            self.known.clear();
+        }
         if let Some(place) = self.known.iter().position(|known| known.head == head) {
             return place;
         }
@@ -69,11 +83,11 @@ mod tests {
     fn keep(recent: &mut Recent, bytes: &[u8], consumed: usize, limit: u16) -> usize {
         let asked =
             Asked { manner: Manner::CLOSE, if_none_match: None, consumed, client: Peer::Local };
-        recent.keep(bytes, &asked, &ViewKey { view: View::Next { limit }, zone: None })
+        recent.keep(bytes, &asked, &ViewKey { view: View::Next { limit }, zone: None }, 1)
     }
 
     fn limit_at(recent: &Recent, place: usize, bytes: &[u8]) -> Option<u16> {
-        recent.at(place, bytes).map(|known| match known.key.view {
+        recent.at(place, bytes, 1).map(|known| match known.key.view {
             View::Next { limit } => limit,
             _ => 0,
         })
@@ -93,6 +107,14 @@ mod tests {
             assert_eq!(limit_at(&recent, place, bytes), known, "{bytes:?}");
         }
         assert_eq!(limit_at(&recent, place + 1, b"GET a\n\n"), None);
+    }
+
+    #[test]
+    fn other_settings_make_all_unknown() {
+        let mut recent = Recent::new(2, 8);
+        let place = keep(&mut recent, b"a", 1, 1);
+        assert!(recent.at(place, b"a", 1).is_some());
+        assert!(recent.at(place, b"a", 2).is_none());
     }
 
     #[test]

@@ -155,6 +155,11 @@ impl Answer {
         }
     }
 
+    /// Its status.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
     /// What it weighs in a cache: every byte that it holds.
     pub fn weight_bytes(&self) -> usize {
         size_of::<Self>()

@@ -117,7 +117,8 @@ impl Service {
         turn: &Turn,
     ) -> Option<(Answered, usize)> {
         let recent = self.recent.borrow();
-        let known = recent.at(asker.recent.get(), bytes)?;
+        let settings = self.pipeline.settings_generation();
+        let known = recent.at(asker.recent.get(), bytes, settings)?;
         let is_plain = !asker.is_admitted && !self.edge.proxies.trust(asker.peer);
         if !is_plain || self.charge(asker.peer, turn.now).is_err() {
             return None;
@@ -154,7 +155,10 @@ impl Service {
         };
         let found = match admitted {
             Ok(Endpoint::View(key)) => {
-                asker.recent.set(self.recent.borrow_mut().keep(bytes, &asked, &key));
+                let key = self.pipeline.normalized(key);
+                let settings = self.pipeline.settings_generation();
+                let mut recent = self.recent.borrow_mut();
+                asker.recent.set(recent.keep(bytes, &asked, &key, settings));
                 self.view(&key, asker.token, turn.wall_second)
             }
             Ok(endpoint) => Some(self.act(endpoint, message, bytes)),

@@ -1,20 +1,30 @@
 //! Answers kept for the next asker: least recently used first out, weighed in bytes.
 //!
-//! Pure: the caller says what time it is and which generation of the data is current. An entry
+//! Pure: the caller says what time it is and which generation of the data is current. An answer
 //! is good for one generation and one stretch of wall-clock time; a clock that jumps back past
-//! an answer's making makes it a miss, like one that has run past its end.
+//! its making makes it a miss, like one that has run past its end.
+//!
+//! ```text
+//!   percent of the share   what happens when an answer comes in
+//!   under 70               answers are made ahead of time, too ([`Cache::keep_next`])
+//!   over 85                what is no longer good goes
+//!   over 95                the least recently used go, until 85
+//! ```
+//!
+//! An entry outlives its answer for a while, a few hundred bytes, and remembers how hot its key
+//! is: the entries are their own sketch of what displays ask for.
 
 use std::rc::Rc;
 
 use hashlink::LinkedHashMap;
 
-use super::key::ViewKey;
+use super::key::{Kind, ViewKey};
 use crate::http::response::Answer;
 
 /// When an answer may be given: `from` included, `until` not, in seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
-    /// When it was made.
+    /// When it was made, or for when.
     pub from: i64,
     /// When it stops being true.
     pub until: i64,
@@ -22,15 +32,50 @@ pub struct Validity {
     pub generation: u64,
 }
 
-struct Entry {
-    answer: Rc<Answer>,
-    validity: Validity,
-    weight_bytes: usize,
+impl Validity {
+    fn holds(&self, now: i64, generation: u64) -> bool {
+        self.generation == generation && (self.from..self.until).contains(&now)
+    }
 }
 
-/// What the map itself holds for an entry: two links, the hash table's share and the allocation
-/// headers of entry and answer.
-const ENTRY_OVERHEAD_BYTES: usize = 96;
+/// What the cache may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    /// Weight of everything.
+    pub bytes_max: usize,
+    /// Number of entries.
+    pub entries_max: usize,
+    /// Weight of one.
+    pub entry_bytes_max: usize,
+    /// The part of `bytes_max` that ranges may take, in percent: however many somebody asks for,
+    /// what the wall shows stays.
+    pub ranges_percent: usize,
+}
+
+impl Share {
+    fn percent(&self, percent: usize) -> usize {
+        self.bytes_max / 100 * percent
+    }
+
+    fn ranges_bytes_max(&self) -> usize {
+        self.percent(self.ranges_percent)
+    }
+}
+
+/// Up to here there is spare room.
+const SPARE_PERCENT: usize = 70;
+/// From here on what is no longer good goes; what must make room stops here.
+const TIGHT_PERCENT: usize = 85;
+/// From here on the least recently used go.
+const FULL_PERCENT: usize = 95;
+
+/// What the map itself holds for an entry: two links, the hash table's share, and the counts of
+/// its answer's `Rc`.
+const ENTRY_OVERHEAD_BYTES: usize = 2 * size_of::<usize>() + 16 + 2 * size_of::<usize>();
+
+/// What one asking adds to the heat of a key. It cools by a sixteenth a minute: what is asked for
+/// every five minutes stays hotter than this, and what was asked for twice does for eight minutes.
+const ASKED: u8 = 16;
 
 /// What a look-up found.
 #[derive(Debug)]
@@ -39,162 +84,267 @@ pub enum Found {
     Hit(Rc<Answer>),
     /// Nothing.
     Miss,
-    /// An answer that was no longer good; it is gone.
+    /// An answer that had run out; it is gone.
     Expired,
+    /// An answer from older data; it is gone.
+    Invalidated,
+}
+
+/// How many answers were dropped to make room, of each kind.
+pub type Evicted = [u64; Kind::COUNT];
+
+struct Kept {
+    answer: Rc<Answer>,
+    validity: Validity,
+}
+
+#[derive(Default)]
+struct Entry {
+    current: Option<Kept>,
+    /// What takes its place when it has run out.
+    next: Option<Kept>,
+    heat: u8,
+}
+
+impl Entry {
+    fn weight_bytes(&self, key: &ViewKey) -> usize {
+        let kept = [&self.current, &self.next].into_iter().flatten();
+        let answers: usize = kept.map(|kept| kept.answer.weight_bytes()).sum();
+        size_of::<(ViewKey, Self)>() + ENTRY_OVERHEAD_BYTES + key.heap_bytes() + answers
+    }
+
+    /// The last second for which there is an answer is the one before this.
+    fn covered_until(&self, now: i64, generation: u64) -> i64 {
+        let mut until = now;
+        for kept in [&self.current, &self.next].into_iter().flatten() {
+            if kept.validity.holds(until, generation) {
+                until = kept.validity.until;
+            }
+        }
+        until
+    }
+
+    fn is_hot(&self) -> bool {
+        self.heat > ASKED
+    }
 }
 
 /// The cache.
 pub struct Cache {
     entries: LinkedHashMap<ViewKey, Entry>,
-    weight_bytes: usize,
-    weight_bytes_max: usize,
-    entries_max: usize,
-    entry_bytes_max: usize,
+    weights: [usize; Kind::COUNT],
+    share: Share,
 }
 
 impl Cache {
-    /// An empty cache that never outweighs `weight_bytes_max`.
-    pub fn new(weight_bytes_max: usize, entries_max: usize, entry_bytes_max: usize) -> Self {
-        let entries = LinkedHashMap::new();
-        Self { entries, weight_bytes: 0, weight_bytes_max, entries_max, entry_bytes_max }
+    /// An empty cache that never outweighs its share.
+    pub fn new(share: Share) -> Self {
+        Self { entries: LinkedHashMap::new(), weights: [0; Kind::COUNT], share }
     }
 
     /// The answer for `key` at `now`, and the entry moves to the back of the line.
     pub fn get(&mut self, key: &ViewKey, now: i64, generation: u64) -> Found {
         let Some(entry) = self.entries.to_back(key) else { return Found::Miss };
-        let Validity { from, until, .. } = entry.validity;
-        if entry.validity.generation == generation && (from..until).contains(&now) {
-            return Found::Hit(Rc::clone(&entry.answer));
+        entry.heat = entry.heat.saturating_add(ASKED);
+        match &entry.current {
+            Some(kept) if kept.validity.holds(now, generation) => {
+                Found::Hit(Rc::clone(&kept.answer))
+            }
+            _ => self.turn_over(key, now, generation),
         }
-        self.remove(key);
-        Found::Expired
     }
 
-    /// Keeps an answer, dropping the least recently used ones to make room. Returns how many
-    /// were dropped. One that is too heavy by itself is not kept.
-    pub fn insert(&mut self, key: ViewKey, answer: Rc<Answer>, validity: Validity) -> usize {
-        self.remove(&key);
-        let weight_bytes = size_of::<(ViewKey, Entry)>()
-            + ENTRY_OVERHEAD_BYTES
-            + key.heap_bytes()
-            + answer.weight_bytes();
-        if weight_bytes > self.entry_bytes_max.min(self.weight_bytes_max) {
-            return 0;
+    /// Drops an answer that is no longer good, and the next one takes its place if it is.
+    fn turn_over(&mut self, key: &ViewKey, now: i64, generation: u64) -> Found {
+        let weight = &mut self.weights[key.view.kind() as usize];
+        let Some(entry) = self.entries.get_mut(key) else { return Found::Miss };
+        *weight -= entry.weight_bytes(key);
+        let dropped = entry.current.take();
+        entry.current = entry.next.take().filter(|next| next.validity.holds(now, generation));
+        *weight += entry.weight_bytes(key);
+        match (&entry.current, dropped) {
+            (Some(kept), _) => Found::Hit(Rc::clone(&kept.answer)),
+            (None, None) => Found::Miss,
+            (None, Some(old)) if old.validity.generation != generation => Found::Invalidated,
+            (None, Some(_)) => Found::Expired,
         }
-        let mut evicted = 0;
-        while self.entries.len() >= self.entries_max
-            || self.weight_bytes + weight_bytes > self.weight_bytes_max
-        {
-            let Some((_, oldest)) = self.entries.pop_front() else { break };
-            self.weight_bytes -= oldest.weight_bytes;
-            evicted += 1;
+    }
+
+    /// Keeps an answer, dropping others to make room. One that is too heavy by itself is not kept.
+    pub fn insert(&mut self, key: ViewKey, answer: Rc<Answer>, validity: Validity) -> Evicted {
+        let heat = self.remove(&key).map_or(ASKED, |entry| entry.heat);
+        let current = Some(Kept { answer, validity });
+        self.take_in(key, Entry { current, next: None, heat }, validity)
+    }
+
+    fn take_in(&mut self, key: ViewKey, entry: Entry, validity: Validity) -> Evicted {
+        let mut evicted = Evicted::default();
+        let (kind, bytes) = (key.view.kind(), entry.weight_bytes(&key));
+        let own_share = match kind {
+            Kind::Range => self.share.ranges_bytes_max(),
+            Kind::WhatsNext | Kind::Setup => self.share.bytes_max,
+        };
+        if bytes > self.share.entry_bytes_max.min(own_share / 100 * TIGHT_PERCENT) {
+            return evicted;
         }
-        self.weight_bytes += weight_bytes;
-        self.entries.insert(key, Entry { answer, validity, weight_bytes });
+        if self.weight_bytes() + bytes > self.share.percent(TIGHT_PERCENT) {
+            self.drop_dead(validity.from, validity.generation);
+        }
+        if self.weights[kind as usize] + bytes > own_share {
+            self.evict(own_share / 100 * TIGHT_PERCENT - bytes, Some(kind), &mut evicted);
+        }
+        if self.weight_bytes() + bytes > self.share.percent(FULL_PERCENT) {
+            self.evict(self.share.percent(TIGHT_PERCENT) - bytes, None, &mut evicted);
+        }
+        while self.entries.len() >= self.share.entries_max {
+            let Some((key, entry)) = self.entries.pop_front() else { break };
+            forget(&mut self.weights, &mut evicted, &key, &entry);
+        }
+        self.weights[kind as usize] += bytes;
+        self.entries.insert(key, entry);
         evicted
     }
 
-    /// Number of answers kept.
+    /// Keeps an answer that was made before anybody asked, where there is spare room: to follow
+    /// the one that is still good, or in the place of one that is not. False when it is not kept.
+    pub fn keep_next(
+        &mut self,
+        key: &ViewKey,
+        answer: Rc<Answer>,
+        validity: Validity,
+        now: i64,
+    ) -> bool {
+        let has_room =
+            self.weight_bytes() + answer.weight_bytes() <= self.share.percent(SPARE_PERCENT);
+        let weight = &mut self.weights[key.view.kind() as usize];
+        let Some(entry) = self.entries.get_mut(key).filter(|_| has_room) else { return false };
+        *weight -= entry.weight_bytes(key);
+        let is_good = |kept: &Kept| kept.validity.holds(now, validity.generation);
+        let kept = Some(Kept { answer, validity });
+        if entry.current.as_ref().is_some_and(is_good) {
+            entry.next = kept;
+        } else {
+            (entry.current, entry.next) = (kept, None);
+        }
+        let fits = entry.weight_bytes(key) <= self.share.entry_bytes_max;
+        if !fits {
+            entry.next = None;
+        }
+        *weight += entry.weight_bytes(key);
+        fits
+    }
+
+    /// The hot views that will have no answer `lead` seconds from `now`, the hottest first and
+    /// `keys_max` of them at most, each with the second from which it has none; and the second
+    /// when the next one has to be looked at.
+    pub fn running_out(
+        &self,
+        now: i64,
+        lead: i64,
+        generation: u64,
+        keys_max: usize,
+    ) -> (Vec<(i64, ViewKey)>, Option<i64>) {
+        let mut due = Vec::new();
+        let mut next = None::<i64>;
+        let hot = self.entries.iter().filter(|(key, entry)| entry.is_hot() && key.view.is_warmed());
+        for (key, entry) in hot {
+            let until = entry.covered_until(now, generation);
+            if until <= now + lead {
+                due.push((entry.heat, until, key));
+            } else {
+                next = Some(next.map_or(until - lead, |next| next.min(until - lead)));
+            }
+        }
+        due.sort_by_key(|(heat, ..)| std::cmp::Reverse(*heat));
+        due.truncate(keys_max);
+        (due.into_iter().map(|(_, until, key)| (until, key.clone())).collect(), next)
+    }
+
+    /// A minute has passed: every key is a little less hot, and what is neither good nor hot goes.
+    pub fn cool(&mut self, now: i64, generation: u64) {
+        self.entries.values_mut().for_each(|entry| entry.heat -= entry.heat.div_ceil(16));
+        self.drop_dead(now, generation);
+    }
+
+    /// Ranges may take so many percent from now on.
+    pub fn set_ranges_percent(&mut self, percent: usize) -> Evicted {
+        let mut evicted = Evicted::default();
+        self.share.ranges_percent = percent;
+        self.evict(self.share.ranges_bytes_max(), Some(Kind::Range), &mut evicted);
+        evicted
+    }
+
+    /// Nothing is kept any more.
+    pub fn clear(&mut self) {
+        *self = Self::new(self.share);
+    }
+
+    /// Number of views that it knows; some may have run out.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// True when none is kept.
+    /// True when it knows none.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// What all of them weigh.
     pub fn weight_bytes(&self) -> usize {
-        self.weight_bytes
+        self.weights.iter().sum()
     }
 
-    fn remove(&mut self, key: &ViewKey) {
-        if let Some(entry) = self.entries.remove(key) {
-            self.weight_bytes -= entry.weight_bytes;
-        }
+    /// True while there is room for answers that nobody has asked for.
+    pub fn has_spare_room(&self) -> bool {
+        self.weight_bytes() < self.share.percent(SPARE_PERCENT)
     }
+
+    fn remove(&mut self, key: &ViewKey) -> Option<Entry> {
+        let entry = self.entries.remove(key)?;
+        self.weights[key.view.kind() as usize] -= entry.weight_bytes(key);
+        Some(entry)
+    }
+
+    /// Drops the least recently used, of one kind or of all, until they weigh `bytes_max` at most.
+    fn evict(&mut self, bytes_max: usize, only: Option<Kind>, evicted: &mut Evicted) {
+        let weights = &mut self.weights;
+        self.entries.retain_with_order(|key, entry| {
+            let kind = key.view.kind();
+            let weight = only.map_or_else(|| weights.iter().sum(), |only| weights[only as usize]);
+            if weight <= bytes_max || only.is_some_and(|only| only != kind) {
+                return true;
+            }
+            forget(weights, evicted, key, entry);
+            false
+        });
+    }
+
+    /// Drops what is not good at `now`; an entry stays as long as it is warm.
+    fn drop_dead(&mut self, now: i64, generation: u64) {
+        let weights = &mut self.weights;
+        self.entries.retain(|key, entry| {
+            let weight = &mut weights[key.view.kind() as usize];
+            *weight -= entry.weight_bytes(key);
+            let ended = |kept: &mut Kept| {
+                kept.validity.generation != generation || kept.validity.until <= now
+            };
+            entry.current.take_if(ended);
+            entry.next.take_if(ended);
+            let stays = entry.current.is_some() || entry.next.is_some() || entry.heat > 0;
+            if stays {
+                *weight += entry.weight_bytes(key);
+            }
+            stays
+        });
+    }
+}
+
+/// An entry has to go.
+fn forget(weights: &mut [usize; Kind::COUNT], evicted: &mut Evicted, key: &ViewKey, entry: &Entry) {
+    let kind = key.view.kind() as usize;
+    weights[kind] -= entry.weight_bytes(key);
+    evicted[kind] += u64::from(entry.current.is_some());
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::key::View;
-    use super::*;
-    use crate::http::response::media;
-
-    fn key(limit: u16) -> ViewKey {
-        ViewKey { view: View::Next { limit }, zone: None }
-    }
-
-    fn answer(bytes: usize) -> Rc<Answer> {
-        Rc::new(Answer::ok(media::JSON, &vec![b'x'; bytes]))
-    }
-
-    const VALID: Validity = Validity { from: 100, until: 160, generation: 1 };
-
-    fn is_hit(found: Found) -> bool {
-        matches!(found, Found::Hit(_))
-    }
-
-    #[test]
-    fn an_answer_is_good_from_its_making_until_its_end_and_not_a_second_longer() {
-        for (now, generation, hit) in
-            [(100, 1, true), (159, 1, true), (160, 1, false), (99, 1, false), (120, 2, false)]
-        {
-            let mut cache = Cache::new(10_000, 10, 10_000);
-            cache.insert(key(1), answer(10), VALID);
-            assert_eq!(is_hit(cache.get(&key(1), now, generation)), hit, "{now} {generation}");
-            assert_eq!(cache.len(), usize::from(hit));
-        }
-    }
-
-    #[test]
-    fn weight_is_never_over_the_share_and_falls_back_to_zero() {
-        let mut cache = Cache::new(5_000, 100, 5_000);
-        let mut seed = 7_u32;
-        for turn in 0..10_000 {
-            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let limit = (seed >> 16) as u16 % 32;
-            if turn % 3 == 0 {
-                cache.get(&key(limit), 100 + i64::from(limit), 1);
-            } else {
-                cache.insert(key(limit), answer(seed as usize >> 22), VALID);
-            }
-            assert!(cache.weight_bytes() <= 5_000);
-        }
-        (0..32).for_each(|limit| drop(cache.get(&key(limit), 0, 0)));
-        assert_eq!((cache.len(), cache.weight_bytes()), (0, 0));
-    }
-
-    #[test]
-    fn the_least_recently_used_goes_first() {
-        let mut cache = Cache::new(1_000_000, 2, 10_000);
-        cache.insert(key(1), answer(1), VALID);
-        cache.insert(key(2), answer(1), VALID);
-        assert!(is_hit(cache.get(&key(1), 100, 1)));
-        assert_eq!(cache.insert(key(3), answer(1), VALID), 1);
-        assert!(is_hit(cache.get(&key(1), 100, 1)));
-        assert!(!is_hit(cache.get(&key(2), 100, 1)));
-    }
-
-    #[test]
-    fn an_answer_at_the_entry_limit_is_kept_and_one_byte_more_is_not() {
-        let mut cache = Cache::new(1_000_000, 10, 1_000_000);
-        cache.insert(key(1), answer(1000), VALID);
-        let weight = cache.weight_bytes();
-        for (limit_bytes, kept) in [(weight, 1), (weight - 1, 0)] {
-            let mut cache = Cache::new(1_000_000, 10, limit_bytes);
-            cache.insert(key(1), answer(1000), VALID);
-            assert_eq!(cache.len(), kept);
-        }
-    }
-
-    #[test]
-    fn the_same_key_again_replaces_the_answer() {
-        let mut cache = Cache::new(1_000_000, 10, 10_000);
-        cache.insert(key(1), answer(10), VALID);
-        let weight = cache.weight_bytes();
-        cache.insert(key(1), answer(10), VALID);
-        assert_eq!((cache.len(), cache.weight_bytes()), (1, weight));
-    }
-}
+mod tests;

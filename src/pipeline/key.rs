@@ -59,7 +59,48 @@ pub enum View {
     LiteNext,
 }
 
+/// What sort of answer a view is: they live for different times and are counted apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// What is going on now and comes next.
+    WhatsNext,
+    /// The events of some days.
+    Range,
+    /// What is set up, and how it fares.
+    Setup,
+}
+
+impl Kind {
+    /// All of them, in order.
+    pub const ALL: [Self; Self::COUNT] = [Self::WhatsNext, Self::Range, Self::Setup];
+    /// How many there are.
+    pub const COUNT: usize = 3;
+}
+
 impl View {
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            View::Page | View::Next { .. } | View::LiteNext => Kind::WhatsNext,
+            View::Events { .. } => Kind::Range,
+            View::Calendars => Kind::Setup,
+        }
+    }
+
+    /// The one calendar that it is about, if it is about one.
+    pub fn calendar(&self) -> Option<&str> {
+        match self {
+            View::Events { calendar, .. } => calendar.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// True when it is worth making before somebody asks for it: one that holds for a second is
+    /// not.
+    pub fn is_warmed(&self) -> bool {
+        self.seconds_max() >= 60
+    }
+
     /// How long an answer may be given again, in seconds, whatever else happens. It also ends
     /// with the minute for views that count minutes, and at the answer's own next change.
     pub fn seconds_max(&self) -> i64 {
@@ -67,7 +108,8 @@ impl View {
             // Its clients start their countdown from a number of seconds without a date.
             View::LiteNext => 1,
             View::Page | View::Next { .. } => 60,
-            View::Events { .. } | View::Calendars => 300,
+            View::Events { .. } => 300,
+            View::Calendars => 600,
         }
     }
 
@@ -87,12 +129,19 @@ pub struct ViewKey {
 }
 
 impl ViewKey {
+    /// The one key of all that get the same bytes: the display's zone goes without saying, and
+    /// nobody gets more than `events_max` events.
+    pub fn normalized(mut self, display: &TimeZone, events_max: usize) -> Self {
+        self.zone = self.zone.filter(|zone| display.iana_name() != Some(zone));
+        if let View::Events { limit, .. } | View::Next { limit } = &mut self.view {
+            *limit = (*limit).min(u16::try_from(events_max).unwrap_or(u16::MAX));
+        }
+        self
+    }
+
     /// What a key weighs beyond its own size.
     pub fn heap_bytes(&self) -> usize {
-        let calendar = match &self.view {
-            View::Events { calendar: Some(name), .. } => name.len(),
-            _ => 0,
-        };
-        calendar + self.zone.as_ref().map_or(0, |zone| zone.len())
+        let texts = [self.view.calendar(), self.zone.as_deref()];
+        texts.into_iter().flatten().map(str::len).sum()
     }
 }

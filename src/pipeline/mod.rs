@@ -4,46 +4,51 @@
 //!   ask(key) ──> cache ──hit──────────────────────────> the answer, at once
 //!                  │ miss
 //!                  v                       one turn: up to batch_max keys, one reader
-//!               pending ──first asker──> queue ──> render each once ──> cache, askers told
-//!                  │ another asker: joins             │ failed: its askers are told, not kept
-//!                  │ no room: full                    v
-//!                  v                             completions ──> the server
+//!               pending ──first asker──> queue ──> read what they share, make each once
+//!                  │ another asker: joins             │             │
+//!                  │ no room: full                    v             v failed: its askers are
+//!                  v                          cache, completions      told, it is not kept
 //!                 503
+//!
+//!   keep_warm() ──> the hot keys that run out ──> a turn ahead of time ──> cache
 //! ```
 //!
-//! With the flag off, `ask` renders at once: no cache, no batch, the same bytes.
+//! With the flag off, `ask` renders at once: no cache, no batch, the same bytes. Each part can be
+//! switched off by itself, under load, and nobody who waits is lost.
 
 pub mod cache;
+mod figures;
 pub mod key;
+mod pace;
 pub mod pending;
+mod render;
+mod turn;
+mod warm;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use async_channel::{Receiver, Sender};
 use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
-use rusqlite::Connection;
 use smol::future;
 
-use self::cache::{Cache, Found, Validity};
-use self::key::{Bound, View, ViewKey};
+use self::cache::{Cache, Found, Share};
+use self::figures::{count, count_evicted};
+use self::key::ViewKey;
+use self::pace::Pace;
 use self::pending::{Joined, Pending};
-use crate::api::native::EventsQuery;
-use crate::api::{lite, native};
+use self::turn::{Reading, Rendered, Turn, Wish, groups};
+use crate::api::native;
 use crate::budget::{FeedLimits, Limits, PipelineLimits};
-use crate::calendar::{Agenda, CalendarStatus, Entry, selection};
 use crate::clock::Clock;
 use crate::connections::database::Database;
-use crate::display::{self, page};
+use crate::display;
 use crate::error::{Error, Result};
-use crate::feed::store::{WindowQuery, read_window};
-use crate::feed::{Feeds, Origin};
+use crate::feed::Feeds;
+use crate::flags::{Flags, Tuning};
 use crate::http::response::{Answer, Status, media};
 use crate::http::slab::Token;
 use crate::metrics::Metrics;
-use crate::tzdb::tzdb;
 
 /// An answer for one asker.
 pub type Completion = (Token, Rc<Answer>);
@@ -72,41 +77,57 @@ pub struct Sources {
     pub feed_limits: FeedLimits,
 }
 
+/// An answer to be made.
+struct Job {
+    key: ViewKey,
+    whom: Whom,
+}
+
+/// Whom an answer is for.
+#[derive(Clone, Copy)]
+enum Whom {
+    /// Everybody who has joined its key.
+    Askers,
+    /// This one alone.
+    One(Token),
+    /// Nobody yet.
+    Later,
+}
+
 /// The pipeline.
 pub struct Pipeline {
     sources: Sources,
     limits: PipelineLimits,
     build_id: String,
-    enabled: Cell<bool>,
+    flags: Cell<Flags>,
+    tuning: Cell<Tuning>,
     cache: RefCell<Cache>,
     pending: RefCell<Pending>,
-    queue: (Sender<ViewKey>, Receiver<ViewKey>),
+    pace: RefCell<Pace>,
+    queue: (Sender<Job>, Receiver<Job>),
     completions: Sender<Completion>,
 }
-
-/// Entries that are read for a view that shows a handful: enough for a page and for the rules
-/// that pass over some.
-const NEXT_ENTRIES: usize = 64;
-/// `/api/v1/events` without an end covers this many days.
-const EVENTS_DAYS: i64 = 7;
 
 impl Pipeline {
     /// A pipeline, and where its completions come out. They fit: every connection waits for one
     /// answer at a time.
     pub fn new(sources: Sources, limits: &Limits) -> (Self, Receiver<Completion>) {
         let (completions, completed) = async_channel::bounded(limits.http.slots);
-        let limits = limits.pipeline.clone();
-        let cache = Cache::new(
-            limits.cache_bytes_max,
-            limits.cache_entries_max,
-            limits.cache_entry_bytes_max,
-        );
+        let (limits, tuning) = (limits.pipeline.clone(), Tuning::default());
+        let share = Share {
+            bytes_max: limits.cache_bytes_max,
+            entries_max: limits.cache_entries_max,
+            entry_bytes_max: limits.cache_entry_bytes_max,
+            ranges_percent: tuning.ranges_percent.into(),
+        };
         let pipeline = Self {
             sources,
             build_id: display::build_id(),
-            enabled: Cell::new(true),
-            cache: RefCell::new(cache),
+            flags: Cell::new(Flags::ON),
+            tuning: Cell::new(tuning),
+            cache: RefCell::new(Cache::new(share)),
             pending: RefCell::new(Pending::new(limits.pending_keys_max)),
+            pace: RefCell::new(Pace::new(limits.batch_wait_max)),
             queue: async_channel::bounded(limits.pending_keys_max),
             completions,
             limits,
@@ -114,66 +135,195 @@ impl Pipeline {
         (pipeline, completed)
     }
 
-    /// Takes effect with the next request.
-    pub fn enable(&self, enabled: bool) {
-        self.enabled.set(enabled);
+    /// Takes effect with the next request. Who waits already gets an answer all the same.
+    pub fn set_flags(&self, flags: Flags) {
+        let flags = flags.effective();
+        self.flags.set(flags);
+        if !flags.caching {
+            self.cache.borrow_mut().clear();
+            self.gauge();
+        }
     }
 
-    /// Asks for a view at `now`, in seconds since 1970.
+    /// Takes effect with the next answer that is made.
+    pub fn tune(&self, tuning: Tuning) {
+        let tuning = tuning.within_bounds();
+        self.tuning.set(tuning);
+        let percent = tuning.ranges_percent.into();
+        let evicted = self.cache.borrow_mut().set_ranges_percent(percent);
+        count_evicted(&self.sources.metrics, evicted);
+        self.gauge();
+    }
+
+    /// The one key of all that get the same bytes.
+    pub fn normalized(&self, key: ViewKey) -> ViewKey {
+        key.normalized(&self.sources.feeds.zone(), self.limits.view_events_max)
+    }
+
+    /// Rises when a key may be normalised in another way.
+    pub fn settings_generation(&self) -> u64 {
+        self.sources.feeds.settings_generation()
+    }
+
+    /// Asks for a view, by its normalised key, at `now`, in seconds since 1970.
     pub fn ask(&self, key: &ViewKey, asker: Token, now: i64) -> Asking {
-        let metrics = &self.sources.metrics;
-        if !self.enabled.get() {
-            return Asking::Answer(self.render_alone(key));
+        let flags = self.flags.get();
+        if !flags.request_pipeline {
+            return Asking::Answer(self.make_alone(key));
         }
-        match self.cache.borrow_mut().get(key, now, self.sources.feeds.generation()) {
-            Found::Hit(answer) => {
-                metrics.cache_hits.count();
-                return Asking::Answer(answer);
+        let (kind, metrics) = (key.view.kind(), &self.sources.metrics);
+        if flags.caching {
+            let generation = self.sources.feeds.generation();
+            match self.cache.borrow_mut().get(key, now, generation) {
+                Found::Hit(answer) => {
+                    count(metrics, kind, |figures| figures.hits);
+                    return Asking::Answer(answer);
+                }
+                Found::Expired => count(metrics, kind, |figures| figures.expired),
+                Found::Invalidated => count(metrics, kind, |figures| figures.invalidated),
+                Found::Miss => {}
             }
-            Found::Expired => metrics.cache_expired.count(),
-            Found::Miss => {}
+            count(metrics, kind, |figures| figures.misses);
         }
-        metrics.cache_misses.count();
-        match self.pending.borrow_mut().join(key, asker) {
-            Joined::Another => metrics.pipeline_joined.count(),
-            Joined::Full => {
-                metrics.pipeline_refused.count();
-                return Asking::Full;
+        let whom = if flags.deduplication { Whom::Askers } else { Whom::One(asker) };
+        let joined = match whom {
+            Whom::Askers => self.pending.borrow_mut().join(key, asker),
+            Whom::One(_) | Whom::Later => Joined::First,
+        };
+        let is_full = match joined {
+            Joined::Another => {
+                self.sources.metrics.pipeline_joined.count();
+                false
             }
-            // The queue has a place for every key that may be pending.
-            Joined::First => drop(self.queue.0.try_send(key.clone())),
+            Joined::First => self.queue.0.try_send(Job { key: key.clone(), whom }).is_err(),
+            Joined::Full => true,
+        };
+        if is_full {
+            self.sources.metrics.pipeline_refused.count();
+            if joined == Joined::First {
+                self.pending.borrow_mut().take(key);
+            }
+            return Asking::Full;
         }
         Asking::Pending
     }
 
+    /// An asker has gone; what only it waited for is not made.
+    pub fn leave(&self, asker: Token) {
+        self.pending.borrow_mut().leave(asker);
+    }
+
     /// Makes answers until the program ends. Run it as a task, once.
     pub async fn run(&self) {
+        let clock = &self.sources.clock;
         while let Ok(first) = self.queue.1.recv().await {
-            let mut keys = vec![first];
-            while keys.len() < self.limits.batch_max {
-                let Ok(next) = self.queue.1.try_recv() else { break };
-                keys.push(next);
-            }
-            self.sources.metrics.pipeline_turns.count();
-            let mut reader = self.sources.database.lease();
-            for key in keys {
-                let rendered = reader.read(|reader| self.render(reader, &key));
-                self.deliver(key, rendered.map_err(|error| self.failed(&error)));
+            let wait = self.pace.borrow().wait(clock.now());
+            let jobs = self.gather(first, wait).await;
+            let (began, count) = (clock.now(), jobs.len());
+            self.make(jobs, clock.wall()).await;
+            self.pace.borrow_mut().ended(began, clock.now(), count);
+        }
+    }
+
+    /// What is made together with `first`: what waits already, and what comes while this waits.
+    async fn gather(&self, first: Job, wait: std::time::Duration) -> Vec<Job> {
+        let mut jobs = vec![first];
+        if !self.flags.get().batching {
+            return jobs;
+        }
+        let jobs_max = usize::from(self.tuning.get().batch_max);
+        while jobs.len() < jobs_max
+            && let Ok(next) = self.queue.1.try_recv()
+        {
+            jobs.push(next);
+        }
+        if jobs.len() < jobs_max && !wait.is_zero() {
+            self.sources.metrics.pipeline_waited.count();
+            let fill = async {
+                while jobs.len() < jobs_max
+                    && let Ok(next) = self.queue.1.recv().await
+                {
+                    jobs.push(next);
+                }
+            };
+            let enough = async { self.sources.clock.sleep(wait).await };
+            future::or(fill, enough).await;
+        }
+        jobs
+    }
+
+    /// One turn as of `now`.
+    async fn make(&self, jobs: Vec<Job>, now: Timestamp) {
+        let mut turn = Turn::begin(&self.sources, &self.limits, now, self.tuning.get().ttl_percent);
+        if jobs.len() > 1 {
+            turn.hold_snapshot();
+        }
+        self.sources.metrics.pipeline_drained.add(jobs.len() as u64);
+        let wishes = jobs.into_iter().map(|job| turn.wish(job.whom, job.key)).collect();
+        for mut group in groups(wishes) {
+            group.retain(|wish| self.is_wanted(wish));
+            let together = turn.read_together(&group);
+            for wish in group {
+                let rendered = self.render(&mut turn, &wish, together.as_ref());
+                self.deliver(wish, rendered, now);
                 future::yield_now().await;
             }
         }
     }
 
-    /// Tells the askers of a key what came of it; an answer is kept, one that says why there is
-    /// none is not.
-    fn deliver(&self, key: ViewKey, rendered: Result<(Rc<Answer>, Validity), Rc<Answer>>) {
-        let askers = self.pending.borrow_mut().take(&key);
+    /// False when all who asked have gone.
+    fn is_wanted(&self, wish: &Wish<Whom>) -> bool {
+        let mut pending = self.pending.borrow_mut();
+        let is_wanted = !matches!(wish.job, Whom::Askers) || pending.is_wanted(&wish.key);
+        if !is_wanted {
+            pending.take(&wish.key);
+        }
+        is_wanted
+    }
+
+    fn render<J>(
+        &self,
+        turn: &mut Turn<'_>,
+        wish: &Wish<J>,
+        together: Option<&Reading>,
+    ) -> Result<Rendered> {
+        if let Some((entries, truncated)) =
+            together.and_then(|reading| reading.part(wish.scope, &wish.zone))
+        {
+            self.sources.metrics.pipeline_shared.count();
+            return Ok(render::render(turn, wish, entries, truncated, &self.build_id));
+        }
+        let Reading { entries, truncated, .. } = turn.read_alone(wish)?;
+        Ok(render::render(turn, wish, &entries, truncated, &self.build_id))
+    }
+
+    /// Hands out what came of a wish; an answer is kept, one that says why there is none is not.
+    fn deliver(&self, wish: Wish<Whom>, rendered: Result<Rendered>, now: Timestamp) {
+        let askers = match wish.job {
+            Whom::Askers => self.pending.borrow_mut().take(&wish.key),
+            Whom::One(asker) => vec![asker],
+            Whom::Later => Vec::new(),
+        };
         let answer = match rendered {
+            Err(error) => self.failed(&error),
             Ok((answer, validity)) => {
-                self.keep(key, Rc::clone(&answer), validity);
+                let kept = Rc::clone(&answer);
+                if self.flags.get().caching {
+                    let mut cache = self.cache.borrow_mut();
+                    if let Whom::Later = wish.job {
+                        let now = self.sources.clock.wall().min(now).as_second();
+                        let warmed = cache.keep_next(&wish.key, kept, validity, now);
+                        self.sources.metrics.pipeline_warmed.add(u64::from(warmed));
+                    } else {
+                        count_evicted(
+                            &self.sources.metrics,
+                            cache.insert(wish.key, kept, validity),
+                        );
+                    }
+                }
+                self.gauge();
                 answer
             }
-            Err(failed) => failed,
         };
         for asker in askers {
             // Full cannot be: there is a place for every connection.
@@ -181,18 +331,11 @@ impl Pipeline {
         }
     }
 
-    fn keep(&self, key: ViewKey, answer: Rc<Answer>, validity: Validity) {
-        let metrics = &self.sources.metrics;
-        let mut cache = self.cache.borrow_mut();
-        let evicted = cache.insert(key, answer, validity);
-        metrics.cache_evicted.add(evicted as u64);
-        metrics.cache_entries.set(cache.len() as u64);
-        metrics.cache_bytes.set(cache.weight_bytes() as u64);
-        metrics.cache_bytes_peak.raise(cache.weight_bytes() as u64);
-    }
-
-    fn render_alone(&self, key: &ViewKey) -> Rc<Answer> {
-        let rendered = self.sources.database.lease().read(|reader| self.render(reader, key));
+    fn make_alone(&self, key: &ViewKey) -> Rc<Answer> {
+        let now = self.sources.clock.wall();
+        let mut turn = Turn::begin(&self.sources, &self.limits, now, self.tuning.get().ttl_percent);
+        let wish = turn.wish((), key.clone());
+        let rendered = self.render(&mut turn, &wish, None);
         rendered.map_or_else(|error| self.failed(&error), |(answer, _)| answer)
     }
 
@@ -205,135 +348,10 @@ impl Pipeline {
         Rc::new(Answer::plain(status, media::PROBLEM, "Retry-After: 10\r\n", body.as_bytes()))
     }
 
-    /// Makes one answer, and says how long it holds.
-    fn render(&self, reader: &Connection, key: &ViewKey) -> Result<(Rc<Answer>, Validity)> {
-        self.sources.metrics.pipeline_rendered.count();
-        let now = self.sources.clock.wall();
-        let feeds = self.sources.feeds.list();
-        let calendars: Vec<CalendarStatus> = feeds.iter().map(|feed| feed.status(now)).collect();
-        let zone = match &key.zone {
-            Some(name) => tzdb().get(name).unwrap_or(TimeZone::UTC),
-            None => self.sources.feeds.zone(),
-        };
-        let span = Span::of(&key.view, now, &zone);
-        let (entries, truncated) = self.read(reader, &key.view, &span, &calendars)?;
-        let agenda = Agenda {
-            now,
-            clock_is_set: self.sources.clock.is_set(),
-            zone: &zone,
-            entries: &entries,
-            truncated,
-            calendars: &calendars,
-        };
-        let (media_type, body) = match &key.view {
-            View::Page => {
-                let demo = matches!(&*feeds, [only] if matches!(only.origin, Origin::Demo));
-                let build_id = &self.build_id;
-                let options = page::PageOptions { build_id, demo, ..Default::default() };
-                (media::HTML, page::whats_next(&agenda, &options))
-            }
-            View::Next { limit } => (media::JSON, native::next(&agenda, usize::from(*limit))),
-            View::Events { calendar, limit, .. } => {
-                let query = EventsQuery {
-                    from: span.from,
-                    to: span.to,
-                    calendar: calendar.as_deref(),
-                    limit: usize::from(*limit).min(self.limits.view_events_max),
-                };
-                (media::JSON, native::events(&agenda, &query))
-            }
-            View::Calendars => (media::JSON, native::calendars(&agenda)),
-            View::LiteNext => (media::JSON, lite::whats_next(&agenda, &|_| false)),
-        };
-        let answer = Rc::new(Answer::ok(media_type, body.as_bytes()));
-        Ok((answer, self.validity(&key.view, &agenda)))
-    }
-
-    fn read(
-        &self,
-        reader: &Connection,
-        view: &View,
-        span: &Span,
-        calendars: &[CalendarStatus],
-    ) -> Result<(Vec<Entry>, bool)> {
-        let window = |from, to, calendar, limit| WindowQuery {
-            from,
-            to,
-            zone: &span.zone,
-            calendar,
-            ended: false,
-            limit,
-            rows_max: self.limits.view_rows_max,
-            bytes_max: self.limits.view_bytes_max,
-            calendars,
-        };
-        let read = |query: WindowQuery<'_>| read_window(reader, &query, &self.sources.feed_limits);
-        match view {
-            View::Calendars => Ok((Vec::new(), false)),
-            View::Events { calendar, limit, .. } => {
-                let limit = usize::from(*limit).min(self.limits.view_events_max);
-                // One more than is shown tells whether there are more.
-                read(window(span.from, span.to, calendar.as_deref(), limit + 1))
-            }
-            View::Page | View::Next { .. } | View::LiteNext => {
-                let wanted = match view {
-                    View::Next { limit } => NEXT_ENTRIES + usize::from(*limit),
-                    _ => NEXT_ENTRIES,
-                };
-                let wanted = wanted.min(self.limits.view_events_max);
-                // One meeting that is over tells whether today has had any.
-                let ended = WindowQuery { ended: true, ..window(span.from, span.now, None, 1) };
-                let (mut entries, _) = read(ended)?;
-                let (ahead, truncated) = read(window(span.now, span.to, None, wanted))?;
-                entries.extend(ahead);
-                Ok((entries, truncated))
-            }
-        }
-    }
-
-    fn validity(&self, view: &View, agenda: &Agenda<'_>) -> Validity {
-        let from = agenda.now.as_second();
-        let minute_turns = from - from.rem_euclid(60) + 60;
-        let until = [
-            from + view.seconds_max(),
-            if view.counts_minutes() { minute_turns } else { i64::MAX },
-            selection::changes_at(agenda).as_second(),
-        ];
-        let until = until.into_iter().min().unwrap_or(from);
-        Validity { from, until, generation: self.sources.feeds.generation() }
-    }
-}
-
-/// The stretch of time that a view covers.
-struct Span {
-    zone: TimeZone,
-    now: Timestamp,
-    from: Timestamp,
-    to: Timestamp,
-}
-
-impl Span {
-    fn of(view: &View, now: Timestamp, zone: &TimeZone) -> Self {
-        let today = zone.to_datetime(now).date();
-        let midnight = |date: Date| {
-            date.to_zoned_datetime(zone.clone()).map_or(now, |zoned| zoned.timestamp())
-        };
-        let moment = |bound: &Bound| match bound {
-            Bound::Instant(second) => Timestamp::from_second(*second).unwrap_or(now),
-            Bound::Day(date) => midnight(*date),
-        };
-        let (from, to) = match view {
-            View::Events { from, to, .. } => {
-                let from = from.as_ref().map_or_else(|| midnight(today), moment);
-                let week = || {
-                    let first = zone.to_datetime(from).date();
-                    let days = jiff::Span::new().days(EVENTS_DAYS);
-                    midnight(first.saturating_add(days))
-                };
-                (from, to.as_ref().map_or_else(week, moment))
-            }
-            _ => (midnight(today), Timestamp::MAX),
-        };
-        Self { zone: zone.clone(), now, from, to }
+    fn gauge(&self) {
+        let (metrics, cache) = (&self.sources.metrics, self.cache.borrow());
+        metrics.cache_entries.set(cache.len() as u64);
+        metrics.cache_bytes.set(cache.weight_bytes() as u64);
+        metrics.cache_bytes_peak.raise(cache.weight_bytes() as u64);
     }
 }

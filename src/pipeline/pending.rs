@@ -47,6 +47,16 @@ impl Pending {
         Joined::First
     }
 
+    /// True while somebody waits for `key`.
+    pub fn is_wanted(&self, key: &ViewKey) -> bool {
+        self.askers.get(key).is_some_and(|askers| !askers.is_empty())
+    }
+
+    /// Forgets an asker that has gone. A key that nobody waits for any more need not be made.
+    pub fn leave(&mut self, asker: Token) {
+        self.askers.values_mut().for_each(|askers| askers.retain(|other| *other != asker));
+    }
+
     /// Everybody who waits for `key`; the key is no longer pending.
     pub fn take(&mut self, key: &ViewKey) -> Vec<Token> {
         self.askers.remove(key).unwrap_or_default()
@@ -81,6 +91,22 @@ mod tests {
             pending.join(&key(1), asker);
         }
         assert_eq!(pending.take(&key(1)), [second, other]);
+    }
+
+    #[test]
+    fn a_key_that_all_have_left_is_not_wanted_until_somebody_comes() {
+        let mut pending = Pending::new(1);
+        let [a, b] = [1, 2].map(Token::from_u64);
+        pending.join(&key(1), a);
+        pending.join(&key(1), b);
+        pending.leave(a);
+        assert!(pending.is_wanted(&key(1)));
+        pending.leave(b);
+        assert!(!pending.is_wanted(&key(1)));
+        assert_eq!(pending.join(&key(1), a), Joined::Another);
+        assert!(pending.is_wanted(&key(1)));
+        assert_eq!(pending.take(&key(1)), [a]);
+        assert!(!pending.is_wanted(&key(1)));
     }
 
     #[test]

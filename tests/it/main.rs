@@ -15,6 +15,7 @@ mod framing;
 mod generate;
 mod hostile;
 mod http;
+mod pipeline;
 mod process;
 mod refresh;
 mod rig;

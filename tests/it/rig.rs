@@ -12,6 +12,7 @@ use calendarbot::event_loop::EventLoop;
 use calendarbot::feed::Feeds;
 use calendarbot::http::listener::Address;
 use calendarbot::metrics::{Metric, Metrics};
+use calendarbot::pipeline::Pipeline;
 use http_types::Url;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::{Async, LocalExecutor, Task, future};
@@ -28,6 +29,7 @@ pub(crate) struct Rig {
     pub(crate) clock: Clock,
     pub(crate) metrics: Rc<Metrics>,
     pub(crate) feeds: Rc<Feeds>,
+    pub(crate) pipeline: Rc<Pipeline>,
     pub(crate) address: SocketAddr,
     orders: async_channel::Sender<Order>,
     running: Task<Ended>,
@@ -115,6 +117,7 @@ impl Rig {
         let collecting = executor.spawn(collect(event_loop));
         let (orders, taken) = async_channel::bounded(4);
         let (metrics, feeds, address) = (app.metrics(), app.feeds(), tcp(app.addresses()));
+        let pipeline = app.pipeline();
         let running = executor.spawn({
             let executor = Rc::clone(executor);
             async move {
@@ -122,7 +125,8 @@ impl Rig {
                 app.run(&executor, taken).await
             }
         });
-        Self { clock, metrics, feeds, address, orders, running, executor: Rc::clone(executor) }
+        let executor = Rc::clone(executor);
+        Self { clock, metrics, feeds, pipeline, address, orders, running, executor }
     }
 
     /// Completes once `condition` holds; whoever runs the test bounds the wait.

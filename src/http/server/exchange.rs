@@ -305,6 +305,10 @@ impl Server {
 
     /// Ends a tenancy. Dropping the socket takes it out of the epoll set.
     pub(super) fn close(&mut self, token: Token) {
+        let connection = self.slab.get_mut(token);
+        if connection.is_some_and(|connection| matches!(connection.state, State::Answering(_))) {
+            self.service.pipeline.leave(token);
+        }
         self.give_back_large(token);
         self.slab.remove(token);
         self.count_slots();

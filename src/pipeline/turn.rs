@@ -1,0 +1,286 @@
+//! One turn: a few keys, one moment, one generation of the data, one reader and one read
+//! transaction. Views of the same time share what is read for them.
+
+use std::rc::Rc;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::Sources;
+use super::cache::Validity;
+use super::key::{Bound, View, ViewKey};
+use crate::budget::PipelineLimits;
+use crate::calendar::{CalendarStatus, Entry, selection};
+use crate::connections::database::Lease;
+use crate::error::Result;
+use crate::feed::store::{WindowQuery, read_window};
+use crate::http::response::Answer;
+use crate::ical::Window;
+use crate::tzdb::tzdb;
+
+/// Entries that are read for a view that shows a handful: enough for a page and for the rules
+/// that pass over some.
+const NEXT_ENTRIES: usize = 64;
+/// `/api/v1/events` without an end covers this many days.
+const EVENTS_DAYS: i64 = 7;
+
+/// What a key comes to, and how long that holds.
+pub(super) type Rendered = (Rc<Answer>, Validity);
+
+/// A turn under way.
+pub(super) struct Turn<'p> {
+    pub(super) sources: &'p Sources,
+    pub(super) limits: &'p PipelineLimits,
+    /// "Now" of everything that is made in it.
+    pub(super) now: Timestamp,
+    /// The generation that was current before anything was read.
+    pub(super) generation: u64,
+    pub(super) calendars: Vec<CalendarStatus>,
+    /// How long answers live, beside what they live by default.
+    pub(super) ttl_percent: u16,
+    reader: Lease<'p>,
+}
+
+/// A key and what must be read for it.
+pub(super) struct Wish<J> {
+    /// Whose wish it is.
+    pub(super) job: J,
+    pub(super) key: ViewKey,
+    pub(super) zone: TimeZone,
+    pub(super) scope: Scope,
+}
+
+/// What a view is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Scope {
+    /// No events.
+    Nothing,
+    /// The last meeting of today that is over, and so many entries from now on.
+    Ahead { wanted: usize },
+    /// What touches a window, so many events at most.
+    Range { from: Timestamp, to: Timestamp, limit: usize },
+}
+
+/// Entries as they were read.
+#[derive(Default)]
+pub(super) struct Reading {
+    /// Those that are over come first; there are as many as [`Self::ended`] says.
+    pub(super) entries: Vec<Entry>,
+    pub(super) ended: usize,
+    pub(super) truncated: bool,
+}
+
+impl<J> Wish<J> {
+    /// Two wishes of one group are about the same calendars, seen from the same zone.
+    fn group(&self) -> (Option<&str>, Option<&str>) {
+        (self.key.zone.as_deref(), self.key.view.calendar())
+    }
+}
+
+impl<'p> Turn<'p> {
+    /// Begins a turn as of `now`.
+    pub(super) fn begin(
+        sources: &'p Sources,
+        limits: &'p PipelineLimits,
+        now: Timestamp,
+        ttl_percent: u16,
+    ) -> Self {
+        let generation = sources.feeds.generation();
+        let calendars = sources.feeds.list().iter().map(|feed| feed.status(now)).collect();
+        let reader = sources.database.lease();
+        sources.metrics.pipeline_turns.count();
+        Self { sources, limits, now, generation, calendars, ttl_percent, reader }
+    }
+
+    /// The turn reads one state of the database, whatever is published meanwhile.
+    pub(super) fn hold_snapshot(&mut self) {
+        // Without one every reading sees a state of its own, as in a turn of one key.
+        let _ = self.reader.hold_snapshot();
+    }
+
+    /// What must be read for a key.
+    pub(super) fn wish<J>(&self, job: J, key: ViewKey) -> Wish<J> {
+        let zone = match &key.zone {
+            Some(name) => tzdb().get(name).unwrap_or(TimeZone::UTC),
+            None => self.sources.feeds.zone(),
+        };
+        let events_max = self.limits.view_events_max;
+        let scope = match &key.view {
+            View::Calendars => Scope::Nothing,
+            View::Next { limit } => {
+                Scope::Ahead { wanted: (NEXT_ENTRIES + usize::from(*limit)).min(events_max) }
+            }
+            View::Page | View::LiteNext => Scope::Ahead { wanted: NEXT_ENTRIES.min(events_max) },
+            View::Events { from, to, limit, .. } => {
+                let (from, to) = window(*from, *to, self.now, &zone);
+                Scope::Range { from, to, limit: usize::from(*limit).min(events_max) }
+            }
+        };
+        Wish { job, key, zone, scope }
+    }
+
+    /// One reading for all of `wishes`, which are of one [`groups`] and more than one; `None`
+    /// when each has to be read for by itself.
+    pub(super) fn read_together<J>(&mut self, wishes: &[Wish<J>]) -> Option<Reading> {
+        let (first, rest) = wishes.split_first().filter(|(_, rest)| !rest.is_empty())?;
+        let scope = rest.iter().fold(first.scope, |scope, wish| scope.union(wish.scope));
+        let scope = match scope {
+            Scope::Range { from, to, .. } => {
+                Scope::Range { from, to, limit: self.limits.view_events_max }
+            }
+            scope => scope,
+        };
+        self.read(scope, &first.zone, first.key.view.calendar()).ok()
+    }
+
+    /// What one wish needs.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(super) fn read_alone<J>(&mut self, wish: &Wish<J>) -> Result<Reading> {
+        self.read(wish.scope, &wish.zone, wish.key.view.calendar())
+    }
+
+    fn read(&mut self, scope: Scope, zone: &TimeZone, calendar: Option<&str>) -> Result<Reading> {
+        let (limits, calendars, feed_limits) =
+            (self.limits, &self.calendars, &self.sources.feed_limits);
+        let (now, today) = (self.now, midnight(zone.to_datetime(self.now).date(), zone, self.now));
+        let window = |from, to, limit| WindowQuery {
+            from,
+            to,
+            zone,
+            calendar,
+            ended: false,
+            limit,
+            rows_max: limits.view_rows_max,
+            bytes_max: limits.view_bytes_max,
+            calendars,
+        };
+        if scope != Scope::Nothing {
+            self.sources.metrics.pipeline_readings.count();
+        }
+        self.reader.read(|reader| match scope {
+            Scope::Nothing => Ok(Reading::default()),
+            Scope::Range { from, to, limit } => {
+                // One more than is shown tells whether there are more.
+                let query = window(from, to, limit + 1);
+                let (entries, truncated) = read_window(reader, &query, feed_limits)?;
+                Ok(Reading { entries, ended: 0, truncated })
+            }
+            Scope::Ahead { wanted } => {
+                // One meeting that is over tells whether today has had any.
+                let over = WindowQuery { ended: true, ..window(today, now, 1) };
+                let (mut entries, _) = read_window(reader, &over, feed_limits)?;
+                let ended = entries.len();
+                let query = window(now, Timestamp::MAX, wanted);
+                let (ahead, truncated) = read_window(reader, &query, feed_limits)?;
+                entries.extend(ahead);
+                Ok(Reading { entries, ended, truncated })
+            }
+        })
+    }
+}
+
+impl Scope {
+    /// True when one reading does for both, which are in order.
+    fn overlaps(self, next: Self) -> bool {
+        match (self, next) {
+            (Scope::Ahead { .. }, Scope::Ahead { .. }) => true,
+            (Scope::Range { to, .. }, Scope::Range { from, .. }) => from < to,
+            _ => false,
+        }
+    }
+
+    /// From when to when a range goes.
+    pub(super) fn window(self, now: Timestamp) -> (Timestamp, Timestamp) {
+        match self {
+            Scope::Range { from, to, .. } => (from, to),
+            Scope::Ahead { .. } => (now, Timestamp::MAX),
+            Scope::Nothing => (now, now),
+        }
+    }
+
+    fn union(self, other: Self) -> Self {
+        match (self, other) {
+            (Scope::Ahead { wanted: a }, Scope::Ahead { wanted: b }) => {
+                Scope::Ahead { wanted: a.max(b) }
+            }
+            (Scope::Range { from, to, limit }, Scope::Range { from: start, to: end, .. }) => {
+                Scope::Range { from: from.min(start), to: to.max(end), limit }
+            }
+            (scope, _) => scope,
+        }
+    }
+}
+
+impl Reading {
+    /// The part of a reading for several that one of them would have read by itself; `None` when
+    /// that cannot be told from it.
+    pub(super) fn part(&self, scope: Scope, zone: &TimeZone) -> Option<(&[Entry], bool)> {
+        match scope {
+            Scope::Nothing => Some((&self.entries, self.truncated)),
+            Scope::Ahead { wanted } => {
+                let end = self.ended + wanted;
+                let cut = self.entries.len() > end;
+                Some((&self.entries[..end.min(self.entries.len())], cut || self.truncated))
+            }
+            Scope::Range { from, to, limit } => {
+                let window = Window { start: from, end: to };
+                let mut touching = 0;
+                for entry in &self.entries {
+                    let (start, end) = selection::times(entry.start, entry.end, zone);
+                    touching += usize::from(window.touches(start, end));
+                    // One of the calendars that have a meeting may end it before the window.
+                    if start < from && !entry.also.is_empty() {
+                        return None;
+                    }
+                }
+                (!self.truncated && touching <= limit).then_some((&self.entries, false))
+            }
+        }
+    }
+}
+
+/// Puts wishes in order, those first for which one reading does.
+pub(super) fn groups<J>(mut wishes: Vec<Wish<J>>) -> Vec<Vec<Wish<J>>> {
+    wishes.sort_by(|a, b| (a.group(), a.scope).cmp(&(b.group(), b.scope)));
+    let mut groups: Vec<(Scope, Vec<Wish<J>>)> = Vec::new();
+    for wish in wishes {
+        match groups.last_mut() {
+            Some((scope, group))
+                if group[0].group() == wish.group() && scope.overlaps(wish.scope) =>
+            {
+                *scope = scope.union(wish.scope);
+                group.push(wish);
+            }
+            _ => groups.push((wish.scope, vec![wish])),
+        }
+    }
+    groups.into_iter().map(|(_, group)| group).collect()
+}
+
+/// From when to when a range goes; without an end it is a week, from the start of today on.
+fn window(
+    from: Option<Bound>,
+    to: Option<Bound>,
+    now: Timestamp,
+    zone: &TimeZone,
+) -> (Timestamp, Timestamp) {
+    let moment = |bound| match bound {
+        Bound::Instant(second) => Timestamp::from_second(second).unwrap_or(now),
+        Bound::Day(date) => midnight(date, zone, now),
+    };
+    let today = || midnight(zone.to_datetime(now).date(), zone, now);
+    let from = from.map_or_else(today, moment);
+    let week = || {
+        let first = zone.to_datetime(from).date();
+        midnight(first.saturating_add(jiff::Span::new().days(EVENTS_DAYS)), zone, now)
+    };
+    (from, to.map_or_else(week, moment))
+}
+
+/// The first moment of a day; `now` where the zone has none that can be told.
+fn midnight(date: Date, zone: &TimeZone, now: Timestamp) -> Timestamp {
+    date.to_zoned_datetime(zone.clone()).map_or(now, |zoned| zoned.timestamp())
+}

@@ -1,0 +1,65 @@
+//! Answers before anybody asks: what displays ask for again and again is made anew just before it
+//! runs out (the minute turns, a meeting starts) and as soon as the data changes.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use smol::future;
+
+use super::key::ViewKey;
+use super::{Job, Pipeline, Whom};
+
+/// What is hot cools once in this time.
+const MINUTE: Duration = Duration::from_secs(60);
+/// From one look at what runs out to the next, at least.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Pipeline {
+    /// Keeps the hot views warm until the program ends. Run it as a task, once.
+    pub async fn keep_warm(&self) {
+        let (clock, feeds) = (&self.sources.clock, &self.sources.feeds);
+        let mut cools = clock.now() + MINUTE;
+        loop {
+            if clock.now() >= cools {
+                cools = clock.now() + MINUTE;
+                let (now, generation) = (clock.wall().as_second(), feeds.generation());
+                self.cache.borrow_mut().cool(now, generation);
+                self.gauge();
+            }
+            let next = self.warm().await.unwrap_or(MINUTE).max(LOOK_INTERVAL);
+            let due = cools.min(clock.now() + next);
+            future::or(clock.sleep_until(due), feeds.change()).await;
+        }
+    }
+
+    /// Makes what runs out, and says when to look again.
+    async fn warm(&self) -> Option<Duration> {
+        if !self.flags.get().warming {
+            return None;
+        }
+        let now = self.sources.clock.wall().as_second();
+        let (mut due, _) = self.running_out(now);
+        due.sort_by_key(|(at, _)| *at);
+        for together in due.chunk_by(|(a, _), (b, _)| a == b) {
+            for keys in together.chunks(self.tuning.get().batch_max.into()) {
+                let has_room = self.cache.borrow().has_spare_room();
+                // Those who wait come first, and they may need the room.
+                if !has_room || !self.queue.1.is_empty() {
+                    self.sources.metrics.pipeline_warming_cancelled.count();
+                    return None;
+                }
+                let at = Timestamp::from_second(keys[0].0).ok()?;
+                let job = |(_, key): &(i64, _)| Job { key: Clone::clone(key), whom: Whom::Later };
+                self.make(keys.iter().map(job).collect(), at).await;
+            }
+        }
+        let (_, next) = self.running_out(now);
+        next.map(|at| Duration::from_secs(at.saturating_sub(now).try_into().unwrap_or(0)))
+    }
+
+    fn running_out(&self, now: i64) -> (Vec<(i64, ViewKey)>, Option<i64>) {
+        let (limits, generation) = (&self.limits, self.sources.feeds.generation());
+        let lead = limits.warm_lead.as_secs() as i64;
+        self.cache.borrow().running_out(now, lead, generation, limits.warm_keys_max)
+    }
+}
