@@ -43,7 +43,8 @@ oracle: tools ## compare expansions with Python's (COUNT=1000 made calendars fro
 	  --count $(or $(COUNT),1000) --seed $(or $(SEED),1) $(if $(ORACLE_DIR),--unseen $(ORACLE_DIR))
 	ORACLE=$(ORACLE) $(CARGO) nextest run --locked --lib --run-ignored only \
 	  -E 'test(answers_for_the_oracle)'
-	$(ORACLE)/venv/bin/python -W ignore tests/oracle/compare.py $(ORACLE)
+	$(ORACLE)/venv/bin/python -W ignore tests/oracle/compare.py $(ORACLE) \
+	  $(if $(ORACLE_DIR),--unseen $(ORACLE_DIR))
 
 bench: tools ## counts and times of the main paths
 	$(CARGO) nextest run --locked --release --run-ignored only --no-capture -E 'test(/^bench::/)'
