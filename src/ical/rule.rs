@@ -230,11 +230,12 @@ impl Rule {
             "BYWEEKNO" => self.weeks = numbers(value, 53)?,
             "BYDAY" => self.weekdays = weekdays(value)?,
             "BYSETPOS" => self.positions = numbers(value, 366)?,
-            "RSCALE" if value != "GREGORIAN" => return None,
-            "SKIP" if value != "OMIT" => return None,
-            // An unknown BY part would change which days are meant; anything else would not.
-            _ if name.starts_with("BY") => return None,
-            _ => {}
+            "RSCALE" if value == "GREGORIAN" => {}
+            "SKIP" if value == "OMIT" => {}
+            // What somebody has added for themselves (RFC 2445 section 4.3.10) changes no day.
+            _ if name.starts_with("X-") => {}
+            // Anything else may: a misspelt UNTIL would make a meeting that never ends.
+            _ => return None,
         }
         Some(())
     }
@@ -355,6 +356,7 @@ mod tests {
         check("FREQ=DAILY;COUNT=0", "COUNT=0 is not understood");
         check("FREQ=DAILY;COUNT=-1", "COUNT=-1 is not understood");
         check("FREQ=DAILY;UNTIL=soon", "UNTIL=soon is not understood");
+        check("FREQ=DAILY;UNTL=20260101", "UNTL=20260101 is not understood");
         check("FREQ=WEEKLY;BYDAY=€", "BYDAY=€ is not understood");
         check("FREQ=WEEKLY;BYDAY=MÖ", "BYDAY=MÖ is not understood");
         check("FREQ=MONTHLY;BYDAY=0MO", "BYDAY=0MO is not understood");
