@@ -22,6 +22,19 @@ use crate::ical::{Details, Time, Window};
 /// hours earlier or 12 later (and an hour more for safety).
 const FORM_SLACK_SECONDS: i64 = 15 * 3600;
 
+/// Rows by start, in the order that they are stored in. Whose they are is looked at row by row,
+/// where each is counted: a flood in another calendar takes its time all the same.
+const TOUCHING: &str =
+    "SELECT o.start, o.component, o.recurrence, o.stop, o.form, c.uid, c.text, f.name, f.source
+     FROM occurrence AS o JOIN component AS c ON c.id = o.component JOIN feed AS f ON f.id = c.feed
+     WHERE o.start < ?2 + ?3 * (o.form <> 0)
+       AND (o.stop > ?1 - ?3 * (o.form <> 0) OR o.start >= ?1 - ?3 * (o.form <> 0))
+       AND o.start < ?2 + ?3 AND o.start > ?4
+     ORDER BY o.start";
+
+const LAST_PASSED_OVER: &str =
+    "SELECT start FROM occurrence WHERE start < ?1 ORDER BY start DESC LIMIT 1 OFFSET ?2";
+
 /// What to read for an answer.
 pub struct WindowQuery<'q> {
     /// The first instant.
@@ -36,8 +49,8 @@ pub struct WindowQuery<'q> {
     pub ended: bool,
     /// This many entries at most.
     pub limit: usize,
-    /// This many rows are looked at, those that are not shown included, and as many that began
-    /// before it.
+    /// This many rows are looked at, those that are not shown and those of other feeds included,
+    /// and as many that began before it.
     pub rows_max: usize,
     /// This many bytes of entries at most.
     pub bytes_max: usize,
@@ -52,22 +65,13 @@ pub fn read_window(
     query: &WindowQuery<'_>,
     limits: &FeedLimits,
 ) -> Result<(Vec<Entry>, bool)> {
-    let mut select = reader.prepare_cached(
-        "SELECT o.start, o.component, o.recurrence, o.stop, o.form, c.uid, c.text, f.name, f.source
-         FROM occurrence AS o JOIN component AS c ON c.id = o.component
-              JOIN feed AS f ON f.id = c.feed
-         WHERE o.start < ?2 + ?3 * (o.form <> 0)
-           AND (o.stop > ?1 - ?3 * (o.form <> 0) OR o.start >= ?1 - ?3 * (o.form <> 0))
-           AND o.start < ?2 + ?3 AND o.start > ?5
-           AND (?4 IS NULL OR f.name = ?4)
-         ORDER BY o.start",
-    )?;
+    let mut select = reader.prepare_cached(TOUCHING)?;
     let slack = FORM_SLACK_SECONDS;
     let (from, to) = (query.from.as_second(), query.to.as_second());
     let window = Window { start: query.from, end: query.to };
     let passed_over = last_passed_over(reader, from - slack, query.rows_max)?;
     let first = passed_over.unwrap_or(i64::MIN);
-    let mut rows = select.query(params![from, to, slack, query.calendar, first])?;
+    let mut rows = select.query(params![from, to, slack, first])?;
     let mut merged = Merged::new(query.calendars, query.zone);
     let mut events = Events { known: HashMap::new(), bytes: 0, limits };
     let (mut rows_seen, mut bytes) = (0, 0);
@@ -78,6 +82,10 @@ pub fn read_window(
             truncated = true;
             break;
         }
+        let name = row.get_ref(7)?.as_str().unwrap_or_default();
+        if query.calendar.is_some_and(|wanted| wanted != name) {
+            continue;
+        }
         let stored = Stored::read(row)?;
         let Some((start, end)) = stored.times() else { continue };
         let (first, last) = selection::times(start, end, query.zone);
@@ -85,7 +93,6 @@ pub fn read_window(
         if !window.touches(first, last) || (query.ended && !ended) {
             continue;
         }
-        let name = row.get_ref(7)?.as_str().unwrap_or_default();
         let Some(calendar) = query.calendars.iter().position(|known| known.name == name) else {
             continue;
         };
@@ -148,9 +155,7 @@ impl Events<'_> {
 /// Of what began before a window some may still go on in it, and each has to be looked at; but not
 /// all of a flood, since the loop waits. The start of the last one that there is no time for.
 fn last_passed_over(reader: &Connection, from: i64, rows_max: usize) -> Result<Option<i64>> {
-    let mut select = reader.prepare_cached(
-        "SELECT start FROM occurrence WHERE start < ?1 ORDER BY start DESC LIMIT 1 OFFSET ?2",
-    )?;
+    let mut select = reader.prepare_cached(LAST_PASSED_OVER)?;
     Ok(select.query_row(params![from, rows_max], |row| row.get(0)).optional()?)
 }
 
@@ -198,4 +203,39 @@ fn id(stored: &Stored, uid: &str, name: &str, is_override: bool) -> String {
 fn masked_id(stored: &Stored, source: i64, name: &str, uid: &str) -> String {
     let instance = stored.recurrence.to_le_bytes();
     private_name(source, &[&instance, name.as_bytes(), uid.as_bytes()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::budget::Plan;
+    use crate::connections::database::Database;
+    use crate::metrics::Metrics;
+
+    /// The loop waits for these: they walk along an index, and sort nothing.
+    #[test]
+    fn rows_come_in_the_order_of_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let limits = Plan::divide(16 << 20, 1, FeedLimits::default()).limits.database;
+        let (database, _) =
+            Database::open(folder.path(), &limits, Rc::new(Metrics::default())).unwrap();
+        for (select, expected) in [
+            (
+                TOUCHING,
+                &[
+                    "SEARCH o USING PRIMARY KEY (start>? AND start<?)",
+                    "SEARCH c USING INTEGER PRIMARY KEY (rowid=?)",
+                    "SEARCH f USING INTEGER PRIMARY KEY (rowid=?)",
+                ][..],
+            ),
+            (LAST_PASSED_OVER, &["SEARCH occurrence USING PRIMARY KEY (start<?)"]),
+        ] {
+            let plan = database.lease().read(|reader| {
+                let mut explain = reader.prepare(&format!("EXPLAIN QUERY PLAN {select}"))?;
+                let steps = explain.raw_query().mapped(|row| row.get("detail"));
+                Ok(steps.collect::<rusqlite::Result<Vec<String>>>()?)
+            });
+            assert_eq!(plan.unwrap(), expected, "{select}");
+        }
+    }
 }
