@@ -214,6 +214,7 @@ fn refresh_limits(budget_bytes: usize) -> RefreshLimits {
         outbound_total,
         outbound_per_origin: (outbound_total * 3 / 10).max(1),
         read_buffer_bytes: 16 * KIB,
+        seen_bytes_max: budget_bytes / 512,
         stage_bytes_max: (budget_bytes / 256).clamp(32 * KIB, 64 * KIB),
         connect_time: Duration::from_secs(10),
         first_byte_time: Duration::from_secs(10),
@@ -240,7 +241,7 @@ fn feed_limits(budget_bytes: usize, feed: FeedLimits) -> FeedLimits {
         occurrences_max: feed.occurrences_max.min(1_000),
         exceptions_max: feed.exceptions_max.min(1_000),
         series_bytes_max: feed.series_bytes_max.min(72 * KIB),
-        component_bytes_max: feed.component_bytes_max.min(192 * KIB),
+        component_bytes_max: feed.component_bytes_max.min(160 * KIB),
         zones_max: feed.zones_max.min(2),
         zone_onsets_max: feed.zone_onsets_max.min(300),
         ..feed
@@ -256,7 +257,8 @@ fn terms(limits: &Limits, feeds: usize) -> Vec<Term> {
         + feed.line_bytes_max
         + feed.component_bytes_max
         + GZIP_BYTES
-        + 2 * refresh.stage_bytes_max;
+        + 2 * refresh.stage_bytes_max
+        + refresh.seen_bytes_max;
     vec![
         term(
             "program",
@@ -321,7 +323,7 @@ fn terms(limits: &Limits, feeds: usize) -> Vec<Term> {
             "refreshes",
             refresh.at_once * refresh_bytes,
             format!(
-                "{} at once, {} KiB each: read buffer, gzip window, line, component, staging",
+                "{} at once, {} KiB each: read buffer, gzip window, line, component, staging, marks",
                 refresh.at_once,
                 refresh_bytes / KIB
             ),

@@ -150,6 +150,9 @@ pub struct RefreshLimits {
     pub read_buffer_bytes: usize,
     /// Components handed to the writer at once.
     pub stage_bytes_max: usize,
+    /// Marks of the components of one refresh that are stored already: 16 bytes for 64 that follow
+    /// each other. A refresh of more writes to the staging file, even when nothing has changed.
+    pub seen_bytes_max: usize,
     /// Looking up, connecting and the TLS handshake, each.
     pub connect_time: Duration,
     /// From the request to the answer's head.

@@ -24,7 +24,7 @@ use smol::future;
 use smol::lock::Semaphore;
 
 use super::fetch::{self, FetchError, Fetched};
-use super::store::{self, FetchedFacts, Publication, Published};
+use super::store::{self, FetchedFacts, Publication, Published, Staging};
 use super::{Feed, Feeds, Origin};
 use crate::budget::{Limits, NOTES_MAX, RefreshLimits};
 use crate::calendar::CalendarStatus;
@@ -217,23 +217,27 @@ impl Refresher {
             }
         };
         let read = self.stage(id, &mut body).await?;
-        let facts = FetchedFacts { etag: body.etag(), last_modified: body.last_modified(), ..read };
+        let (etag, last_modified) = (body.etag(), body.last_modified());
+        let (skipped, skipped_reasons) = (read.skipped, read.skipped_reasons.clone());
+        let facts =
+            FetchedFacts { etag: etag.clone(), last_modified: last_modified.clone(), ..read };
         let now = self.clock.is_set().then(|| self.clock.wall());
-        let published = self.publish(id, Some(facts.clone()), now).await?;
+        let published = self.publish(id, Some(facts), now).await?;
         let mut remembered = feed.remembered.borrow_mut();
-        remembered.etag = facts.etag;
-        remembered.last_modified = facts.last_modified;
+        remembered.etag = etag;
+        remembered.last_modified = last_modified;
         let mut status = feed.status.borrow_mut();
-        status.skipped = facts.skipped;
-        status.skipped_reasons = facts.skipped_reasons;
+        status.skipped = skipped;
+        status.skipped_reasons = skipped_reasons;
         drop(status);
         Ok(Outcome::Published(published))
     }
 
     /// Reads a body to its end into the staging place.
     async fn stage(&self, id: i64, body: &mut Body) -> Result<FetchedFacts, Failure> {
-        let clear = move |connection: &_| store::clear_staged(connection, id);
-        let epoch = self.database.write(clear).await?;
+        let seen_bytes_max = self.limits.refresh.seen_bytes_max;
+        let begin = move |connection: &_| store::begin_staging(connection, id, seen_bytes_max);
+        let mut staging = self.database.write(begin).await?;
         let mut reader = Reader::new(&self.limits.feed);
         let mut buffer = vec![0; self.limits.refresh.read_buffer_bytes];
         let mut batch = Batch::default();
@@ -245,16 +249,16 @@ impl Refresher {
             self.metrics.feed_bytes.add(count as u64);
             reader.push(&buffer[..count], &mut |item| batch.take(item))?;
             if batch.bytes >= self.limits.refresh.stage_bytes_max {
-                self.hand_on(id, &mut batch).await?;
+                staging = self.hand_on(id, staging, &mut batch).await?;
             }
             future::yield_now().await;
         }
         let summary = reader.finish(&mut |item| batch.take(item))?;
-        self.hand_on(id, &mut batch).await?;
+        let staging = self.hand_on(id, staging, &mut batch).await?;
         self.metrics.components_read.add(summary.components as u64);
         self.metrics.components_skipped.add(batch.skipped);
         Ok(FetchedFacts {
-            epoch,
+            staging,
             zone: summary.zone,
             skipped: batch.skipped,
             skipped_reasons: batch.reasons,
@@ -263,10 +267,12 @@ impl Refresher {
     }
 
     /// Gives the writer what has been read so far.
-    async fn hand_on(&self, id: i64, batch: &mut Batch) -> Result<()> {
+    async fn hand_on(&self, id: i64, staging: Staging, batch: &mut Batch) -> Result<Staging> {
         batch.bytes = 0;
         let components = std::mem::take(&mut batch.components);
-        self.database.write(move |connection| store::stage(connection, id, &components)).await
+        self.database
+            .write(move |connection| store::stage(connection, id, staging, &components))
+            .await
     }
 
     async fn publish(

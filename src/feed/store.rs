@@ -1,9 +1,9 @@
 //! All SQL on feeds: stage what arrives, publish what changed, read a window.
 //!
-//! A refresh stages its components beside the database; [`publish()`] compares them by content
-//! hash with the stored ones, writes the difference, expands the series that it touches and
-//! writes the difference of their occurrences, in one transaction. A refresh that brings nothing
-//! new writes nothing. [`publish()`] with no staged components slides the window.
+//! A refresh looks up each component by its content hash: what is new is staged beside the
+//! database. [`publish()`] writes the difference, expands the series that it touches and writes the
+//! difference of their occurrences, in one transaction. A refresh that brings nothing new writes
+//! nothing. [`publish()`] without a refresh slides the window.
 
 mod difference;
 mod publish;
@@ -20,7 +20,7 @@ use rusqlite::{Connection, params};
 
 pub use publish::{FetchedFacts, Publication, Published, publish, read_zones};
 use row::instant;
-pub use staging::{clear_staged, stage};
+pub use staging::{Staging, begin_staging, stage};
 pub use stored::{StoredFeed, count_occurrences, for_each_component, read_feed, read_truncated};
 use warnings::told;
 pub use window::{WindowQuery, read_window};

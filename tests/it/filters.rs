@@ -10,8 +10,8 @@ use tempfile::TempDir;
 
 use crate::feed_server::{FeedServer, Script, run};
 use crate::process::{self, Process};
+use crate::publish::publish_in_turn;
 use crate::rig::{Response, Rig, configure, folder, toml};
-use crate::storage::publish_in_turn;
 
 fn event(uid: &str, lines: &[&str]) -> String {
     format!("BEGIN:VEVENT\r\nUID:{uid}\r\n{}\r\nEND:VEVENT\r\n", lines.join("\r\n"))
@@ -258,24 +258,22 @@ fn series_that_are_cut_short_are_counted() {
 /// A feed that grows from one refresh to the next has the same room as one that is large at once.
 #[test]
 fn the_occurrences_of_a_feed_are_counted_with_those_that_are_there() {
-    run(|executor| async move {
-        let daily = |uid: &'static str| {
-            (uid, format!("UID:{uid}\nDTSTART:20260105T100000Z\nRRULE:FREQ=DAILY;COUNT=10"))
-        };
-        let (a, b, c) = (|| daily("a"), || daily("b"), || daily("c"));
-        for (turns, truncated) in [
-            (vec![vec![a(), b()]], 0),
-            (vec![vec![a()], vec![a(), b()]], 0),
-            (vec![vec![a(), b(), c()]], 1),
-            (vec![vec![a(), b()], vec![a(), b(), c()]], 1),
-            (vec![vec![a(), b(), c()], vec![a(), c()]], 0),
-        ] {
-            let limits = FeedLimits { feed_occurrences_max: 25, ..FeedLimits::default() };
-            let names = format!("{turns:?}");
-            let (published, _) = publish_in_turn(&executor, turns, limits).await;
-            assert_eq!(published.truncated_series, truncated, "{names}: {:?}", published.warnings);
-        }
-    });
+    let daily = |uid: &'static str| {
+        (uid, format!("UID:{uid}\nDTSTART:20260105T100000Z\nRRULE:FREQ=DAILY;COUNT=10"))
+    };
+    let (a, b, c) = (|| daily("a"), || daily("b"), || daily("c"));
+    for (turns, truncated) in [
+        (vec![vec![a(), b()]], 0),
+        (vec![vec![a()], vec![a(), b()]], 0),
+        (vec![vec![a(), b(), c()]], 1),
+        (vec![vec![a(), b()], vec![a(), b(), c()]], 1),
+        (vec![vec![a(), b(), c()], vec![a(), c()]], 0),
+    ] {
+        let limits = FeedLimits { feed_occurrences_max: 25, ..FeedLimits::default() };
+        let names = format!("{turns:?}");
+        let (published, _) = publish_in_turn(turns, limits);
+        assert_eq!(published.truncated_series, truncated, "{names}: {:?}", published.warnings);
+    }
 }
 
 /// Beside a running server, out of what it has stored.

@@ -17,6 +17,7 @@ mod hostile;
 mod http;
 mod pipeline;
 mod process;
+mod publish;
 mod refresh;
 mod rig;
 mod routes;

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use calendarbot::alloc;
 use calendarbot::app::{App, Ended};
 use calendarbot::budget::{FeedLimits, Plan};
 use calendarbot::clock::Clock;
@@ -13,7 +12,6 @@ use calendarbot::connections::database::{Database, Opened, put_aside};
 use calendarbot::event_loop::EventLoop;
 use calendarbot::feed::store;
 use calendarbot::ical::Window;
-use calendarbot::ical::component::{Component, Kind};
 use calendarbot::metrics::Metrics;
 use smol::future;
 
@@ -23,10 +21,10 @@ use crate::routes::WORK;
 
 const INTERVAL: Duration = Duration::from_secs(300);
 
-/// The bytes of the database and of its log.
-pub(crate) fn image(folder: &Path) -> (Vec<u8>, Vec<u8>) {
-    let read = |name: &str| fs::read(folder.join(name)).unwrap_or_default();
-    (read("calendarbot.db"), read("calendarbot.db-wal"))
+/// The bytes of the database, of its log, and of the staging file, each of which counts its changes.
+pub(crate) fn image(folder: &Path) -> [Vec<u8>; 3] {
+    let files = ["calendarbot.db", "calendarbot.db-wal", "staging.db"];
+    files.map(|name| fs::read(folder.join(name)).unwrap_or_default())
 }
 
 fn open(folder: &Path) -> calendarbot::error::Result<(Database, Opened)> {
@@ -338,8 +336,7 @@ fn a_refresh_that_lost_what_it_staged_publishes_nothing() {
             let database = Rc::clone(&database);
             async move { database.run_writer().await }
         });
-        let epoch =
-            database.write(|connection| store::clear_staged(connection, 1)).await.expect("cleared");
+        let staging = database.write(|connection| store::begin_staging(connection, 1, 0)).await;
         let failed: calendarbot::error::Result<()> = database
             .write(|connection| {
                 connection.execute("INSERT INTO nowhere VALUES (1)", [])?;
@@ -347,7 +344,8 @@ fn a_refresh_that_lost_what_it_staged_publishes_nothing() {
             })
             .await;
         assert!(failed.is_err());
-        let facts = store::FetchedFacts { epoch, ..store::FetchedFacts::default() };
+        let staging = staging.expect("begun");
+        let facts = store::FetchedFacts { staging, ..store::FetchedFacts::default() };
         let at = |text: &str| text.parse().expect("a time");
         let publication = store::Publication {
             feed: 1,
@@ -365,116 +363,5 @@ fn a_refresh_that_lost_what_it_staged_publishes_nothing() {
         let error = published.expect_err("it has lost its first half");
         assert!(error.to_string().contains("interrupted"), "{error}");
         assert_eq!(metrics.database_reopened.get(), 1);
-    });
-}
-
-/// Publishes the components of one feed, given as (UID, text), into a new database, and says how
-/// much heap that took.
-async fn publish(
-    executor: &Rc<smol::LocalExecutor<'static>>,
-    components: Vec<(&'static str, String)>,
-    feed: FeedLimits,
-) -> (store::Published, usize) {
-    publish_in_turn(executor, vec![components], feed).await
-}
-
-/// The same for the components that a feed has one after the other; the last ones count.
-pub(crate) async fn publish_in_turn(
-    executor: &Rc<smol::LocalExecutor<'static>>,
-    turns: Vec<Vec<(&'static str, String)>>,
-    feed: FeedLimits,
-) -> (store::Published, usize) {
-    let folder = folder();
-    let limits = Plan::divide(16 << 20, 1, feed).limits;
-    let metrics = Rc::new(Metrics::default());
-    let (database, _) = Database::open(folder.path(), &limits.database, metrics).expect("made");
-    let database = Rc::new(database);
-    let _writer = executor.spawn({
-        let database = Rc::clone(&database);
-        async move { database.run_writer().await }
-    });
-    let change = move |connection: &rusqlite::Connection| {
-        let feed = store::register(connection, "a", 0)?.id;
-        let mut last = None;
-        for components in turns {
-            let epoch = store::clear_staged(connection, feed)?;
-            for (uid, text) in components {
-                let component = Component { kind: Kind::Event, uid: uid.to_owned(), text };
-                store::stage(connection, feed, &[component])?;
-            }
-            let at = |text: &str| text.parse().expect("a time");
-            let (start, end) = (at("2026-01-01T00:00:00Z"), at("2026-03-01T00:00:00Z"));
-            let publication = store::Publication {
-                feed,
-                checked_at: None,
-                fetched: Some(store::FetchedFacts { epoch, ..store::FetchedFacts::default() }),
-                default_zone: jiff::tz::TimeZone::UTC,
-                window: Some(Window { start, end }),
-            };
-            alloc::restart_peak();
-            let before = alloc::used_bytes();
-            let published = store::publish(connection, &publication, &limits.feed)?;
-            last = Some((published, alloc::peak_bytes().saturating_sub(before)));
-        }
-        Ok(last.expect("a turn"))
-    };
-    database.write(change).await.expect("published")
-}
-
-/// Many masters may share a UID, and each may bring as many RDATEs as one is allowed.
-#[test]
-fn one_series_takes_no_more_memory_than_it_may() {
-    run(|executor| async move {
-        let time = |n: usize| {
-            let (day, hour, minute, second) = (n / 86_400, n / 3600 % 24, n / 60 % 60, n % 60);
-            format!("202601{:02}T{hour:02}{minute:02}{second:02}Z", day + 2)
-        };
-        let dates = |n: usize| {
-            let dates: Vec<String> = (1..=10_000).map(|second| time(n + second)).collect();
-            ("x", format!("UID:x\nDTSTART:{}\nRDATE:{}", time(n), dates.join(",")))
-        };
-        // Long texts are no part of an expansion, and do not count.
-        let texts = |n: usize| {
-            let rules = "RRULE:FREQ=DAILY\n".repeat(n);
-            ("x", format!("UID:x\nDTSTART:{}\n{rules}DESCRIPTION:{}", time(n), "d".repeat(8_000)))
-        };
-        let plan = Plan::divide(16 << 20, 1, FeedLimits::default());
-        let share = plan.terms.iter().find(|term| term.name == "expansion").expect("a share").bytes;
-        for (components, marks) in [
-            ((0..60).map(|n| dates(n * 13_000)).collect(), ["exceptions_max", "occurrences_max"]),
-            ((0..200).map(texts).collect::<Vec<_>>(), ["series_bytes_max", "components left out"]),
-        ] {
-            let (published, bytes) = publish(&executor, components, FeedLimits::default()).await;
-            assert!(bytes <= share, "{bytes} bytes of heap, {share} planned, {marks:?}");
-            for mark in marks {
-                let named = published.warnings.iter().any(|warning| warning.contains(mark));
-                assert!(named, "{mark}: {:?}", published.warnings);
-            }
-        }
-    });
-}
-
-/// The only writer must not walk for minutes: the rules of a feed share their steps, and what they
-/// leave out is counted and named. A series that needs few steps is there all the same.
-#[test]
-fn the_rules_of_a_feed_share_their_steps() {
-    const UIDS: [&str; 5] = ["a", "b", "c", "d", "e"];
-    run(|executor| async move {
-        let limits = FeedLimits { feed_steps_max: 250_000, ..FeedLimits::default() };
-        let mut components: Vec<_> = UIDS
-            .map(|uid| {
-                let rule = "RRULE:FREQ=MINUTELY;BYHOUR=1,2;COUNT=4000000000";
-                (uid, format!("UID:{uid}\nDTSTART:20000101T000000Z\n{rule}"))
-            })
-            .into();
-        components.push(("z", "UID:z\nDTSTART:20000105T000000Z\nRRULE:FREQ=DAILY\n".to_owned()));
-        let (published, _) = publish(&executor, components, limits).await;
-        let cut = published.warnings.iter().filter(|text| text.contains("(feed_steps_max)"));
-        let cut: Vec<&str> = cut.filter_map(|text| text.split(':').next()).collect();
-        assert_eq!(cut, UIDS, "{:?}", published.warnings);
-        let last = published.warnings.last().expect("a warning");
-        assert_eq!(last, "5 series are incomplete: the feed is too much");
-        assert_eq!((published.events, published.truncated_series), (6, 5));
-        assert!(published.steps < 250_000, "{} steps", published.steps);
     });
 }

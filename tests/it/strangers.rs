@@ -6,9 +6,10 @@ use std::time::Duration;
 use calendarbot::budget::FeedLimits;
 
 use crate::feed_server::{FeedServer, Reply, Script, Step, run};
+use crate::publish::publish_in_turn;
 use crate::rig::{NOW, Rig, configure, fed, folder, toml};
 use crate::routes::WORK;
-use crate::storage::{image, publish_in_turn};
+use crate::storage::image;
 
 const INTERVAL: Duration = Duration::from_secs(300);
 
@@ -109,18 +110,16 @@ fn a_refresh_before_the_clock_is_set_takes_no_age_away() {
 /// A feed that is too much and changes at each refresh says so once.
 #[test]
 fn what_is_too_much_is_said_once() {
-    run(|executor| async move {
-        let tick = |uid: &'static str, number: u32| {
-            let rule = "RRULE:FREQ=DAILY;COUNT=20";
-            (uid, format!("UID:{uid}\nDTSTART:20260105T10{number:02}00Z\n{rule}\n"))
-        };
-        let turns = (0..6).map(|number| vec![tick("a", 0), tick("b", 0), tick("c", number)]);
-        let limits = FeedLimits { feed_occurrences_max: 25, ..FeedLimits::default() };
-        let (published, _) = publish_in_turn(&executor, turns.collect(), limits).await;
-        let (last, series) = published.warnings.split_last().expect("warnings");
-        assert_eq!(last, "2 series are incomplete: the feed is too much");
-        assert_eq!(series.len(), 2, "{:?}", published.warnings);
-    });
+    let tick = |uid: &'static str, number: u32| {
+        let rule = "RRULE:FREQ=DAILY;COUNT=20";
+        (uid, format!("UID:{uid}\nDTSTART:20260105T10{number:02}00Z\n{rule}\n"))
+    };
+    let turns = (0..6).map(|number| vec![tick("a", 0), tick("b", 0), tick("c", number)]);
+    let limits = FeedLimits { feed_occurrences_max: 25, ..FeedLimits::default() };
+    let (published, _) = publish_in_turn(turns.collect(), limits);
+    let (last, series) = published.warnings.split_last().expect("warnings");
+    assert_eq!(last, "2 series are incomplete: the feed is too much");
+    assert_eq!(series.len(), 2, "{:?}", published.warnings);
 }
 
 /// Everybody who is invited knows the UID, and could look for it.

@@ -1,13 +1,14 @@
-//! Staged against stored, by content hash: what goes and what comes.
+//! What came against what is stored: what goes and what is new.
 
 use rusqlite::{Connection, params};
 
 use super::ZONE;
-use crate::error::Result;
+use super::staging::Staging;
+use crate::error::{Error, Result};
 
 /// Components that are deleted together: SQLite remembers in memory what one statement deletes,
 /// and a feed may lose all of its own at once.
-const DELETED_AT_ONCE: i64 = 256;
+const DELETED_AT_ONCE: usize = 256;
 
 /// What a fetch has changed.
 #[derive(Default)]
@@ -19,57 +20,83 @@ pub(super) struct Difference {
 }
 
 /// Deletes the components that are gone, inserts those that are new, and notes the UIDs of both.
-pub(super) fn apply_difference(connection: &Connection, feed: i64) -> Result<Difference> {
-    connection.execute(
-        "INSERT OR IGNORE INTO staging.changed (uid)
-         SELECT uid FROM main.component AS old WHERE feed = ?1
-            AND NOT EXISTS (SELECT 1 FROM staging.staged AS new
-                            WHERE new.feed = ?1 AND new.hash = old.hash)",
-        [feed],
+pub(super) fn apply_difference(
+    connection: &Connection,
+    feed: i64,
+    staging: &Staging,
+) -> Result<Difference> {
+    let (stored, noted, new_zones): (usize, usize, usize) = connection.query_row(
+        "SELECT (SELECT count(*) FROM main.component WHERE feed = ?1),
+                (SELECT count(*) FROM staging.staged WHERE feed = ?1 AND text IS NULL),
+                (SELECT count(*) FROM staging.staged
+                  WHERE feed = ?1 AND kind = ?2 AND text IS NOT NULL)",
+        params![feed, ZONE],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
+    let kept = staging.seen.count + noted;
+    let mut gone = Gone::default();
+    if kept < stored {
+        gone = delete_gone(connection, feed, staging)?;
+    }
+    if kept + gone.count != stored {
+        return Err(Error::store("what is stored has changed while the feed was read"));
+    }
     connection.execute(
         "INSERT OR IGNORE INTO staging.changed (uid)
          SELECT uid FROM staging.staged WHERE feed = ?1 AND text IS NOT NULL",
         [feed],
     )?;
-    let zones: u64 = connection.query_row(
-        "SELECT (SELECT count(*) FROM staging.staged
-                  WHERE feed = ?1 AND kind = ?2 AND text IS NOT NULL)
-              + (SELECT count(*) FROM main.component AS old WHERE feed = ?1 AND kind = ?2
-                    AND NOT EXISTS (SELECT 1 FROM staging.staged AS new
-                                    WHERE new.feed = ?1 AND new.hash = old.hash))",
-        params![feed, ZONE],
-        |row| row.get(0),
-    )?;
-    let gone = delete_gone(connection, feed)?;
     let new = connection.execute(
         "INSERT INTO main.component (feed, kind, uid, hash, text)
          SELECT feed, kind, uid, hash, text FROM staging.staged
          WHERE feed = ?1 AND text IS NOT NULL",
         [feed],
     )?;
-    Ok(Difference { any: gone + new > 0, zones: zones > 0 })
+    Ok(Difference { any: gone.count + new > 0, zones: gone.zones || new_zones > 0 })
+}
+
+/// What was deleted.
+#[derive(Default)]
+struct Gone {
+    count: usize,
+    zones: bool,
 }
 
 /// Deletes the components that are no longer there, and their occurrences, some at a time.
-fn delete_gone(connection: &Connection, feed: i64) -> Result<usize> {
+fn delete_gone(connection: &Connection, feed: i64, staging: &Staging) -> Result<Gone> {
     let mut find = connection.prepare(
-        "SELECT id FROM main.component AS old NOT INDEXED
+        "SELECT id, kind FROM main.component AS old NOT INDEXED
          WHERE feed = ?1 AND id > ?2
            AND NOT EXISTS (SELECT 1 FROM staging.staged AS new
                            WHERE new.feed = ?1 AND new.hash = old.hash)
-         ORDER BY id LIMIT ?3",
+         ORDER BY id",
+    )?;
+    let mut note = connection.prepare(
+        "INSERT OR IGNORE INTO staging.changed (uid)
+         SELECT uid FROM main.component WHERE id = ?1",
     )?;
     let mut occurrences = connection.prepare("DELETE FROM main.occurrence WHERE component = ?1")?;
     let mut component = connection.prepare("DELETE FROM main.component WHERE id = ?1")?;
-    let (mut gone, mut last) = (0, i64::MIN);
+    let (mut gone, mut last) = (Gone::default(), i64::MIN);
     loop {
-        let found = find.query_map(params![feed, last, DELETED_AT_ONCE], |row| row.get(0))?;
-        let found: Vec<i64> = found.collect::<Result<_, _>>()?;
-        let Some(latest) = found.last() else { return Ok(gone) };
-        last = *latest;
-        gone += found.len();
+        let mut found = Vec::new();
+        let mut rows = find.query(params![feed, last])?;
+        while found.len() < DELETED_AT_ONCE
+            && let Some(row) = rows.next()?
+        {
+            last = row.get(0)?;
+            if !staging.seen.contains(last) {
+                found.push(last);
+                gone.zones |= row.get::<_, i64>(1)? == ZONE;
+            }
+        }
+        drop(rows);
+        if found.is_empty() {
+            return Ok(gone);
+        }
+        gone.count += found.len();
         for id in found {
+            note.execute([id])?;
             occurrences.execute([id])?;
             component.execute([id])?;
         }

@@ -8,7 +8,7 @@ use super::difference::{Difference, apply_difference};
 use super::room::{Room, reconsider_truncated};
 use super::row::instant_or_epoch;
 use super::series::Series;
-use super::staging::{clear_staged, staging_epoch};
+use super::staging::{Staging, clear_staged, staging_epoch};
 use super::warnings::{self, told};
 use super::{EVENT, ZONE, remember_check};
 use crate::budget::FeedLimits;
@@ -19,7 +19,7 @@ use crate::ical::zone::Zones;
 use crate::tzdb::tzdb;
 
 /// What a refresh publishes beside its staged components.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Publication {
     /// The feed's row.
     pub feed: i64,
@@ -34,10 +34,10 @@ pub struct Publication {
 }
 
 /// What a complete body says of itself.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct FetchedFacts {
-    /// The epoch of the staging place that the body was staged in.
-    pub epoch: i64,
+    /// Its components.
+    pub staging: Staging,
     /// Validators for the next request.
     pub etag: Option<String>,
     /// The same.
@@ -75,15 +75,14 @@ pub fn publish(
     let Publication { feed, fetched, checked_at, default_zone, window } = publication;
     let window = window.map_or_else(|| stored_window(connection, *feed), Ok)?;
     let mut published = Published::default();
-    connection.execute("DELETE FROM staging.changed", [])?;
     let mut difference = Difference::default();
     if let Some(facts) = fetched {
         // The writer was opened anew in the middle: what is staged is only a part, and the rest
         // would be taken for deleted.
-        if facts.epoch != staging_epoch(connection)? {
+        if facts.staging.epoch != staging_epoch(connection)? {
             return Err(Error::store("the refresh was interrupted by an error of the database"));
         }
-        difference = apply_difference(connection, *feed)?;
+        difference = apply_difference(connection, *feed, &facts.staging)?;
         published.changed |= difference.any;
         if difference.any {
             reconsider_truncated(connection, *feed)?;
