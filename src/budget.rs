@@ -72,6 +72,9 @@ pub const NOTES_MAX: usize = 10;
 pub const NOTE_UID_BYTES_MAX: usize = 120;
 /// A feed's status, validators and notes, each with its UID and a sentence.
 const FEED_BYTES: usize = 2 * KIB + 2 * NOTES_MAX * (NOTE_UID_BYTES_MAX + 184);
+/// Bands that the occurrences of a feed are counted in, by their distance from today, when it has too
+/// many: of an hour and a half with 60 days.
+pub const DISTANCE_BANDS: usize = 1024;
 /// A file of certificate authorities: the public ones together have 220 KB.
 pub const CA_FILE_BYTES_MAX: u64 = MIB as u64;
 /// Bytes of a gzip body that are decoded at once: a few dozen kilobytes of calendar.
@@ -333,6 +336,7 @@ fn terms(limits: &Limits, feeds: usize) -> Vec<Term> {
             feed.occurrences_max * OCCURRENCE_BYTES
                 + feed.exceptions_max * EXCEPTION_BYTES
                 + feed.series_bytes_max
+                + DISTANCE_BANDS * size_of::<u32>()
                 + feed.zones_max * feed.zone_onsets_max * ONSET_BYTES,
             format!(
                 "one series: {} occurrences, {} exceptions, {} KiB of components; {} zones",

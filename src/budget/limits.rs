@@ -222,8 +222,9 @@ pub struct FeedLimits {
     pub zone_steps_max: usize,
     /// Occurrences of one series in the window.
     pub occurrences_max: usize,
-    /// Occurrences of one feed in the window; further series are left out, with a mark. They
-    /// are on disk: this bounds its wear and the time that publishing takes.
+    /// Occurrences of one feed in the window; of more, those nearest to today are kept, with a
+    /// mark on every series that lacks some. They are on disk: this bounds its wear and the time
+    /// that publishing takes.
     pub feed_occurrences_max: usize,
     /// Steps of one series' recurrence generator.
     pub steps_max: usize,

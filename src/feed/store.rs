@@ -6,6 +6,8 @@
 //! nothing. [`publish()`] without a refresh slides the window.
 
 mod difference;
+mod expansion;
+mod nearest;
 mod publish;
 mod room;
 mod row;

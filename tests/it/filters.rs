@@ -265,8 +265,8 @@ fn the_occurrences_of_a_feed_are_counted_with_those_that_are_there() {
     for (turns, truncated) in [
         (vec![vec![a(), b()]], 0),
         (vec![vec![a()], vec![a(), b()]], 0),
-        (vec![vec![a(), b(), c()]], 1),
-        (vec![vec![a(), b()], vec![a(), b(), c()]], 1),
+        (vec![vec![a(), b(), c()]], 3),
+        (vec![vec![a(), b()], vec![a(), b(), c()]], 3),
         (vec![vec![a(), b(), c()], vec![a(), c()]], 0),
     ] {
         let limits = FeedLimits { feed_occurrences_max: 25, ..FeedLimits::default() };

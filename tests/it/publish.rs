@@ -70,6 +70,20 @@ impl Store {
         self.database.set_up(|connection| store::publish(connection, &publication, limits))
     }
 
+    /// How many occurrences each UID has.
+    fn occurrences(&self) -> String {
+        let mut lease = self.database.lease();
+        let counts = lease.read(|reader| {
+            let mut select = reader.prepare(
+                "SELECT uid || (SELECT count(*) FROM occurrence WHERE component = component.id)
+                 FROM component ORDER BY uid",
+            )?;
+            let counts = select.query_map([], |row| row.get(0))?;
+            Ok(counts.collect::<rusqlite::Result<Vec<String>>>()?)
+        });
+        counts.expect("counts").join(" ")
+    }
+
     /// A whole refresh.
     fn refresh(&self, components: &[Component]) -> (Published, Cost) {
         let written = written_bytes();
@@ -228,4 +242,43 @@ fn the_rules_of_a_feed_share_their_steps() {
     assert_eq!(last, "5 series are incomplete: the feed is too much");
     assert_eq!((published.events, published.truncated_series), (6, 5));
     assert!(published.steps < 250_000, "{} steps", published.steps);
+}
+
+/// Of what is too much the occurrences nearest to today stay, whatever their UIDs: today is the
+/// second of January, at midnight.
+#[test]
+fn a_feed_that_is_too_much_keeps_what_is_near() {
+    let at = |uid: &'static str, start: &str| (uid, format!("UID:{uid}\nDTSTART:{start}\n"));
+    let feed = || {
+        let daily = "UID:c\nDTSTART:20260101T200000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=3\n";
+        let trip = "UID:e\nDTSTART:20251220T000000Z\nDTEND:20260102T120000Z\n".to_owned();
+        vec![
+            at("a", "20260220T100000Z"),
+            at("b", "20260105T100000Z"),
+            ("c", daily.to_owned()),
+            at("d", "20260104T100000Z"),
+            ("e", trip),
+        ]
+    };
+    let soon = || vec![at("z", "20260102T090000Z")];
+    for (max, turns, kept, truncated) in [
+        (7, vec![feed()], "a1 b1 c3 d1 e1", 0),
+        (6, vec![feed()], "a0 b1 c3 d1 e1", 1),
+        (5, vec![feed()], "a0 b0 c3 d1 e1", 2),
+        (3, vec![feed()], "a0 b0 c2 d0 e1", 4),
+        (7, vec![feed(), [feed(), soon()].concat()], "a0 b1 c3 d1 e1 z1", 1),
+        (6, vec![feed(), [feed(), soon()].concat()], "a0 b0 c3 d1 e1 z1", 2),
+        (7, vec![[feed(), soon()].concat(), feed()], "a1 b1 c3 d1 e1", 0),
+        (0, vec![feed()], "a0 b0 c0 d0 e0", 5),
+    ] {
+        let store = Store::new(FeedLimits { feed_occurrences_max: max, ..FeedLimits::default() });
+        let mut last = Published::default();
+        for turn in turns {
+            let turn: Vec<Component> = turn.into_iter().map(component).collect();
+            (last, _) = store.refresh(&turn);
+            let (again, cost) = store.refresh(&turn);
+            assert_eq!((again.changed, cost.written_bytes), (false, 0), "{max}: {kept}");
+        }
+        assert_eq!((store.occurrences().as_str(), last.truncated_series), (kept, truncated));
+    }
 }

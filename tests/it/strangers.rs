@@ -118,8 +118,8 @@ fn what_is_too_much_is_said_once() {
     let limits = FeedLimits { feed_occurrences_max: 25, ..FeedLimits::default() };
     let (published, _) = publish_in_turn(turns.collect(), limits);
     let (last, series) = published.warnings.split_last().expect("warnings");
-    assert_eq!(last, "2 series are incomplete: the feed is too much");
-    assert_eq!(series.len(), 2, "{:?}", published.warnings);
+    assert_eq!(last, "3 series are incomplete: the feed is too much");
+    assert_eq!(series.len(), 3, "{:?}", published.warnings);
 }
 
 /// Everybody who is invited knows the UID, and could look for it.

@@ -5,16 +5,15 @@ use jiff::tz::TimeZone;
 use rusqlite::{Connection, params};
 
 use super::difference::{Difference, apply_difference};
-use super::room::{Room, reconsider_truncated};
+use super::expansion::Expansions;
+use super::room::reconsider_truncated;
 use super::row::instant_or_epoch;
-use super::series::Series;
 use super::staging::{Staging, clear_staged, staging_epoch};
 use super::warnings::{self, told};
 use super::{EVENT, ZONE, remember_check};
 use crate::budget::FeedLimits;
 use crate::error::{Error, Result};
 use crate::ical::Window;
-use crate::ical::event::{self, Event};
 use crate::ical::zone::Zones;
 use crate::tzdb::tzdb;
 
@@ -93,7 +92,8 @@ pub fn publish(
     if !everything {
         published.warnings = warnings::still_true(connection, *feed)?;
     }
-    expand_series(connection, *feed, everything, &zones, window, limits, &mut published)?;
+    let feed_series = Expansions { connection, feed: *feed, zones: &zones, window, limits };
+    feed_series.store(everything, &mut published)?;
     published.changed |= warnings::remember(connection, *feed, &published.warnings)?;
     published.warnings = published.warnings.iter().map(|warning| told(warning)).collect();
     // By itself the age is not worth a write; along with others it costs nothing.
@@ -180,53 +180,4 @@ pub fn read_zones(
         zones.define(row.get_ref(0)?.as_str().unwrap_or_default(), limits);
     }
     Ok(zones)
-}
-
-/// Expands every series, or those that have changed, one at a time.
-fn expand_series(
-    connection: &Connection,
-    feed: i64,
-    everything: bool,
-    zones: &Zones,
-    window: Window,
-    limits: &FeedLimits,
-    published: &mut Published,
-) -> Result<()> {
-    let mut members = connection.prepare(
-        "SELECT id, uid, text FROM component
-         WHERE feed = ?1 AND kind = ?2 AND (?3 OR uid IN (SELECT uid FROM staging.changed))
-         ORDER BY uid, id",
-    )?;
-    let mut rows = members.query(params![feed, EVENT, everything])?;
-    let mut series = Series::default();
-    let mut room = Room::new(limits);
-    if !everything {
-        room.leave_for_unchanged(connection, feed)?;
-    }
-    loop {
-        let row = rows.next()?;
-        let uid = row.map(|row| row.get::<_, String>(1)).transpose()?;
-        if uid.as_ref() != Some(&series.uid) {
-            let expansion = series.expand(zones, window, limits, &mut room, published);
-            published.changed |= series.store(connection, &expansion.occurrences)?;
-            let reason = expansion.truncated.as_deref();
-            published.changed |= series.remember_truncated(connection, feed, reason)?;
-            series = Series { uid: uid.clone().unwrap_or_default(), ..Series::default() };
-        }
-        let Some(row) = row else {
-            room.report(published);
-            return Ok(());
-        };
-        let text = row.get_ref(2)?.as_str().unwrap_or_default();
-        series.private |= event::is_private(text);
-        match Event::parse_times(text, limits, &mut series.taken) {
-            Ok(event) if series.events.len() <= limits.overrides_max => {
-                series.ids.push(row.get(0)?);
-                series.events.push(event);
-            }
-            Ok(_) => series.leave_out("more overrides than are kept", published),
-            // It was read before it was stored: the series is full, or the database damaged.
-            Err(reason) => series.leave_out(&reason, published),
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! The work and the rows that one publication may cause, and which series had to be cut short.
+//! The work that one publication may cause, and which series had to be cut short.
 
 use rusqlite::{Connection, params};
 
@@ -11,35 +11,21 @@ use crate::ical::expand::{Expansion, expand};
 use crate::ical::zone::Zones;
 use crate::ical::{Occurrence, Window};
 
-/// What the series of one publication may still take up together. They come by UID, so that it
-/// is always the same ones that are cut short.
+/// The steps that the series of one publication may still take together. They come by UID, so that
+/// it is always the same ones that are cut short.
 ///
 /// No series takes more than a part of the steps that are left: whoever sends invitations could
 /// otherwise use them all up, and the weekly meeting behind those, which needs a hundred, would be
 /// gone.
 pub(super) struct Room {
-    occurrences: usize,
     steps: usize,
     /// Series that did not fit.
-    cut: usize,
+    pub(super) cut: usize,
 }
 
 impl Room {
     pub(super) fn new(limits: &FeedLimits) -> Self {
-        Self { occurrences: limits.feed_occurrences_max, steps: limits.feed_steps_max, cut: 0 }
-    }
-
-    /// Takes away what the series that are not expanded anew have stored.
-    pub(super) fn leave_for_unchanged(&mut self, connection: &Connection, feed: i64) -> Result<()> {
-        let stored: usize = connection.query_row(
-            "SELECT count(*) FROM component AS c JOIN occurrence AS o ON o.component = c.id
-             WHERE EXISTS (SELECT 1 FROM staging.changed) AND c.feed = ?1 AND c.kind = ?2
-               AND c.uid NOT IN (SELECT uid FROM staging.changed)",
-            params![feed, EVENT],
-            |row| row.get(0),
-        )?;
-        self.occurrences = self.occurrences.saturating_sub(stored);
-        Ok(())
+        Self { steps: limits.feed_steps_max, cut: 0 }
     }
 
     /// The warnings name the first few series; this counts them all.
@@ -76,7 +62,7 @@ pub(super) fn reconsider_truncated(connection: &Connection, feed: i64) -> Result
 }
 
 impl Series {
-    /// What is to be stored, which is what is shown, out of the room that the feed has left.
+    /// What may be stored, which is what is shown, with the steps that the feed has left.
     pub(super) fn expand(
         &self,
         zones: &Zones,
@@ -105,17 +91,6 @@ impl Series {
         // Only now: a hidden override takes the place of its instance all the same.
         let details = |found: &Occurrence| &self.events[found.event].details;
         expansion.occurrences.retain(|found| selection::hidden(details(found)).is_none());
-        if expansion.occurrences.len() > room.occurrences {
-            let max = limits.feed_occurrences_max;
-            let text = format!("the feed has more than {max} occurrences (feed_occurrences_max)");
-            expansion.truncated = Some(text);
-            expansion.occurrences.truncate(room.occurrences);
-            room.cut += 1;
-        }
-        room.occurrences -= expansion.occurrences.len();
-        for text in expansion.truncated.iter().chain(&expansion.warnings) {
-            self.warn(text, published);
-        }
         expansion
     }
 

@@ -1,0 +1,143 @@
+//! Expanding the series of a feed, one at a time, and storing what comes of it.
+
+use rusqlite::{Connection, params};
+
+use super::nearest::Nearest;
+use super::room::Room;
+use super::series::Series;
+use super::{EVENT, Published};
+use crate::budget::FeedLimits;
+use crate::error::Result;
+use crate::ical::Window;
+use crate::ical::event::{self, Event};
+use crate::ical::zone::Zones;
+
+/// The series of one feed, and what they are expanded with.
+pub(super) struct Expansions<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) feed: i64,
+    pub(super) zones: &'a Zones,
+    pub(super) window: Window,
+    pub(super) limits: &'a FeedLimits,
+}
+
+/// What becomes of the occurrences.
+enum Keep {
+    /// All are stored, as long as there is room for so many.
+    All(usize),
+    /// None is stored: they are counted.
+    Count(Nearest),
+    /// Those nearest to today are stored.
+    Nearest(Nearest),
+}
+
+impl Expansions<'_> {
+    /// Expands every series, or those that have changed.
+    ///
+    /// A feed that has more occurrences than it may is walked through twice, first to count them. A
+    /// feed that is full already is counted at once: nothing would be stored only to be deleted
+    /// again.
+    pub(super) fn store(&self, everything: bool, published: &mut Published) -> Result<()> {
+        let select = "SELECT EXISTS (SELECT 1 FROM staging.changed)";
+        if !everything && !self.connection.query_row(select, [], |row| row.get(0))? {
+            return Ok(());
+        }
+        let (stored, unchanged): (usize, usize) = self.connection.query_row(
+            "SELECT count(*), count(*) FILTER (WHERE c.uid NOT IN (SELECT uid FROM staging.changed))
+             FROM component AS c JOIN occurrence AS o ON o.component = c.id
+             WHERE c.feed = ?1 AND c.kind = ?2",
+            params![self.feed, EVENT],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        let max = self.limits.feed_occurrences_max;
+        let room = if everything { max } else { max.saturating_sub(unchanged) };
+        if stored < max && self.walk(everything, &mut Keep::All(room), published)? {
+            return Ok(());
+        }
+        let mut keep = Keep::Count(Nearest::new(self.window, self.limits));
+        let mut counted = Published::default();
+        self.walk(true, &mut keep, &mut counted)?;
+        published.steps += counted.steps;
+        published.warnings.clear();
+        if let Keep::Count(mut nearest) = keep {
+            nearest.make_room(max);
+            self.walk(true, &mut Keep::Nearest(nearest), published)?;
+        }
+        Ok(())
+    }
+
+    /// One series after the other, by UID. False when they do not fit.
+    fn walk(&self, everything: bool, keep: &mut Keep, published: &mut Published) -> Result<bool> {
+        let mut members = self.connection.prepare(
+            "SELECT id, uid, text FROM component
+             WHERE feed = ?1 AND kind = ?2 AND (?3 OR uid IN (SELECT uid FROM staging.changed))
+             ORDER BY uid, id",
+        )?;
+        let mut rows = members.query(params![self.feed, EVENT, everything])?;
+        let mut series = Series::default();
+        let mut room = Room::new(self.limits);
+        loop {
+            let row = rows.next()?;
+            let uid = row.map(|row| row.get::<_, String>(1)).transpose()?;
+            if uid.as_ref() != Some(&series.uid) {
+                if !self.settle(&series, &mut room, keep, published)? {
+                    return Ok(false);
+                }
+                series = Series { uid: uid.clone().unwrap_or_default(), ..Series::default() };
+            }
+            let Some(row) = row else {
+                room.report(published);
+                return Ok(true);
+            };
+            let text = row.get_ref(2)?.as_str().unwrap_or_default();
+            series.private |= event::is_private(text);
+            match Event::parse_times(text, self.limits, &mut series.taken) {
+                Ok(event) if series.events.len() <= self.limits.overrides_max => {
+                    series.ids.push(row.get(0)?);
+                    series.events.push(event);
+                }
+                Ok(_) => series.leave_out("more overrides than are kept", published),
+                // It was read before it was stored: the series is full, or the database damaged.
+                Err(reason) => series.leave_out(&reason, published),
+            }
+        }
+    }
+
+    /// Expands one series and stores what is kept of it. False when that is all and does not fit.
+    fn settle(
+        &self,
+        series: &Series,
+        room: &mut Room,
+        keep: &mut Keep,
+        published: &mut Published,
+    ) -> Result<bool> {
+        let Self { connection, feed, zones, window, limits } = *self;
+        let mut expansion = series.expand(zones, window, limits, room, published);
+        let found = expansion.occurrences.len();
+        match keep {
+            Keep::All(room) if found > *room => return Ok(false),
+            Keep::All(room) => *room -= found,
+            Keep::Count(nearest) => {
+                nearest.count(&expansion.occurrences);
+                return Ok(true);
+            }
+            Keep::Nearest(nearest) => {
+                expansion.occurrences.retain(|occurrence| nearest.keeps(occurrence));
+                if expansion.occurrences.len() < found {
+                    let max = limits.feed_occurrences_max;
+                    room.cut += 1;
+                    expansion.truncated = Some(format!(
+                        "the feed has more than {max} occurrences (feed_occurrences_max)"
+                    ));
+                }
+            }
+        }
+        for text in expansion.truncated.iter().chain(&expansion.warnings) {
+            series.warn(text, published);
+        }
+        published.changed |= series.store(connection, &expansion.occurrences)?;
+        let reason = expansion.truncated.as_deref();
+        published.changed |= series.remember_truncated(connection, feed, reason)?;
+        Ok(true)
+    }
+}
