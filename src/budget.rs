@@ -217,7 +217,7 @@ fn refresh_limits(budget_bytes: usize) -> RefreshLimits {
         outbound_total,
         outbound_per_origin: (outbound_total * 3 / 10).max(1),
         read_buffer_bytes: 16 * KIB,
-        seen_bytes_max: budget_bytes / 512,
+        seen_bytes_max: (budget_bytes / 512).min(64 * KIB),
         stage_bytes_max: (budget_bytes / 256).clamp(32 * KIB, 64 * KIB),
         connect_time: Duration::from_secs(10),
         first_byte_time: Duration::from_secs(10),
