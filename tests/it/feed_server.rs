@@ -244,9 +244,20 @@ impl FeedServer {
 pub(crate) fn run<T, F: Future<Output = T>>(
     test: impl FnOnce(Rc<LocalExecutor<'static>>) -> F,
 ) -> T {
+    run_within(Duration::from_secs(20), test)
+}
+
+/// The same for a test that has much to do.
+///
+/// # Panics
+/// After `patience` of real time.
+pub(crate) fn run_within<T, F: Future<Output = T>>(
+    patience: Duration,
+    test: impl FnOnce(Rc<LocalExecutor<'static>>) -> F,
+) -> T {
     let executor = Rc::new(LocalExecutor::new());
     let watchdog = async {
-        smol::Timer::after(Duration::from_secs(20)).await;
+        smol::Timer::after(patience).await;
         panic!("the test hangs");
     };
     let test = future::or(test(Rc::clone(&executor)), watchdog);

@@ -20,7 +20,7 @@ use calendarbot::pipeline::{Asking, Completion, Pipeline, Sources};
 use jiff::tz::TimeZone;
 use smol::{LocalExecutor, future};
 
-use crate::feed_server::{FeedServer, Script, run};
+use crate::feed_server::{FeedServer, Script, run, run_within};
 use crate::generate;
 use crate::rig::{NOW, Rig, configure, fed, folder, toml};
 use crate::seeded::Random;
@@ -410,7 +410,7 @@ async fn settle() {
 #[test]
 fn displays_never_wait_for_a_day_and_never_see_yesterday() {
     const MINUTES: usize = 24 * 60;
-    run(|executor| async move {
+    run_within(Duration::from_secs(90), |executor| async move {
         let mut script = Script::new();
         for number in 0..=MINUTES / 5 + 1 {
             script = script.ics("/a.ics", &edition(number));
