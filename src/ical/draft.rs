@@ -151,7 +151,7 @@ impl Draft {
             Form::Person => (&["CN", "PARTSTAT"], line.value),
         };
         self.write(&[name], limits);
-        for (param, value) in line.params() {
+        for (param, value) in line.params().take_while(|_| !params.is_empty()) {
             let wanted = params.iter().find(|wanted| param.eq_ignore_ascii_case(wanted));
             if let Some(wanted) = wanted
                 && value.len() <= limits.text_bytes_max
