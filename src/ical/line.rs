@@ -8,6 +8,9 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr2, memchr2_iter, memrchr};
 
+/// U+FEFF, which some programs write in front of a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// An unfolded line.
 pub(super) struct Line<'a> {
     /// Its bytes, without line end, control characters and byte-order mark.
@@ -174,12 +177,13 @@ impl Lines {
         while !self.has_controls
             && let Some(end) = memchr2(b'\r', b'\n', rest)
             && end <= self.bytes_max
+            && !rest.starts_with(BYTE_ORDER_MARK)
         {
             let next = end + if rest[end..].starts_with(b"\r\n") { 2 } else { 1 };
             if let None | Some(b' ' | b'\t' | b'\r' | b'\n') = rest.get(next) {
                 break;
             }
-            hand_out(Line { bytes: &rest[..end], number: self.number, overlong: false }, sink)?;
+            sink(Line { bytes: &rest[..end], number: self.number, overlong: false })?;
             self.number = self.number.saturating_add(1);
             rest = &rest[next..];
         }
@@ -190,8 +194,11 @@ impl Lines {
         if self.has_controls {
             self.line.retain(|&byte| !is_control(byte));
         }
-        let line = Line { bytes: &self.line, number: self.begun, overlong: self.overlong };
-        let outcome = hand_out(line, sink);
+        let bytes = self.line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&self.line);
+        let outcome = match bytes {
+            [] => Ok(()),
+            _ => sink(Line { bytes, number: self.begun, overlong: self.overlong }),
+        };
         self.line.clear();
         self.overlong = false;
         outcome
@@ -236,14 +243,6 @@ impl Encoding {
             }
         }
     }
-}
-
-fn hand_out<E>(
-    mut line: Line<'_>,
-    sink: &mut impl FnMut(Line<'_>) -> Result<(), E>,
-) -> Result<(), E> {
-    line.bytes = line.bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line.bytes);
-    if line.bytes.is_empty() { Ok(()) } else { sink(line) }
 }
 
 /// A control character that no text of a line holds (RFC 5545 section 3.1, CONTROL).
