@@ -478,3 +478,20 @@ fn the_rules_of_a_feed_share_their_steps() {
         assert!(published.steps < 250_000, "{} steps", published.steps);
     });
 }
+
+/// Not even when it alone has changed: so many does it have when the window moves.
+#[test]
+fn a_series_that_changes_has_no_more_steps_than_the_others_leave() {
+    run(|executor| async move {
+        let daily = |uid, title: &str| {
+            let rule = "RRULE:FREQ=DAILY;BYHOUR=1,2;BYSETPOS=1";
+            (uid, format!("UID:{uid}\nDTSTART:20000101T000000Z\n{rule}\nSUMMARY:{title}\n"))
+        };
+        let feed = |title| vec![daily("a", "One"), daily("b", title)];
+        let limits = FeedLimits { feed_steps_max: 3_000, ..FeedLimits::default() };
+        for turns in [vec![feed("One")], vec![feed("One"), feed("Two")]] {
+            let (published, _) = publish_in_turn(&executor, turns, limits.clone()).await;
+            assert_eq!(published.truncated_series, 1, "{published:?}");
+        }
+    });
+}

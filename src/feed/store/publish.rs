@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use rusqlite::{Connection, params};
 
 use super::difference::{Difference, apply_difference};
-use super::room::{Room, reconsider_truncated};
+use super::room::{Room, forget_truncated};
 use super::row::instant_or_epoch;
 use super::series::Series;
 use super::staging::{clear_staged, staging_epoch};
@@ -86,15 +86,25 @@ pub fn publish(
         difference = apply_difference(connection, *feed)?;
         published.changed |= difference.any;
         if difference.any {
-            reconsider_truncated(connection, *feed)?;
+            forget_truncated(connection, *feed)?;
         }
     }
-    let everything = remember_facts(connection, publication, window, &difference)?;
+    let mut everything = remember_facts(connection, publication, window, &difference)?;
     let zones = read_zones(connection, *feed, default_zone.clone(), limits)?;
+    let expand = |everything, published: &mut Published| {
+        expand_series(connection, *feed, everything, &zones, window, limits, published)
+    };
+    // A feed that is too much is looked at as a whole: what has changed may have made room for
+    // others, and has no more of it than it will have when the window moves.
+    everything |= difference.any && warnings::tell_of_too_much(connection, *feed)?;
     if !everything {
         published.warnings = warnings::still_true(connection, *feed)?;
+        everything = expand(false, &mut published)?;
     }
-    expand_series(connection, *feed, everything, &zones, window, limits, &mut published)?;
+    if everything {
+        published.warnings.clear();
+        expand(true, &mut published)?;
+    }
     published.changed |= warnings::remember(connection, *feed, &published.warnings)?;
     published.warnings = published.warnings.iter().map(|warning| told(warning)).collect();
     // By itself the age is not worth a write; along with others it costs nothing.
@@ -183,7 +193,8 @@ pub fn read_zones(
     Ok(zones)
 }
 
-/// Expands every series, or those that have changed, one at a time.
+/// Expands every series, or those that have changed, one at a time. True when the feed was too much
+/// for some of them.
 fn expand_series(
     connection: &Connection,
     feed: i64,
@@ -192,7 +203,7 @@ fn expand_series(
     window: Window,
     limits: &FeedLimits,
     published: &mut Published,
-) -> Result<()> {
+) -> Result<bool> {
     let mut members = connection.prepare(
         "SELECT id, uid, text FROM component
          WHERE feed = ?1 AND kind = ?2 AND (?3 OR uid IN (SELECT uid FROM staging.changed))
@@ -215,13 +226,12 @@ fn expand_series(
             series = Series { uid: uid.clone().unwrap_or_default(), ..Series::default() };
         }
         let Some(row) = row else {
-            room.report(published);
-            return Ok(());
+            return Ok(room.report(published));
         };
         let text = row.get_ref(2)?.as_str().unwrap_or_default();
         series.private |= event::is_private(text);
         match Event::parse_times(text, limits, &mut series.taken) {
-            Ok(event) if series.events.len() <= limits.overrides_max => {
+            Ok(event) if series.events.len() <= limits.series_components_max => {
                 series.ids.push(row.get(0)?);
                 series.events.push(event);
             }
