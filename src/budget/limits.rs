@@ -196,7 +196,7 @@ pub struct FeedLimits {
     /// limits of their own.
     pub properties_max: usize,
     /// ATTENDEEs of one event, and CATEGORIES: more than any screen shows. Further ones are left
-    /// out.
+    /// out; but who has declined takes the place of one who has not.
     pub people_max: usize,
     /// The kept lines of one component together; it is skipped when they do not fit.
     pub component_bytes_max: usize,
@@ -209,8 +209,8 @@ pub struct FeedLimits {
     /// What the components of one series take up while it is expanded, their EXDATE and RDATE
     /// values apart; further components are left out, with a mark.
     pub series_bytes_max: usize,
-    /// Overrides of one series; further ones are skipped.
-    pub overrides_max: usize,
+    /// Components of one series; further ones are left out, with a mark.
+    pub series_components_max: usize,
     /// Components of one feed; further ones are skipped.
     pub components_max: usize,
     /// VTIMEZONEs of one feed that are followed; real feeds hold a handful, and most of those have
@@ -253,7 +253,7 @@ impl Default for FeedLimits {
             text_bytes_max: 512,
             exceptions_max: 10_000,
             series_bytes_max: MIB,
-            overrides_max: 1_000,
+            series_components_max: 1_000,
             components_max: 100_000,
             zones_max: 16,
             zone_onsets_max: 600,

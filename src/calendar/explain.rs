@@ -8,23 +8,24 @@ use std::rc::Rc;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
-pub use summary::{Summary, Totals};
+pub use summary::{NAMED_MAX, Summary, Totals};
 
-use super::merge::same;
+use super::merge::likeness;
 use super::selection::{self, resolve};
 use super::text::{columns, folded, harmless, local, zone_name};
 use super::{CalendarStatus, Entry};
 use crate::budget::FeedLimits;
-use crate::ical::event::Event;
+use crate::ical::event::{Event, Taken};
 use crate::ical::expand::{Expansion, expand};
 use crate::ical::value::Value;
-use crate::ical::zone::{Resolved, Zones};
+use crate::ical::zone::Zones;
 use crate::ical::{Details, Occurrence, Time, Window, stored};
 
 /// Instances that are listed of a series, those beside a change of the clock apart.
 const LISTED_MAX: usize = 5;
-/// Components that are shown of a series.
+/// Components that are shown of a series, and lines of each.
 const PARTS_MAX: usize = 12;
+const LINES_MAX: usize = 40;
 /// Characters that are shown of a line.
 const LINE_CHARS_MAX: usize = 160;
 
@@ -49,19 +50,32 @@ pub struct Scene<'a> {
     pub show_private: bool,
 }
 
+/// The components of one UID while they are read: as much of them as a refresh holds at once, and
+/// the few lines that are shown.
+pub struct Draft<'a> {
+    scene: Scene<'a>,
+    uid: Rc<str>,
+    taken: Taken,
+    parts: Vec<(Event, Part)>,
+}
+
 /// A series, expanded.
 pub struct Series<'a> {
     scene: Scene<'a>,
     uid: Rc<str>,
+    events: Vec<Event>,
+    /// What else is told of each of `events`, the masters first.
     parts: Vec<Part>,
-    /// By start; an occurrence's event is a place in `parts`.
+    /// By start.
     expansion: Expansion,
 }
 
-/// One component of a series.
+/// What is told of one component of a series beside its times.
 struct Part {
-    text: String,
-    event: Event,
+    lines: Vec<String>,
+    /// Why it is hidden, if it is.
+    hidden: Option<String>,
+    /// Its title, and whether that may be seen.
     details: Rc<Details>,
 }
 
@@ -71,8 +85,26 @@ impl Scene<'_> {
     }
 
     /// Whether what is written in an event must not be seen.
-    fn hides(&self, event: &Event) -> bool {
-        !self.show_private && (self.status().private || event.details.private)
+    fn hides(&self, details: &Details) -> bool {
+        !self.show_private && (self.status().private || details.private)
+    }
+
+    /// The lines of a component that are shown when nothing of it is private.
+    fn shown_lines(&self, text: &str) -> Vec<String> {
+        let mut shown = stored::lines(text).filter(|line| match stored::name(line) {
+            "SUMMARY" | "DURATION" | "RRULE" => true,
+            "ATTENDEE" => self.is_me(line),
+            name => stored::is_time(name) || is_mark(name),
+        });
+        let mut lines: Vec<String> = shown.by_ref().take(LINES_MAX).map(shortened).collect();
+        let more = shown.count();
+        lines.extend((more > 0).then(|| format!("and {}", counted(more, "further line"))));
+        lines
+    }
+
+    fn is_me(&self, attendee: &str) -> bool {
+        let line = attendee.to_ascii_lowercase();
+        self.status().filter.me.iter().any(|me| line.ends_with(&format!(":{me}")))
     }
 
     /// True for an event that somebody means who gives its UID, or a part of its title.
@@ -80,25 +112,48 @@ impl Scene<'_> {
         let Ok(event) = Event::parse(text, self.limits) else { return false };
         // Whoever may not see a title must not find out by asking for it.
         let title = folded(&event.details.summary);
-        uid == query || (!self.hides(&event) && title.contains(&folded(query)))
+        uid == query || (!self.hides(&event.details) && title.contains(&folded(query)))
     }
 }
 
-impl<'a> Series<'a> {
-    /// The components of one UID, as they are stored.
-    pub fn new(scene: Scene<'a>, uid: &str, texts: Vec<String>) -> Self {
-        let part = |text: String| {
-            let event = Event::parse(&text, scene.limits).ok()?;
-            let details = Rc::new(event.details.clone());
-            Some(Part { text, event, details })
-        };
-        let mut parts: Vec<Part> = texts.into_iter().filter_map(part).collect();
-        parts.sort_by_key(|part| part.event.recurrence_id.is_some());
-        let events: Vec<Event> = parts.iter().map(|part| part.event.clone()).collect();
-        let expansion = expand(&events, scene.zones, scene.window, scene.limits);
-        Self { scene, uid: uid.into(), parts, expansion }
+impl<'a> Draft<'a> {
+    /// Nothing has been read yet.
+    pub fn new(scene: Scene<'a>, uid: &str) -> Self {
+        Self { scene, uid: uid.into(), taken: Taken::default(), parts: Vec::new() }
     }
 
+    /// Reads one component, as it is stored. What a refresh leaves out is left out here.
+    pub fn add(&mut self, text: &str) {
+        let limits = self.scene.limits;
+        if self.parts.len() > limits.series_components_max {
+            return;
+        }
+        let Ok(event) = Event::parse_times(text, limits, &mut self.taken) else { return };
+        let Ok(Event { details, .. }) = Event::parse(text, limits) else { return };
+        let hidden = self.scene.status().filter.hides(&details).map(|hidden| hidden.to_string());
+        let is_master = |event: &Event| event.recurrence_id.is_none();
+        let same_kind =
+            self.parts.iter().filter(|(other, _)| is_master(other) == is_master(&event));
+        let lines = match same_kind.count() < PARTS_MAX {
+            true => self.scene.shown_lines(text),
+            false => Vec::new(),
+        };
+        let Details { summary, private, .. } = details;
+        let details = Rc::new(Details { summary, private, ..Details::default() });
+        self.parts.push((event, Part { lines, hidden, details }));
+    }
+
+    /// The series is complete.
+    pub fn finish(mut self) -> Series<'a> {
+        let Self { scene, uid, .. } = self;
+        self.parts.sort_by_key(|(event, _)| event.recurrence_id.is_some());
+        let (events, parts): (Vec<Event>, Vec<Part>) = self.parts.into_iter().unzip();
+        let expansion = expand(&events, scene.zones, scene.window, scene.limits);
+        Series { scene, uid, events, parts, expansion }
+    }
+}
+
+impl Series<'_> {
     /// The instances that [`Self::lines`] lists: the next ones, and those after a change of the
     /// clock.
     pub fn listed(&self) -> Vec<Entry> {
@@ -126,13 +181,13 @@ impl<'a> Series<'a> {
     /// cut them short.
     pub fn lines(&self, others: &[Entry], kept: usize, truncated: Option<&str>) -> Vec<String> {
         let feed = &self.scene.status().name;
-        let masked = self.parts.iter().any(|part| self.scene.hides(&part.event));
+        let masked = self.parts.iter().any(|part| self.scene.hides(&part.details));
         let mut lines = vec![match masked {
             true => format!("a private event in `{feed}` (--show-private shows it)"),
             false => format!("{} in `{feed}`", self.uid),
         }];
-        for (index, part) in self.parts.iter().enumerate().take(PARTS_MAX) {
-            self.describe(index, part, masked, &mut lines);
+        for index in 0..self.parts.len().min(PARTS_MAX) {
+            self.describe(index, masked, &mut lines);
         }
         let more = self.parts.len().saturating_sub(PARTS_MAX);
         if more > 0 {
@@ -149,28 +204,24 @@ impl<'a> Series<'a> {
     }
 
     /// One component: its lines, its zones, and what becomes of it.
-    fn describe(&self, index: usize, part: &Part, masked: bool, lines: &mut Vec<String>) {
-        lines.push(match &part.event.recurrence_id {
+    fn describe(&self, index: usize, masked: bool, lines: &mut Vec<String>) {
+        let (event, part) = (&self.events[index], &self.parts[index]);
+        lines.push(match &event.recurrence_id {
             Some(id) if id.and_future => "  from one instance on:".to_owned(),
             Some(_) => "  for one instance:".to_owned(),
             None => "  the event:".to_owned(),
         });
-        let shown = stored::lines(&part.text).filter(|line| match stored::name(line) {
-            "SUMMARY" => !masked,
-            "ATTENDEE" => !masked && self.is_me(line),
-            "DURATION" | "RRULE" => true,
-            name => stored::is_time(name) || is_mark(name),
-        });
-        lines.extend(shown.map(|line| format!("    {}", shortened(line))));
-        let tzids = part.event.tzids().into_iter();
+        let tells = |line: &&String| matches!(stored::name(line), "SUMMARY" | "ATTENDEE");
+        let shown = part.lines.iter().filter(|line| !masked || !tells(line));
+        lines.extend(shown.map(|line| format!("    {line}")));
+        let tzids = event.tzids().into_iter();
         lines.extend(tzids.map(|tzid| format!("    {}", zone_line(tzid, self.scene.zones))));
-        lines.extend(self.start_line(&part.event).map(|line| format!("    {line}")));
-        lines.push(format!("    {}", self.verdict(index, part, masked)));
+        lines.extend(self.start_line(event).map(|line| format!("    {line}")));
+        lines.push(format!("    {}", self.verdict(index, masked)));
     }
 
-    fn verdict(&self, index: usize, part: &Part, masked: bool) -> String {
-        let hidden = self.scene.status().filter.hides(&part.event.details);
-        let private = self.scene.status().private || part.event.details.private;
+    fn verdict(&self, index: usize, masked: bool) -> String {
+        let Part { hidden, details, .. } = &self.parts[index];
         match hidden {
             _ if self.expansion.outdated.contains(&index) => {
                 "not used: a newer revision has the same start (SEQUENCE, LAST-MODIFIED)".to_owned()
@@ -178,7 +229,9 @@ impl<'a> Series<'a> {
             // A pattern would tell what the title is like.
             Some(_) if masked => "hidden".to_owned(),
             Some(hidden) => format!("hidden: {hidden}"),
-            None if private => "shown as \"Busy\": it is private".to_owned(),
+            None if self.scene.status().private || details.private => {
+                "shown as \"Busy\": it is private".to_owned()
+            }
             None => "shown".to_owned(),
         }
     }
@@ -215,9 +268,9 @@ impl<'a> Series<'a> {
     /// without its zone.
     fn gaps(&self) -> Vec<String> {
         let mut gaps = Vec::new();
-        for part in self.parts.iter().filter(|part| part.event.repeats()) {
-            let Some(zone) = self.own_zone(&part.event) else { continue };
-            let events = [part.event.clone().floating()];
+        for event in self.events.iter().filter(|event| event.repeats()).take(PARTS_MAX) {
+            let Some(zone) = self.own_zone(event) else { continue };
+            let events = [event.clone().floating()];
             let name = zone_name(&zone, self.scene.now);
             let Window { start, end } = self.scene.window;
             for change in zone.following(start).take_while(|change| change.timestamp() < end) {
@@ -258,11 +311,12 @@ impl<'a> Series<'a> {
             let shifted = original.filter(|&original| original != times.0);
             let shifted = shifted.map(|original| format!("shifted from {}", local(original, zone)));
             let merged = others.iter().filter_map(|other| {
-                let how = same(&entry, other, self.scene.calendars, zone)?;
+                let how = likeness(&entry, other, self.scene.calendars, zone)?;
                 let name = &self.scene.calendars[other.calendar].name;
                 let first = other.calendar < entry.calendar;
-                let tells = if first { ", which tells of it" } else { "" };
-                Some(format!("merged with `{name}`{tells}: {how}"))
+                let tells = if first && how.is_same() { ", which tells of it" } else { "" };
+                let not = if how.is_same() { "" } else { "not " };
+                Some(format!("{not}merged with `{name}`{tells}: {how}"))
             });
             let remarks: Vec<String> = shifted.into_iter().chain(merged).collect();
             let line = format!("    {columns} {}", remarks.join("; "));
@@ -272,10 +326,9 @@ impl<'a> Series<'a> {
 
     /// What happens in the window and is shown.
     fn entries(&self) -> impl Iterator<Item = Entry> {
-        let filter = &self.scene.status().filter;
         self.expansion.occurrences.iter().filter_map(|found| {
-            let details = &self.parts.get(found.event)?.details;
-            filter.hides(details).is_none().then(|| Entry {
+            let Part { hidden, details, .. } = self.parts.get(found.event)?;
+            hidden.is_none().then(|| Entry {
                 id: String::new(),
                 uid: Rc::clone(&self.uid),
                 calendar: self.scene.calendar,
@@ -294,7 +347,7 @@ impl<'a> Series<'a> {
 
     /// The clocks that change between two instances: the display's, and that of the event.
     fn clock_changes(&self, before: &Entry, after: &Entry) -> Vec<String> {
-        let own = self.parts.iter().find_map(|part| self.own_zone(&part.event));
+        let own = self.events.iter().find_map(|event| self.own_zone(event));
         let own = own.filter(|zone| zone != self.scene.zone);
         let (from, to) = (self.times(before).0, self.times(after).0);
         let change = |zone: &TimeZone| {
@@ -305,24 +358,15 @@ impl<'a> Series<'a> {
         let timed = !matches!(after.start, Time::Date(_));
         own.iter().chain([self.scene.zone]).filter(|_| timed).filter_map(change).collect()
     }
-
-    fn is_me(&self, attendee: &str) -> bool {
-        let line = attendee.to_ascii_lowercase();
-        self.scene.status().filter.me.iter().any(|me| line.ends_with(&format!(":{me}")))
-    }
 }
 
 /// What a TZID means, and how that was found.
 fn zone_line(tzid: &str, zones: &Zones) -> String {
-    let Resolved { zone, step, refused } = zones.resolve(tzid);
-    let name = zone.iana_name().unwrap_or("a zone without a name");
-    match (step.is_guess(), refused) {
-        (false, _) => format!("TZID `{tzid}` is {name}: {step}"),
-        (true, None) => format!("TZID `{tzid}` is not known; {name} is used: {step}"),
-        (true, Some(why)) => {
-            format!("TZID `{tzid}` is not known (its VTIMEZONE: {why}); {name} is used: {step}")
-        }
-    }
+    let found = zones.resolve(tzid);
+    found.guess(tzid).unwrap_or_else(|| {
+        let name = found.zone.iana_name().unwrap_or("a zone without a name");
+        format!("TZID `{tzid}` is {name}: {}", found.step)
+    })
 }
 
 /// What an event says of itself beside its times.

@@ -11,34 +11,44 @@ use super::{CalendarStatus, Entry};
 use crate::hash::fnv1a_parts;
 use crate::ical::Time;
 
-/// How two entries are known to be one meeting.
+/// What two entries of different calendars have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Same {
-    /// UID and start are the same.
+pub(super) enum Likeness {
+    /// UID, title and start: they are one meeting.
     Uid,
-    /// Title, start and end are the same.
+    /// Title, start and end: they are one meeting.
     Title,
+    /// UID and start alone. As one meeting the first calendar would rename that of the other.
+    Renamed,
 }
 
-impl fmt::Display for Same {
+impl Likeness {
+    /// They are one meeting.
+    pub(super) fn is_same(self) -> bool {
+        self != Likeness::Renamed
+    }
+}
+
+impl fmt::Display for Likeness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Same::Uid => "the same UID and start",
-            Same::Title => "the same title, start and end",
+            Likeness::Uid => "the same UID, title and start",
+            Likeness::Title => "the same title, start and end",
+            Likeness::Renamed => "the same UID and start, and another title",
         })
     }
 }
 
-/// How two entries of different calendars are one meeting, if they are, seen from `zone`.
+/// What two entries of different calendars have in common, if anything, seen from `zone`.
 ///
 /// A private one is never the same as another: its title would stand beside the name of the
 /// calendar that hides it, or "Busy" in the place of a title that may be seen.
-pub(super) fn same(
+pub(super) fn likeness(
     a: &Entry,
     b: &Entry,
     calendars: &[CalendarStatus],
     zone: &TimeZone,
-) -> Option<Same> {
+) -> Option<Likeness> {
     let hidden = is_private(a, calendars) || is_private(b, calendars);
     let days = |entry: &Entry| matches!(entry.start, Time::Date(_));
     let times = |entry: &Entry| selection::times(entry.start, entry.end, zone);
@@ -46,12 +56,14 @@ pub(super) fn same(
     if hidden || a.calendar == b.calendar || days(a) != days(b) || a_start != b_start {
         return None;
     }
-    if a.uid == b.uid {
-        return Some(Same::Uid);
-    }
     let title = folded(&a.details.summary);
-    let titled = !title.is_empty() && title == folded(&b.details.summary);
-    (titled && a_end == b_end).then_some(Same::Title)
+    match (a.uid == b.uid, title == folded(&b.details.summary)) {
+        (true, true) => Some(Likeness::Uid),
+        (true, false) => Some(Likeness::Renamed),
+        (false, titled) => {
+            (titled && !title.is_empty() && a_end == b_end).then_some(Likeness::Title)
+        }
+    }
 }
 
 /// Entries as they are read, each meeting once. The calendar that stands first in the
@@ -90,9 +102,8 @@ impl<'a> Merged<'a> {
             let Some(known) = place.and_then(|&place| self.entries.get_mut(place)) else {
                 continue;
             };
-            if known.also.contains(&entry.calendar)
-                || same(known, &entry, self.calendars, self.zone).is_none()
-            {
+            let likeness = likeness(known, &entry, self.calendars, self.zone);
+            if known.also.contains(&entry.calendar) || !likeness.is_some_and(Likeness::is_same) {
                 continue;
             }
             if entry.calendar < known.calendar {
@@ -128,7 +139,7 @@ impl<'a> Merged<'a> {
         let (start, end) = (start.as_second().to_le_bytes(), end.as_second().to_le_bytes());
         let title = folded(&entry.details.summary);
         Some([
-            fnv1a_parts(&[&start, entry.uid.as_bytes()]),
+            fnv1a_parts(&[&start, title.as_bytes(), entry.uid.as_bytes()]),
             fnv1a_parts(&[&start, &end, title.as_bytes()]),
         ])
     }
@@ -172,8 +183,9 @@ mod tests {
     #[test]
     fn one_meeting_in_two_calendars_is_one() {
         const ONE: &str = "0 a 2025-11-24T09:00Z 2025-11-24T10:00Z Call";
-        // The same UID, whatever its title and end.
-        check(&[ONE, "1 a 2025-11-24T09:00Z 2025-11-24T11:00Z Talk"], &["a: 0 1"]);
+        // The same UID and title, whatever its end.
+        check(&[ONE, "1 a 2025-11-24T09:00Z 2025-11-24T11:00Z call"], &["a: 0 1"]);
+        check(&[&ONE.replace("Call", ""), "1 a 2025-11-24T09:00Z 2025-11-24T11:00Z "], &["a: 0 1"]);
         // The same title and times, however written.
         check(&[ONE, "1 b 2025-11-24T09:00Z 2025-11-24T10:00Z  CALL "], &["a: 0 1"]);
         check(&[ONE, "1 b 2025-11-24T10:00 2025-11-24T11:00 call"], &["a: 0 1"]);
@@ -191,6 +203,13 @@ mod tests {
         check(&[ONE, "1 a 2025-11-24T09:01Z 2025-11-24T10:00Z Call"], &["a: 0", "a: 1"]);
         check(&[ONE, "1 b 2025-11-24T09:00Z 2025-11-24T10:01Z Call"], &["a: 0", "b: 1"]);
         check(&[ONE, "1 b 2025-11-24T09:00Z 2025-11-24T10:00Z Calls"], &["a: 0", "b: 1"]);
+        // No calendar renames a meeting of another, whichever of them stands first.
+        let renamed = ONE.replace("Call", "Fired");
+        check(&[ONE, &renamed.replacen('0', "1", 1)], &["a: 0", "a: 1"]);
+        check(&[&renamed, &ONE.replacen('0', "1", 1)], &["a: 0", "a: 1"]);
+        // A third calendar joins the one that it is the same as.
+        let third = "1 b 2025-11-24T09:00Z 2025-11-24T10:00Z Fired";
+        check(&[ONE, &renamed, third], &["a: 0", "a: 0 1"]);
         // Twice in one calendar is twice.
         check(&[ONE, "0 b 2025-11-24T09:00Z 2025-11-24T10:00Z Call"], &["a: 0", "b: 0"]);
         let other = "1 b 2025-11-24T09:00Z 2025-11-24T10:00Z Call";

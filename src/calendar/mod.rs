@@ -20,8 +20,8 @@ pub mod text;
 /// One occurrence, as it was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Stable over restarts: the bare UID, `UID_<start>_<8 characters>` for a rule-made instance,
-    /// or, for a private event, `private-<16 characters>`.
+    /// Stable over restarts: the bare UID, `UID_<original start>_<8 characters>` for an instance of
+    /// a series, whether or not it was moved, or, for a private event, `private-<16 characters>`.
     pub id: String,
     /// UID, which the same meeting has in every calendar. An answer shows [`Entry::id`].
     pub uid: Rc<str>,

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::stored::Stored;
 use crate::budget::Limits;
 use crate::calendar::Entry;
-use crate::calendar::explain::{Scene, Series, Summary, Totals};
+use crate::calendar::explain::{Draft, NAMED_MAX, Scene, Summary, Totals};
 use crate::calendar::selection::resolve;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -48,8 +48,9 @@ pub(super) fn explain(
 
 fn summary(scene: Scene<'_>, stored: &Stored) -> Result<Vec<String>> {
     let Stored { feed, reader, .. } = stored;
-    let mut summary = Summary::new(scene);
-    for_each_component(reader, feed, Kind::Event, &mut |_, text| summary.add(text))?;
+    let truncated = read_truncated(reader, feed, None, NAMED_MAX)?;
+    let mut summary = Summary::new(scene, &truncated);
+    for_each_component(reader, feed, Kind::Event, &mut |uid, text| summary.add(uid, text))?;
     Ok(summary.lines(&Totals {
         checked_at: feed.checked_at,
         events: feed.events,
@@ -57,35 +58,39 @@ fn summary(scene: Scene<'_>, stored: &Stored) -> Result<Vec<String>> {
         calendar_zone: feed.calendar_zone.as_deref(),
         skipped: feed.skipped,
         skipped_reasons: &feed.skipped_reasons,
-        truncated: &read_truncated(reader, feed)?,
+        truncated: feed.truncated_series,
     }))
 }
 
 fn search(scene: Scene<'_>, query: &str, stored: &Stored) -> Result<Vec<String>> {
     let Stored { feed, reader, limits, .. } = stored;
-    let mut found: Vec<String> = Vec::new();
+    let (mut found, mut last, mut more) = (Vec::new(), String::new(), 0);
     for_each_component(reader, feed, Kind::Event, &mut |uid, text| {
-        if found.last().is_none_or(|last| last != uid) && scene.is_meant(query, uid, text) {
-            found.push(uid.to_owned());
+        if last != uid && scene.is_meant(query, uid, text) {
+            uid.clone_into(&mut last);
+            match found.len() < SERIES_MAX {
+                true => found.push(uid.to_owned()),
+                false => more += 1,
+            }
         }
     })?;
     let mut lines = skipped(scene, query, feed);
-    let truncated = read_truncated(reader, feed)?;
-    for uid in found.iter().take(SERIES_MAX) {
-        let mut texts = Vec::new();
+    for uid in &found {
+        let mut series = Draft::new(scene, uid);
         for_each_component(reader, feed, Kind::Event, &mut |other, text| {
-            if other == uid && texts.len() <= limits.feed.overrides_max {
-                texts.push(text.to_owned());
+            if other == uid {
+                series.add(text);
             }
         })?;
-        let series = Series::new(scene, uid, texts);
+        let series = series.finish();
         let others = others(scene, &series.listed(), reader, limits)?;
         let kept = count_occurrences(reader, feed, uid)?;
-        let reason = truncated.iter().find(|(cut, _)| cut == uid).map(|(_, why)| why.as_str());
+        let truncated = read_truncated(reader, feed, Some(uid), 1)?;
+        let reason = truncated.first().map(|(_, why)| why.as_str());
         lines.extend(series.lines(&others, kept, reason));
     }
-    if found.len() > SERIES_MAX {
-        lines.push(format!("and {} more; say more of the title", found.len() - SERIES_MAX));
+    if more > 0 {
+        lines.push(format!("and {more} more; say more of the title"));
     }
     if lines.is_empty() {
         lines.push("no event that is stored has this UID, or a title with this in it".to_owned());

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::feed::store::for_each_component;
 use crate::ical::component::Kind;
-use crate::ical::export::{HEAD, TAIL, event, zone};
+use crate::ical::export::{HEAD, Mask, TAIL, event, zone};
 
 /// Writes a feed to `out`, masked where it is private unless `show_private` says otherwise. Works
 /// beside a running server.
@@ -18,8 +18,8 @@ pub(super) fn export(
     out: &mut impl Write,
 ) -> Result<()> {
     let Stored { calendars, calendar, reader, feed, zones, .. } = Stored::open(config, name)?;
-    let private = calendars[calendar].private;
-    let mask = (!show_private).then_some(feed.source);
+    let mask = Mask { source: feed.source, everything: calendars[calendar].private };
+    let mask = (!show_private).then_some(mask);
     // A reader that has closed the pipe has read enough.
     let mut written = out.write_all(HEAD.as_bytes());
     let mut write = |text: String| {
@@ -28,10 +28,10 @@ pub(super) fn export(
         }
     };
     for_each_component(&reader, &feed, Kind::TimeZone, &mut |tzid, text| {
-        write(zone(tzid, text, &zones));
+        write(zone(tzid, text, mask, &zones));
     })?;
     for_each_component(&reader, &feed, Kind::Event, &mut |_, text| {
-        write(event(text, mask, private, &zones));
+        write(event(text, mask, &zones));
     })?;
     write(TAIL.to_owned());
     Ok(())

@@ -1,7 +1,7 @@
 //! What can be configured for one feed.
 
 use super::feed::{AuthScheme, FeedDraft};
-use super::filter::{ADDRESSES, PATTERNS, addresses, patterns};
+use super::filter::{addresses, allowed_addresses, allowed_patterns, patterns};
 use super::given::plain;
 use super::key::{Key, Kind, Preset};
 use super::keys::{INTERVAL_SECONDS, SECRET_TEXT, SECRET_URL};
@@ -160,7 +160,7 @@ pub(super) static FEED_KEYS: &[Key<FeedDraft>] = &[
         name: "include",
         env: &[],
         option: "",
-        kind: Kind::Texts(PATTERNS, |feed, texts| {
+        kind: Kind::Texts(allowed_patterns, |feed, texts| {
             feed.filter.include = patterns(texts)?;
             Some(())
         }),
@@ -173,7 +173,7 @@ pub(super) static FEED_KEYS: &[Key<FeedDraft>] = &[
         name: "exclude",
         env: &[],
         option: "",
-        kind: Kind::Texts(PATTERNS, |feed, texts| {
+        kind: Kind::Texts(allowed_patterns, |feed, texts| {
             feed.filter.exclude = patterns(texts)?;
             Some(())
         }),
@@ -185,7 +185,7 @@ pub(super) static FEED_KEYS: &[Key<FeedDraft>] = &[
         name: "me",
         env: &[],
         option: "",
-        kind: Kind::Texts(ADDRESSES, |feed, texts| {
+        kind: Kind::Texts(allowed_addresses, |feed, texts| {
             feed.filter.me = addresses(texts)?;
             Some(())
         }),

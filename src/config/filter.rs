@@ -12,9 +12,18 @@ const ADDRESSES_MAX: usize = 8;
 /// RFC 5321 section 4.5.3.1.3: a path of 256 bytes, without its brackets.
 const ADDRESS_BYTES_MAX: usize = 254;
 
-pub(super) const PATTERNS: &str = "an array of at most 16 texts of 1 to 64 characters; `^` and \
-                                   `$` stand for a title's beginning and end, `*` for anything";
-pub(super) const ADDRESSES: &str = "at most 8 addresses, like alice@example.com";
+/// What a list of patterns may hold, in words.
+pub(super) fn allowed_patterns() -> String {
+    format!(
+        "an array of at most {PATTERNS_MAX} texts of 1 to {PATTERN_CHARS_MAX} characters; `^` and \
+         `$` stand for a title's beginning and end, `*` for anything"
+    )
+}
+
+/// What a list of addresses may hold, in words.
+pub(super) fn allowed_addresses() -> String {
+    format!("at most {ADDRESSES_MAX} addresses, like alice@example.com")
+}
 
 /// What the keys of one feed say, before it is known to make sense.
 #[derive(Default)]

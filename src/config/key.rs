@@ -54,7 +54,7 @@ pub(super) enum Kind<T> {
     /// A text with a form of its own: what is allowed in words, and what reads it.
     Text(&'static str, fn(&mut T, &str) -> Option<()>),
     /// The same for a list of texts.
-    Texts(&'static str, fn(&mut T, &[&str]) -> Option<()>),
+    Texts(fn() -> String, fn(&mut T, &[&str]) -> Option<()>),
     Zone(fn(&mut T, String)),
     Path(fn(&mut T, PathBuf)),
     Names(fn(&mut T, Vec<String>)),
@@ -190,9 +190,8 @@ impl<T> Kind<T> {
                 show_span(*range.start()),
                 show_span(*range.end())
             ),
-            Kind::Text(allowed, _) | Kind::Texts(allowed, _) | Kind::Secret(allowed, _) => {
-                (*allowed).into()
-            }
+            Kind::Texts(allowed, _) => allowed(),
+            Kind::Text(allowed, _) | Kind::Secret(allowed, _) => (*allowed).into(),
             Kind::Zone(_) => "an IANA time zone, like Europe/Berlin".into(),
             Kind::Path(_) => "a path, without the ~ that only a shell expands".into(),
             Kind::Names(_) => format!("at most {NAMES_MAX} host names, without port"),

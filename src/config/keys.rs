@@ -10,7 +10,7 @@ use crate::budget::{BUDGET_BYTES_MAX, BUDGET_BYTES_MIN};
 use crate::http::peer::is_base_path;
 
 use super::Draft;
-use super::filter::{ADDRESSES, addresses};
+use super::filter::{addresses, allowed_addresses};
 use super::given::{host, level};
 use super::key::{Key, Kind, Preset};
 
@@ -169,7 +169,7 @@ pub(super) static KEYS: &[Key<Draft>] = &[
         name: "me",
         env: &["CALENDARBOT_ME"],
         option: "",
-        kind: Kind::Texts(ADDRESSES, |draft, texts| {
+        kind: Kind::Texts(allowed_addresses, |draft, texts| {
             draft.me = addresses(texts)?;
             Some(())
         }),

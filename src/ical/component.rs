@@ -73,8 +73,6 @@ pub struct Summary {
     pub zone: Option<String>,
     /// Components that were handed out.
     pub components: usize,
-    /// Components that were skipped.
-    pub skipped: usize,
 }
 
 /// Why the whole feed cannot be used.
@@ -323,7 +321,6 @@ impl Assembler {
     }
 
     fn skip(&mut self, reason: impl Into<String>, sink: &mut impl FnMut(Item)) {
-        self.summary.skipped += 1;
         let uid = self.draft.shown_uid();
         sink(Item::Skipped(Skip { uid, line: self.draft.line, reason: reason.into() }));
     }

@@ -4,6 +4,7 @@
 
 use super::event::is_private;
 use super::line::{self, ContentLine, Line, cut_escaped};
+use super::stored;
 use crate::budget::FeedLimits;
 use crate::hash::fnv1a;
 
@@ -16,6 +17,8 @@ pub(super) struct Draft {
     pub(super) line: u32,
     properties: usize,
     people: usize,
+    /// Those of them that have declined.
+    declined: usize,
     /// Why it cannot be kept.
     pub(super) unfit: Option<&'static str>,
     /// What was dropped from it: line and reason.
@@ -91,7 +94,8 @@ impl Draft {
         self.text.clear();
         self.uid.clear();
         self.dropped.clear();
-        (self.line, self.properties, self.people, self.unfit) = (line, 0, 0, None);
+        (self.line, self.unfit) = (line, None);
+        (self.properties, self.people, self.declined) = (0, 0, 0);
     }
 
     /// Writes the line down if it is one of `properties`.
@@ -114,8 +118,9 @@ impl Draft {
             // Their values are counted, when the event is read; and without its CLASS an event
             // would be shown to everybody.
             "EXDATE" | "RDATE" | "CLASS" => {}
-            "ATTENDEE" if self.people == limits.people_max => return,
-            "ATTENDEE" => self.people += 1,
+            // There are none whose place another could take.
+            "ATTENDEE" if self.declined == limits.people_max => return,
+            "ATTENDEE" => {}
             _ if self.properties == limits.properties_max => {
                 let max = limits.properties_max;
                 let reason = format!("{name} dropped: over {max} properties (properties_max)");
@@ -131,6 +136,9 @@ impl Draft {
         let Some(kept) = kept else { return };
         if matches!(name, "UID" | "TZID") {
             return self.keep_uid(name, kept.value.trim(), limits);
+        }
+        if name == "ATTENDEE" && !self.has_place_for(&kept, limits) {
+            return;
         }
         self.write_property(name, form, &kept, limits);
     }
@@ -151,7 +159,7 @@ impl Draft {
             Form::Person => (&["CN", "PARTSTAT"], line.value),
         };
         self.write(&[name], limits);
-        for (param, value) in line.params() {
+        for (param, value) in line.params().take_while(|_| !params.is_empty()) {
             let wanted = params.iter().find(|wanted| param.eq_ignore_ascii_case(wanted));
             if let Some(wanted) = wanted
                 && value.len() <= limits.text_bytes_max
@@ -162,6 +170,40 @@ impl Draft {
             }
         }
         self.write(&[":", value, "\n"], limits);
+    }
+
+    /// Whether one more ATTENDEE is kept: in the place of somebody else only who has declined. That
+    /// may be whose calendar it is, who then does not want to see the event.
+    fn has_place_for(&mut self, attendee: &ContentLine<'_>, limits: &FeedLimits) -> bool {
+        let declines = has_declined(attendee);
+        if self.people < limits.people_max {
+            self.people += 1;
+        } else if declines {
+            self.drop_last_guest();
+        } else {
+            return false;
+        }
+        self.declined += usize::from(declines);
+        true
+    }
+
+    /// Drops the last ATTENDEE who has not declined.
+    fn drop_last_guest(&mut self) {
+        let is_guest = |line: &str| {
+            stored::name(line) == "ATTENDEE"
+                && !stored::content(line).is_some_and(|line| has_declined(&line))
+        };
+        let (mut end, mut last) = (0, None);
+        for line in self.text.split_inclusive('\n') {
+            let start = end;
+            end += line.len();
+            if is_guest(line.trim_end()) {
+                last = Some(start..end);
+            }
+        }
+        if let Some(line) = last {
+            self.text.replace_range(line, "");
+        }
     }
 
     /// The first UID counts. One that is too long to be a key is replaced by its hash.
@@ -205,4 +247,8 @@ impl Draft {
             self.dropped.push((line, reason));
         }
     }
+}
+
+fn has_declined(attendee: &ContentLine<'_>) -> bool {
+    attendee.param("PARTSTAT").is_some_and(|status| status.eq_ignore_ascii_case("DECLINED"))
 }

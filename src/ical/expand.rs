@@ -107,7 +107,7 @@ impl Run<'_> {
             if event.recurrence_id.is_some() {
                 continue;
             }
-            if masters.len() == self.limits.overrides_max {
+            if masters.len() == self.limits.series_components_max {
                 self.too_long("events");
                 break;
             }
@@ -129,7 +129,7 @@ impl Run<'_> {
         let mut overrides: Vec<Override> = Vec::new();
         for (event, component) in self.series.iter().enumerate() {
             let Some(id) = &component.recurrence_id else { continue };
-            if overrides.len() == self.limits.overrides_max {
+            if overrides.len() == self.limits.series_components_max {
                 self.too_long("overrides");
                 break;
             }
@@ -408,16 +408,8 @@ impl Run<'_> {
             return zone.clone();
         }
         let found = self.zones.resolve(tzid);
-        if found.step.is_guess() {
-            let name = found.zone.iana_name().unwrap_or("its zone");
-            let refused =
-                found.refused.map(|why| format!("; its VTIMEZONE is not followed: {why}"));
-            self.warn(format!(
-                "TZID `{}` is not known: {name} is used ({}){}",
-                super::line::cut(tzid, 60),
-                found.step,
-                refused.unwrap_or_default()
-            ));
+        if let Some(guess) = found.guess(tzid) {
+            self.warn(guess);
         }
         self.last_zone = Some((tzid.to_owned(), found.zone.clone()));
         found.zone
@@ -452,8 +444,8 @@ impl Run<'_> {
     }
 
     fn too_long(&mut self, what: &str) {
-        let max = self.limits.overrides_max;
-        let mark = format!("more than {max} {what} in the series (overrides_max)");
+        let max = self.limits.series_components_max;
+        let mark = format!("more than {max} {what} in the series (series_components_max)");
         self.expansion.truncated.get_or_insert(mark);
     }
 

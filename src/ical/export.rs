@@ -4,9 +4,11 @@
 //! private event there may be only its time. Reading what is written here gives the same occurrences
 //! as the feed did.
 
+use super::event::is_private;
 use super::line::{ContentLine, cut};
+use super::rule::Rule;
 use super::stored;
-use super::value::Value;
+use super::value::{Duration, Value};
 use super::zone::{Step, Zones};
 use crate::hash::private_name;
 
@@ -21,23 +23,38 @@ const MASKED: &str = "SUMMARY:Busy";
 /// RFC 5545 wants DTSTAMP, which is not kept: without LAST-MODIFIED nobody knows better.
 const NO_STAMP: &str = "19700101T000000Z";
 
-/// A VTIMEZONE, from its stored text; nothing when no event of the feed is understood by it.
-pub fn zone(tzid: &str, text: &str, zones: &Zones) -> String {
+/// What must not be seen of a feed.
+#[derive(Clone, Copy)]
+pub struct Mask {
+    /// The hash of the feed's address.
+    pub source: i64,
+    /// Every event is private, whatever its CLASS says.
+    pub everything: bool,
+}
+
+/// A VTIMEZONE, from its stored text; nothing when no event of the feed is understood by it. In a
+/// feed that is private it has no name but ours, and no text.
+pub fn zone(tzid: &str, text: &str, mask: Option<Mask>, zones: &Zones) -> String {
     let mut out = String::new();
-    if zones.resolve(tzid).step == Step::Embedded {
-        component("VTIMEZONE", stored::lines(text), &mut out);
+    if zones.resolve(tzid).step != Step::Embedded {
+        return out;
+    }
+    match mask.filter(|mask| mask.everything) {
+        None => component("VTIMEZONE", stored::lines(text), &mut out),
+        Some(mask) => {
+            let lines = stored::lines(text).filter_map(|line| masked(line, mask, zones));
+            let lines: Vec<String> = lines.collect();
+            component("VTIMEZONE", lines.iter().map(String::as_str), &mut out);
+        }
     }
     out
 }
 
-/// A VEVENT, from its stored text. With a `mask`, the hash of its feed's address, there is only the
-/// time of a private one; `private` makes it one whatever its CLASS says.
-pub fn event(text: &str, mask: Option<i64>, private: bool, zones: &Zones) -> String {
-    let lines = || stored::lines(text).filter_map(stored::content);
-    let is_public = |line: ContentLine<'_>| line.value.trim().eq_ignore_ascii_case("PUBLIC");
-    let private = private || lines().any(|line| line.name == "CLASS" && !is_public(line));
-    let mask = mask.filter(|_| private);
-    let stamp = lines().find(|line| line.name == "LAST-MODIFIED");
+/// A VEVENT, from its stored text. With a `mask` there is only the time of a private one.
+pub fn event(text: &str, mask: Option<Mask>, zones: &Zones) -> String {
+    let mask = mask.filter(|mask| mask.everything || is_private(text));
+    let mut lines = stored::lines(text).filter_map(stored::content);
+    let stamp = lines.find(|line| line.name == "LAST-MODIFIED");
     let stamp = stamp.and_then(|line| Some(written(Value::parse(line.value)?)));
     let stamp = stamp.filter(|stamp| stamp.ends_with('Z')).unwrap_or_else(|| NO_STAMP.to_owned());
     let mut out = String::new();
@@ -50,38 +67,91 @@ pub fn event(text: &str, mask: Option<i64>, private: bool, zones: &Zones) -> Str
     out
 }
 
-/// A line as it is written; `None` when it is not.
-fn rewritten(text: &str, mask: Option<i64>, zones: &Zones) -> Option<String> {
-    let line = stored::content(text)?;
-    match (line.name, mask) {
-        (name, _) if stored::is_time(name) => Some(rewritten_time(&line, zones)),
-        // It may hold names and addresses.
-        ("UID", Some(source)) => {
-            Some(format!("UID:{}", private_name(source, &[line.value.as_bytes()])))
+/// A line of an event as it is written; `None` when it is not.
+fn rewritten(text: &str, mask: Option<Mask>, zones: &Zones) -> Option<String> {
+    match mask {
+        Some(mask) => masked(text, mask, zones),
+        None => {
+            let line = stored::content(text)?;
+            match stored::is_time(line.name) {
+                true => rewritten_time(&line, None, zones),
+                false => Some(text.to_owned()),
+            }
         }
-        (name, Some(_)) => tells_when(name).then(|| text.to_owned()),
-        (_, None) => Some(text.to_owned()),
     }
 }
 
-/// True for the further properties by which an event happens, and happens visibly.
-fn tells_when(name: &str) -> bool {
-    matches!(name, "DURATION" | "RRULE" | "SEQUENCE" | "LAST-MODIFIED" | "STATUS" | "TRANSP")
-        || matches!(name, "X-MICROSOFT-CDO-BUSYSTATUS" | "X-OUTLOOK-DELETED")
+/// A line of something private: what tells by which rules and dates it happens, and happens visibly,
+/// in our own words, and nothing else.
+fn masked(text: &str, mask: Mask, zones: &Zones) -> Option<String> {
+    let line = stored::content(text)?;
+    let value = line.value.trim();
+    let told = match line.name {
+        name if stored::is_time(name) => return rewritten_time(&line, Some(mask), zones),
+        // It may hold names and addresses.
+        "UID" => private_name(mask.source, &[line.value.as_bytes()]),
+        "TZID" => zone_name(mask, value),
+        "BEGIN" | "END" => value.to_owned(),
+        "RRULE" => plain_rule(value)?,
+        "DURATION" => Duration::parse(value).map(|_| value.to_ascii_uppercase())?,
+        "SEQUENCE" => value.parse::<u32>().ok()?.to_string(),
+        "LAST-MODIFIED" => written(Value::parse(value)?),
+        "TZOFFSETFROM" | "TZOFFSETTO" => {
+            let is_offset = |byte| matches!(byte, b'+' | b'-' | b'0'..=b'9');
+            value.bytes().all(is_offset).then(|| value.to_owned())?
+        }
+        "STATUS" => word(value, &["CONFIRMED", "TENTATIVE", "CANCELLED"])?,
+        // Of these the last one counts, and an unknown word means what is written instead.
+        "TRANSP" => word(value, &["TRANSPARENT"]).unwrap_or_else(|| "OPAQUE".to_owned()),
+        "X-MICROSOFT-CDO-BUSYSTATUS" => {
+            let known = ["FREE", "TENTATIVE", "OOF", "WORKINGELSEWHERE"];
+            word(value, &known).unwrap_or_else(|| "BUSY".to_owned())
+        }
+        "X-OUTLOOK-DELETED" => word(value, &["TRUE"]).unwrap_or_else(|| "FALSE".to_owned()),
+        _ => return None,
+    };
+    Some(format!("{}:{told}", line.name))
 }
 
-/// A property with dates or times: with the zone by the name that everybody knows.
-fn rewritten_time(line: &ContentLine<'_>, zones: &Zones) -> String {
+/// The word, when it is one of these.
+fn word(value: &str, known: &[&str]) -> Option<String> {
+    let found = known.iter().find(|known| value.eq_ignore_ascii_case(known))?;
+    Some((*found).to_owned())
+}
+
+/// The parts of a rule that is understood by which it is.
+fn plain_rule(text: &str) -> Option<String> {
+    Rule::parse(text).ok()?;
+    let text = text.to_ascii_uppercase();
+    let parts = text.split(';').filter_map(|part| part.split_once('='));
+    let parts = parts.map(|(name, value)| (name.trim(), value.trim())).filter(|(name, _)| {
+        name.starts_with("BY") || matches!(*name, "FREQ" | "INTERVAL" | "COUNT" | "UNTIL" | "WKST")
+    });
+    Some(parts.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(";"))
+}
+
+/// A zone that a private feed defines.
+fn zone_name(mask: Mask, tzid: &str) -> String {
+    private_name(mask.source, &[b"TZID", tzid.as_bytes()])
+}
+
+/// A property with dates or times: with the zone by the name that everybody knows. With a mask only
+/// what is understood, and nothing when that is nothing.
+fn rewritten_time(line: &ContentLine<'_>, mask: Option<Mask>, zones: &Zones) -> Option<String> {
     let parse = stored::reads_values(line);
     let items: Vec<(Option<Value>, String)> = line
         .value
         .split(',')
-        .map(|item| match parse(item) {
-            Some(value) => (Some(value), written(value)),
+        .filter_map(|item| match parse(item) {
+            Some(value) => Some((Some(value), written(value))),
+            None if mask.is_some() => Some((None, period(item)?)),
             // A period, or what was not understood either.
-            None => (None, item.trim().to_owned()),
+            None => Some((None, item.trim().to_owned())),
         })
         .collect();
+    if items.is_empty() {
+        return None;
+    }
     let mut out = line.name.to_owned();
     if items.iter().all(|(value, _)| matches!(value, Some(Value::Date(_)))) {
         out += ";VALUE=DATE";
@@ -92,18 +162,35 @@ fn rewritten_time(line: &ContentLine<'_>, zones: &Zones) -> String {
     let local = items.iter().any(|(_, text)| text.split('/').any(is_local));
     if let Some(tzid) = stored::tzid(line).filter(|_| local) {
         let found = zones.resolve(&tzid);
-        let name = match found.step {
-            Step::Embedded => tzid.trim_matches('"'),
-            _ => found.zone.iana_name().unwrap_or(&tzid),
+        let tzid = tzid.trim_matches('"');
+        let name = match (found.step, mask, found.zone.iana_name()) {
+            (Step::Embedded, Some(mask), _) if mask.everything => Some(zone_name(mask, tzid)),
+            (Step::Embedded, ..) => Some(tzid.to_owned()),
+            (_, _, Some(name)) => Some(name.to_owned()),
+            // It was not known, and the display's zone has no name.
+            (_, mask, None) => mask.is_none().then(|| tzid.to_owned()),
         };
-        let quote = if name.contains([':', ';', ',']) { "\"" } else { "" };
-        out = format!("{out};TZID={quote}{name}{quote}");
+        if let Some(name) = name {
+            let quote = if name.contains([':', ';', ',']) { "\"" } else { "" };
+            out = format!("{out};TZID={quote}{name}{quote}");
+        }
     }
-    if let Some(range) = line.param("RANGE") {
-        out = format!("{out};RANGE={range}");
+    let range = line.param("RANGE").filter(|range| range.eq_ignore_ascii_case("THISANDFUTURE"));
+    if range.is_some() {
+        out += ";RANGE=THISANDFUTURE";
     }
     let values: Vec<String> = items.into_iter().map(|(_, text)| text).collect();
-    format!("{out}:{}", values.join(","))
+    Some(format!("{out}:{}", values.join(",")))
+}
+
+/// A period of RDATE that is understood.
+fn period(item: &str) -> Option<String> {
+    let (start, end) = item.trim().split_once('/')?;
+    let end = match Value::parse(end) {
+        Some(end) => written(end),
+        None => Duration::parse(end).map(|_| end.trim().to_ascii_uppercase())?,
+    };
+    Some(format!("{}/{end}", written(Value::parse(start)?)))
 }
 
 /// A date or time as RFC 5545 writes it.
@@ -149,10 +236,14 @@ mod tests {
         Zones::new(database, database.get("Europe/Madrid").unwrap(), None)
     }
 
+    fn mask(everything: bool) -> Mask {
+        Mask { source: 7, everything }
+    }
+
     fn check(text: &str, private: bool, expected: &[&str]) {
         let expected: String =
             [&["BEGIN:VEVENT"], expected, &["END:VEVENT", ""]].concat().join("\r\n");
-        assert_eq!(event(text, Some(7), private, &zones()), expected);
+        assert_eq!(event(text, Some(mask(private)), &zones()), expected);
     }
 
     #[test]
@@ -191,7 +282,60 @@ mod tests {
                     LOCATION:Clinic\nATTENDEE;CN=Jane:jane@example.com";
         check(text, true, &expected);
         check(&format!("{text}\nCLASS:CONFIDENTIAL"), false, &expected);
-        assert!(event(text, None, true, &zones()).contains("LOCATION:Clinic"));
+        assert!(event(text, None, &zones()).contains("LOCATION:Clinic"));
+    }
+
+    /// Whatever stands where only a time is wanted.
+    #[test]
+    fn a_private_event_tells_its_time_in_our_words() {
+        check(
+            "UID:jane@example.com\nLAST-MODIFIED:canary\nSEQUENCE:canary\n\
+             DTSTART;TZID=canary;VALUE=canary:20240101T090000\nDTEND:canary\nDURATION:pt1h\n\
+             RECURRENCE-ID;RANGE=canary:20240101T080000Z\nDURATION:canary\n\
+             RRULE:canary\nRRULE:freq=weekly;X-CANARY=canary; byday = mo , tu;UNTIL=20240301\n\
+             RRULE:FREQ=DAILY;BYDAY=canary\nRRULE:FREQ=DAILY;RSCALE=canary\n\
+             EXDATE:canary,20240102T080000Z\nEXDATE;TZID=canary:canary\n\
+             RDATE;TZID=Europe/Rome:20240104T090000/pt1h,20240105T090000/canary,canary/PT1H\n\
+             STATUS:canary\nSTATUS:tentative\nTRANSP:canary\nX-MICROSOFT-CDO-BUSYSTATUS:canary\n\
+             X-OUTLOOK-DELETED:canary\nCOLOR:canary",
+            true,
+            &[
+                "DTSTAMP:19700101T000000Z",
+                "SUMMARY:Busy",
+                "CLASS:PRIVATE",
+                "UID:private-3a9c716594cda0c9",
+                "DTSTART;TZID=Europe/Madrid:20240101T090000",
+                "DURATION:PT1H",
+                "RECURRENCE-ID:20240101T080000Z",
+                "RRULE:FREQ=WEEKLY;BYDAY=MO , TU;UNTIL=20240301",
+                "EXDATE:20240102T080000Z",
+                "RDATE;VALUE=PERIOD;TZID=Europe/Rome:20240104T090000/PT1H",
+                "STATUS:TENTATIVE",
+                "TRANSP:OPAQUE",
+                "X-MICROSOFT-CDO-BUSYSTATUS:BUSY",
+                "X-OUTLOOK-DELETED:FALSE",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_zone_of_a_private_feed_has_a_name_of_ours() {
+        let text = "TZID:canary\nX-LIC-LOCATION:canary\nBEGIN:STANDARD\nDTSTART:20000101T000000\n\
+                    TZOFFSETFROM:+0130\nTZOFFSETTO:+0130\nTZNAME:canary\nEND:STANDARD\n";
+        let mut zones = zones();
+        zones.define(text, &crate::budget::FeedLimits::default());
+        let told = |everything| {
+            let start = "UID:a\nCLASS:PRIVATE\nDTSTART;TZID=canary:20240101T090000";
+            let mask = Some(mask(everything));
+            zone("canary", text, mask, &zones) + &event(start, mask, &zones)
+        };
+        let name = zone_name(mask(true), "canary");
+        let masked = told(true);
+        assert!(!masked.contains("canary"), "{masked}");
+        assert!(masked.contains(&format!("TZID:{name}\r\n")), "{masked}");
+        assert!(masked.contains(&format!("DTSTART;TZID={name}:20240101T090000\r\n")), "{masked}");
+        // The zone is the calendar's, and may be that of an open event.
+        assert!(told(false).contains("TZID:canary\r\nX-LIC-LOCATION:canary\r\n"));
     }
 
     #[test]

@@ -6,7 +6,10 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr2;
+use memchr::{memchr, memchr2, memchr2_iter, memrchr};
+
+/// U+FEFF, which some programs write in front of a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// An unfolded line.
 pub(super) struct Line<'a> {
@@ -27,7 +30,7 @@ pub(super) struct Lines {
     encoding: Encoding,
     line: Vec<u8>,
     overlong: bool,
-    /// The feed has shown a control character: from then on every line is searched for some.
+    /// There are control characters in what `line` was made of, and it is searched for them.
     has_controls: bool,
     /// The physical line that is being read, from 1, and the one on which `line` began.
     number: u32,
@@ -120,9 +123,10 @@ impl Lines {
         sink: &mut impl FnMut(Line<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         // All bytes at once, which the compiler does with vectors; sound feeds have none.
-        self.has_controls |= bytes.iter().fold(false, |found, &byte| {
+        let has_controls = bytes.iter().fold(false, |found, &byte| {
             found | (is_control(byte) & (byte != b'\r') & (byte != b'\n'))
         });
+        self.has_controls |= has_controls;
         let mut rest = bytes;
         while let [first, after @ ..] = rest {
             if self.place != Place::Inside {
@@ -137,6 +141,8 @@ impl Lines {
                     b'\r' | b'\n' => {}
                     _ => {
                         self.emit(sink)?;
+                        self.has_controls = has_controls;
+                        rest = self.emit_whole(rest, sink)?;
                         self.begun = self.number;
                     }
                 }
@@ -160,11 +166,35 @@ impl Lines {
         self.line.extend_from_slice(&segment[..segment.len().min(room)]);
     }
 
+    /// Hands out the lines at the front of `bytes` that lie whole in it, without a copy, and returns
+    /// the rest. A line is whole when the byte behind its end is there, and begins another.
+    fn emit_whole<'b, E>(
+        &mut self,
+        bytes: &'b [u8],
+        sink: &mut impl FnMut(Line<'_>) -> Result<(), E>,
+    ) -> Result<&'b [u8], E> {
+        let mut rest = bytes;
+        while !self.has_controls
+            && let Some(end) = memchr2(b'\r', b'\n', rest)
+            && end <= self.bytes_max
+            && !rest.starts_with(BYTE_ORDER_MARK)
+        {
+            let next = end + if rest[end..].starts_with(b"\r\n") { 2 } else { 1 };
+            if let None | Some(b' ' | b'\t' | b'\r' | b'\n') = rest.get(next) {
+                break;
+            }
+            sink(Line { bytes: &rest[..end], number: self.number, overlong: false })?;
+            self.number = self.number.saturating_add(1);
+            rest = &rest[next..];
+        }
+        Ok(rest)
+    }
+
     fn emit<E>(&mut self, sink: &mut impl FnMut(Line<'_>) -> Result<(), E>) -> Result<(), E> {
         if self.has_controls {
             self.line.retain(|&byte| !is_control(byte));
         }
-        let bytes = self.line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&self.line);
+        let bytes = self.line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&self.line);
         let outcome = match bytes {
             [] => Ok(()),
             _ => sink(Line { bytes, number: self.begun, overlong: self.overlong }),
@@ -235,8 +265,11 @@ pub(super) fn text(line: &[u8]) -> Cow<'_, str> {
 /// The name of a line that is not taken apart yet: what stands before the first `;` or `:`.
 /// `None` for a line that has neither.
 pub(super) fn name(line: &[u8]) -> Option<&[u8]> {
-    let end = line.iter().position(|&byte| byte == b':' || byte == b';')?;
-    Some(line[..end].trim_ascii())
+    Some(line[..name_end(line)?].trim_ascii())
+}
+
+fn name_end(line: &[u8]) -> Option<usize> {
+    line.iter().position(|&byte| byte == b':' || byte == b';')
 }
 
 /// A content line, taken apart.
@@ -251,25 +284,21 @@ pub(super) struct ContentLine<'a> {
 impl<'a> ContentLine<'a> {
     /// `NAME;PARAM=value;PARAM="quoted: value":value`. Without a colon it is no content line.
     pub(super) fn parse(line: &'a str) -> Option<Self> {
-        let mut quoted = false;
-        let colon = line.bytes().position(|byte| {
-            quoted ^= byte == b'"';
-            byte == b':' && !quoted
-        });
         // An unbalanced quote hides every colon after it; then the first one must do.
-        Some(Self::split(line, colon.or_else(|| line.find(':'))?))
+        Self::split(line, |rest| find_unquoted(b':', rest).or_else(|| memchr(b':', rest)))
     }
 
     /// The same for a property whose value holds no colon, such as a date or a list of dates:
     /// the last one separates, so that an unquoted `TZID=(UTC+01:00) Berlin` is read as meant.
     pub(super) fn parse_time(line: &'a str) -> Option<Self> {
-        Some(Self::split(line, line.bytes().rposition(|byte| byte == b':')?))
+        Self::split(line, |rest| memrchr(b':', rest))
     }
 
-    fn split(line: &'a str, colon: usize) -> Self {
-        let head = &line[..colon];
-        let name = head.bytes().position(|byte| byte == b';').unwrap_or(head.len());
-        Self { name: head[..name].trim_ascii(), params: &head[name..], value: &line[colon + 1..] }
+    /// `colon` finds where the parameters end; most lines have none.
+    fn split(line: &'a str, colon: impl FnOnce(&[u8]) -> Option<usize>) -> Option<Self> {
+        let (name, rest) = line.split_at(name_end(line.as_bytes())?);
+        let colon = if rest.starts_with(':') { 0 } else { colon(rest.as_bytes())? };
+        Some(Self { name: name.trim_ascii(), params: &rest[..colon], value: &rest[colon + 1..] })
     }
 
     /// The parameters in order, names as written, values without their quotes.
@@ -277,14 +306,10 @@ impl<'a> ContentLine<'a> {
         let mut rest = self.params;
         std::iter::from_fn(move || {
             rest = rest.strip_prefix(';')?;
-            let mut quoted = false;
-            let end = rest.bytes().position(|byte| {
-                quoted ^= byte == b'"';
-                byte == b';' && !quoted
-            });
+            let end = find_unquoted(b';', rest.as_bytes());
             let (param, after) = rest.split_at(end.unwrap_or(rest.len()));
             rest = after;
-            let equals = param.bytes().position(|byte| byte == b'=').unwrap_or(param.len());
+            let equals = memchr(b'=', param.as_bytes()).unwrap_or(param.len());
             let (name, value) = param.split_at(equals);
             let value = value.strip_prefix('=').unwrap_or_default().trim_ascii();
             let bare = value.strip_prefix('"').unwrap_or(value);
@@ -297,6 +322,15 @@ impl<'a> ContentLine<'a> {
         let (_, value) = self.params().find(|(found, _)| found.eq_ignore_ascii_case(name))?;
         Some(decode_caret(value))
     }
+}
+
+/// The first `wanted` that does not stand between quotes.
+fn find_unquoted(wanted: u8, bytes: &[u8]) -> Option<usize> {
+    let mut quoted = false;
+    memchr2_iter(wanted, b'"', bytes).find(|&at| {
+        quoted ^= bytes[at] == b'"';
+        bytes[at] == wanted && !quoted
+    })
 }
 
 /// RFC 6868: `^n`, `^^` and `^'`.

@@ -12,6 +12,7 @@ use std::fmt;
 use jiff::tz::TimeZone;
 
 use super::definition;
+use super::line::cut;
 use super::{stored, windows};
 use crate::budget::FeedLimits;
 use crate::tzdb::Tzdb;
@@ -61,6 +62,22 @@ impl Step {
     /// True when the name means nothing to us.
     pub fn is_guess(self) -> bool {
         matches!(self, Step::CalendarZone | Step::Default)
+    }
+}
+
+impl Resolved {
+    /// What people are told when `tzid` means nothing to us; `None` when it does.
+    pub fn guess(&self, tzid: &str) -> Option<String> {
+        let name = self.zone.iana_name().unwrap_or("a zone without a name");
+        let refused = self.refused.map(|why| format!("; its VTIMEZONE is not followed: {why}"));
+        self.step.is_guess().then(|| {
+            format!(
+                "TZID `{}` is not known: {name} is used ({}){}",
+                cut(tzid, 60),
+                self.step,
+                refused.unwrap_or_default()
+            )
+        })
     }
 }
 

@@ -127,7 +127,7 @@ fn one_meeting_in_two_calendars_is_shown_once_with_both_names() {
             (9..21).map(|hour| meeting(&format!("{name}-{hour}"), hour, "Call")).collect()
         };
         let work = [twelve("work"), vec![meeting("both", 22, "Talk")]].concat();
-        let home = [twelve("home"), vec![meeting("both", 22, "My talk")]].concat();
+        let home = [twelve("home"), vec![meeting("both", 22, "TALK")]].concat();
         let (rig, _server, _folder) = with_two(&executor, &work, &home, "").await;
         let answer = rig.get("/api/v1/events?limit=13").await;
         let mut titles = vec!["Call"; 12];
@@ -216,6 +216,40 @@ fn private_events_leave_no_trace() {
         let mut later = texts(&again, "id");
         later.sort_unstable();
         assert_eq!(later, ids, "an id stays");
+    });
+}
+
+/// Who has skipped an instance of a series has skipped it still when it is moved; and each has an
+/// id of its own.
+#[test]
+fn an_instance_keeps_its_id_when_it_is_moved() {
+    run(|executor| async move {
+        let daily = ["DTSTART:20260105T150000Z", "RRULE:FREQ=DAILY;COUNT=3", "SUMMARY:Call"];
+        let moved = |day: u32| {
+            let id = format!("RECURRENCE-ID:202601{day:02}T150000Z");
+            event("u", &[&id, &format!("DTSTART:202601{day:02}T160000Z"), "SUMMARY:Moved"])
+        };
+        let before = [event("u", &daily), meeting("once", 12, "Once")];
+        let after = [&before[..], &[moved(5), moved(6)]].concat();
+        let script = Script::new().ics("/a.ics", &calendar(&before));
+        let server = FeedServer::start(&executor, script.ics("/a.ics", &calendar(&after)));
+        let folder = folder();
+        let config = configure(folder.path(), &toml(&[("a", server.url("/a.ics"))]));
+        let rig = Rig::start(&executor, config);
+        let mut known = Vec::new();
+        for (refreshes, moved) in [(1, 0), (2, 2)] {
+            rig.refreshed(refreshes).await;
+            let answer = rig.get("/api/v1/events?days=4&to=2026-01-09").await;
+            let titles = texts(&answer, "title");
+            assert_eq!(titles.iter().filter(|title| **title == "Moved").count(), moved);
+            let ids: Vec<String> = texts(&answer, "id").into_iter().map(str::to_owned).collect();
+            assert_eq!(ids[0], "once");
+            assert!(ids[1].starts_with("u_20260105T150000_"), "{ids:?}");
+            assert!(ids.len() == 4 && ids[1..].is_sorted() && ids[1] != ids[2], "{ids:?}");
+            assert!(known.is_empty() || known == ids, "{known:?}, now {ids:?}");
+            known = ids;
+            rig.advance(Duration::from_secs(300));
+        }
     });
 }
 

@@ -6,6 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use calendarbot::alloc;
+use calendarbot::budget::{FeedLimits, Plan};
+use calendarbot::calendar::CalendarStatus;
+use calendarbot::calendar::explain::{Draft, Scene};
+use calendarbot::ical::Window;
+use calendarbot::ical::zone::Zones;
+use calendarbot::tzdb::bundled;
 
 use crate::feed_server::run;
 use crate::rig::{Rig, configure, folder};
@@ -229,4 +235,36 @@ fn a_hostile_feed_harms_nobody() {
             assert_eq!(silent, case.says.is_empty(), "{}: {told}", case.name);
         }
     });
+}
+
+#[test]
+fn a_series_is_explained_in_the_memory_that_a_refresh_has_for_it() {
+    let at = |text: &str| text.parse().expect("a time");
+    let limits = FeedLimits::default();
+    let zone = bundled().get("Europe/Berlin").expect("a zone");
+    let scene = Scene {
+        now: at("2026-03-01T00:00:00Z"),
+        zone: &zone,
+        calendars: &[CalendarStatus::default()],
+        calendar: 0,
+        zones: &Zones::new(bundled(), zone.clone(), None),
+        window: Window { start: at("2026-02-28T00:00:00Z"), end: at("2026-04-30T00:00:00Z") },
+        limits: &limits,
+        show_private: false,
+    };
+    let guest = format!("ATTENDEE;CN={}:mailto:a@example.org\n", "x".repeat(400));
+    let rest = format!("EXDATE:{}\n{}", "20260101T000000Z,".repeat(2_000), guest.repeat(50));
+    let plan = Plan::divide(16 << 20, 1, limits.clone());
+    let share = plan.terms.iter().find(|term| term.name == "expansion").expect("a share").bytes;
+    alloc::restart_peak();
+    let before = alloc::used_bytes();
+    let mut draft = Draft::new(scene, "u");
+    for minute in 0..1_400 {
+        let at = format!("20260301T{:02}{:02}00Z", minute / 60, minute % 60);
+        draft.add(&format!("UID:u\nDTSTART:{at}\nRECURRENCE-ID:{at}\nSUMMARY:Call\n{rest}"));
+    }
+    let lines = draft.finish().lines(&[], 0, None);
+    let bytes = alloc::peak_bytes().saturating_sub(before);
+    assert!(lines.iter().any(|line| line.ends_with(" components more")), "{lines:#?}");
+    assert!(bytes > rest.len() && bytes <= share, "{bytes} bytes of heap, {share} planned");
 }

@@ -282,3 +282,18 @@ fn a_feed_that_is_too_much_keeps_what_is_near() {
         assert_eq!((store.occurrences().as_str(), last.truncated_series), (kept, truncated));
     }
 }
+
+/// Not even when it alone has changed: so many does it have when the window moves.
+#[test]
+fn a_series_that_changes_has_no_more_steps_than_the_others_leave() {
+    let daily = |uid, title: &str| {
+        let rule = "RRULE:FREQ=DAILY;BYHOUR=1,2;BYSETPOS=1";
+        (uid, format!("UID:{uid}\nDTSTART:20000101T000000Z\n{rule}\nSUMMARY:{title}\n"))
+    };
+    let feed = |title| vec![daily("a", "One"), daily("b", title)];
+    let limits = FeedLimits { feed_steps_max: 3_000, ..FeedLimits::default() };
+    for turns in [vec![feed("One")], vec![feed("One"), feed("Two")]] {
+        let (published, _) = publish_in_turn(turns, limits.clone());
+        assert_eq!(published.truncated_series, 1, "{published:?}");
+    }
+}

@@ -11,11 +11,13 @@ use crate::calendar::text::{local, zone_name};
 use crate::ical::event::Event;
 
 /// Zones, and series that were cut short, that are named.
-const NAMED_MAX: usize = 40;
+pub const NAMED_MAX: usize = 40;
 
 /// What is counted while the events of a feed pass by.
 pub struct Summary<'a> {
     scene: Scene<'a>,
+    /// Series that a cap has cut short, the first of them.
+    truncated: Vec<Truncated<'a>>,
     /// Events by TZID.
     zones: BTreeMap<String, u64>,
     /// Events in zones that were too many to name.
@@ -39,19 +41,30 @@ pub struct Totals<'a> {
     pub skipped: u64,
     /// Why, for the first of them.
     pub skipped_reasons: &'a [String],
-    /// Series that a cap has cut short, by UID, and which one.
-    pub truncated: &'a [(String, String)],
+    /// Series that a cap has cut short.
+    pub truncated: u64,
+}
+
+/// A series that was cut short.
+struct Truncated<'a> {
+    uid: &'a str,
+    /// By which cap.
+    reason: &'a str,
+    private: bool,
 }
 
 impl<'a> Summary<'a> {
-    /// Nothing has passed by yet.
-    pub fn new(scene: Scene<'a>) -> Self {
+    /// Nothing has passed by yet. `truncated` are some series that a cap has cut short, by UID, and
+    /// which one.
+    pub fn new(scene: Scene<'a>, truncated: &'a [(String, String)]) -> Self {
         let (zones, hidden) = (BTreeMap::new(), BTreeMap::new());
-        Self { scene, zones, other_zones: 0, hidden, private: 0 }
+        let named = |(uid, reason): &'a (String, String)| Truncated { uid, reason, private: false };
+        let truncated = truncated.iter().map(named).collect();
+        Self { scene, truncated, zones, other_zones: 0, hidden, private: 0 }
     }
 
     /// Takes note of one event, as it is stored.
-    pub fn add(&mut self, text: &str) {
+    pub fn add(&mut self, uid: &str, text: &str) {
         let Ok(event) = Event::parse(text, self.scene.limits) else { return };
         for tzid in event.tzids() {
             let has_room = self.zones.len() < NAMED_MAX;
@@ -62,10 +75,13 @@ impl<'a> Summary<'a> {
             }
         }
         self.private += u64::from(self.scene.status().private || event.details.private);
+        for series in self.truncated.iter_mut().filter(|series| series.uid == uid) {
+            series.private |= self.scene.hides(&event.details);
+        }
         let by_itself = selection::hidden(&event.details).is_some();
         if let Some(hidden) = self.scene.status().filter.hides(&event.details) {
             // A pattern would tell what the titles are like.
-            let reason = match !by_itself && self.scene.hides(&event) {
+            let reason = match !by_itself && self.scene.hides(&event.details) {
                 true => "private (--show-private)".to_owned(),
                 false => hidden.to_string(),
             };
@@ -106,9 +122,10 @@ impl<'a> Summary<'a> {
         } else {
             lines.extend(totals.skipped_reasons.iter().map(|reason| format!("  {reason}")));
         }
-        lines.push(format!("cut short: {} series", totals.truncated.len()));
-        for (uid, reason) in totals.truncated.iter().take(NAMED_MAX) {
-            lines.push(format!("  {}: {reason}", if closed { "private" } else { uid }));
+        lines.push(format!("cut short: {} series", totals.truncated));
+        for Truncated { uid, reason, private } in &self.truncated {
+            let name = if *private { "a private event" } else { uid };
+            lines.push(format!("  {name}: {reason}"));
         }
         lines.iter().map(|line| made_harmless(line)).collect()
     }

@@ -38,8 +38,9 @@ impl Table {
     }
 
     fn lines(&self, components: &[&str], others: &[Entry]) -> Vec<String> {
-        let texts = components.iter().map(|text| format!("UID:u\n{text}\n")).collect();
-        let series = Series::new(self.scene(), "u", texts);
+        let mut draft = Draft::new(self.scene(), "u");
+        components.iter().for_each(|text| draft.add(&format!("UID:u\n{text}\n")));
+        let series = draft.finish();
         let kept = series.entries().count();
         series.lines(others, kept, None)
     }
@@ -92,7 +93,7 @@ fn zones_are_told_with_the_step_that_found_them() {
         ),
         (
             "DTSTART;TZID=Mars/Base:20260323T090000",
-            "TZID `Mars/Base` is not known; Europe/Berlin is used: the configured zone",
+            "TZID `Mars/Base` is not known: Europe/Berlin is used (the configured zone)",
         ),
         ("DTSTART:20260323T090000", "no zone: it is the time on the wall where the display hangs"),
         (
@@ -228,7 +229,7 @@ fn a_feed_is_summed_up() {
     let filter = std::sync::Arc::make_mut(&mut table.calendars[0].filter);
     filter.exclude = vec![Pattern::new("lunch").unwrap()];
     let reasons = ["line 7, x: no DTSTART".to_owned()];
-    let truncated = [("tick".to_owned(), "more than 5000".to_owned())];
+    let truncated = ["tick", "lunch"].map(|uid| (uid.to_owned(), "more than 5000".to_owned()));
     let totals = Totals {
         checked_at: Some(at("2026-03-23T06:00:00Z")),
         events: 4,
@@ -236,17 +237,17 @@ fn a_feed_is_summed_up() {
         calendar_zone: Some("Europe/Berlin"),
         skipped: 1,
         skipped_reasons: &reasons,
-        truncated: &truncated,
+        truncated: 3,
     };
     let events = [
-        DAILY,
-        "SUMMARY:Lunch\nDTSTART;TZID=Eastern Standard Time:20260323T120000",
-        "SUMMARY:Lunch, too\nDTSTART:20260323T120000Z\nCLASS:PRIVATE",
-        "SUMMARY:Off\nDTSTART;VALUE=DATE:20260323\nSTATUS:CANCELLED",
+        ("tick", DAILY),
+        ("lunch", "SUMMARY:Lunch\nDTSTART;TZID=Eastern Standard Time:20260323T120000"),
+        ("lunch", "SUMMARY:Lunch, too\nDTSTART:20260323T120000Z\nCLASS:PRIVATE"),
+        ("off", "SUMMARY:Off\nDTSTART;VALUE=DATE:20260323\nSTATUS:CANCELLED"),
     ];
     let told = |table: &Table| {
-        let mut summary = Summary::new(table.scene());
-        events.iter().for_each(|text| summary.add(text));
+        let mut summary = Summary::new(table.scene(), &truncated);
+        events.iter().for_each(|(uid, text)| summary.add(uid, text));
         summary.lines(&totals).join("\n")
     };
     let expected = "\
@@ -266,8 +267,9 @@ hidden: 3 events
   1: private (--show-private)
 skipped: 1 component as unreadable
   line 7, x: no DTSTART
-cut short: 1 series
-  tick: more than 5000";
+cut short: 3 series
+  tick: more than 5000
+  a private event: more than 5000";
     assert_eq!(told(&table), expected);
     table.calendars[0].private = true;
     let masked = told(&table);

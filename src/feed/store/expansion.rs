@@ -31,10 +31,22 @@ enum Keep {
     Nearest(Nearest),
 }
 
+/// How a walk ended.
+#[derive(PartialEq, Eq)]
+enum Walked {
+    /// All is stored.
+    Whole,
+    /// The steps of the feed were used up, and some series are incomplete.
+    OutOfSteps,
+    /// There are too many occurrences, and some series were not looked at.
+    OutOfRoom,
+}
+
 impl Expansions<'_> {
     /// Expands every series, or those that have changed.
     ///
-    /// A feed that has more occurrences than it may is walked through twice, first to count them. A
+    /// Those that have changed get no more steps than they will when the window moves: when they
+    /// run out of them, the feed is looked at as a whole. A feed that has more occurrences than it may is walked through twice, first to count them. A
     /// feed that is full already is counted at once: nothing would be stored only to be deleted
     /// again.
     pub(super) fn store(&self, everything: bool, published: &mut Published) -> Result<()> {
@@ -50,8 +62,16 @@ impl Expansions<'_> {
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
         let max = self.limits.feed_occurrences_max;
-        let room = if everything { max } else { max.saturating_sub(unchanged) };
-        if stored < max && self.walk(everything, &mut Keep::All(room), published)? {
+        let mut walked = Walked::OutOfRoom;
+        if stored < max && !everything {
+            let room = max.saturating_sub(unchanged);
+            walked = self.walk(false, &mut Keep::All(room), published)?;
+        }
+        if stored < max && (everything || walked == Walked::OutOfSteps) {
+            published.warnings.clear();
+            walked = self.walk(true, &mut Keep::All(max), published)?;
+        }
+        if walked != Walked::OutOfRoom {
             return Ok(());
         }
         let mut keep = Keep::Count(Nearest::new(self.window, self.limits));
@@ -66,8 +86,8 @@ impl Expansions<'_> {
         Ok(())
     }
 
-    /// One series after the other, by UID. False when they do not fit.
-    fn walk(&self, everything: bool, keep: &mut Keep, published: &mut Published) -> Result<bool> {
+    /// One series after the other, by UID.
+    fn walk(&self, everything: bool, keep: &mut Keep, published: &mut Published) -> Result<Walked> {
         let mut members = self.connection.prepare(
             "SELECT id, uid, text FROM component
              WHERE feed = ?1 AND kind = ?2 AND (?3 OR uid IN (SELECT uid FROM staging.changed))
@@ -81,18 +101,18 @@ impl Expansions<'_> {
             let uid = row.map(|row| row.get::<_, String>(1)).transpose()?;
             if uid.as_ref() != Some(&series.uid) {
                 if !self.settle(&series, &mut room, keep, published)? {
-                    return Ok(false);
+                    return Ok(Walked::OutOfRoom);
                 }
                 series = Series { uid: uid.clone().unwrap_or_default(), ..Series::default() };
             }
             let Some(row) = row else {
-                room.report(published);
-                return Ok(true);
+                let is_short = room.report(published);
+                return Ok(if is_short { Walked::OutOfSteps } else { Walked::Whole });
             };
             let text = row.get_ref(2)?.as_str().unwrap_or_default();
             series.private |= event::is_private(text);
             match Event::parse_times(text, self.limits, &mut series.taken) {
-                Ok(event) if series.events.len() <= self.limits.overrides_max => {
+                Ok(event) if series.events.len() <= self.limits.series_components_max => {
                     series.ids.push(row.get(0)?);
                     series.events.push(event);
                 }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 
 use super::difference::{Difference, apply_difference};
 use super::expansion::Expansions;
-use super::room::reconsider_truncated;
+use super::room::forget_truncated;
 use super::row::instant_or_epoch;
 use super::staging::{Staging, clear_staged, staging_epoch};
 use super::warnings::{self, told};
@@ -84,11 +84,14 @@ pub fn publish(
         difference = apply_difference(connection, *feed, &facts.staging)?;
         published.changed |= difference.any;
         if difference.any {
-            reconsider_truncated(connection, *feed)?;
+            forget_truncated(connection, *feed)?;
         }
     }
-    let everything = remember_facts(connection, publication, window, &difference)?;
+    let mut everything = remember_facts(connection, publication, window, &difference)?;
     let zones = read_zones(connection, *feed, default_zone.clone(), limits)?;
+    // A feed that is too much is looked at as a whole: what has changed may have made room for
+    // others, and has no more of it than it will have when the window moves.
+    everything |= difference.any && warnings::tell_of_too_much(connection, *feed)?;
     if !everything {
         published.warnings = warnings::still_true(connection, *feed)?;
     }

@@ -28,11 +28,12 @@ impl Room {
         Self { steps: limits.feed_steps_max, cut: 0 }
     }
 
-    /// The warnings name the first few series; this counts them all.
-    pub(super) fn report(&self, published: &mut Published) {
+    /// The warnings name the first few series; this counts them all. True when there are any.
+    pub(super) fn report(&self, published: &mut Published) -> bool {
         if self.cut > 0 {
             published.warnings.push(format!("{}{INCOMPLETE}", self.cut));
         }
+        self.cut > 0
     }
 }
 
@@ -45,18 +46,13 @@ pub(super) fn is_report(warning: &str) -> bool {
     count.is_some_and(|count| count.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Forgets the marks of series that are no longer there, and has the others expanded anew: what
-/// has changed may have made room for them.
-pub(super) fn reconsider_truncated(connection: &Connection, feed: i64) -> Result<()> {
+/// Forgets the marks of series that are no longer there.
+pub(super) fn forget_truncated(connection: &Connection, feed: i64) -> Result<()> {
     connection.execute(
         "DELETE FROM truncated WHERE feed = ?1
             AND NOT EXISTS (SELECT 1 FROM component AS c
                             WHERE c.feed = ?1 AND c.kind = ?2 AND c.uid = truncated.uid)",
         params![feed, EVENT],
-    )?;
-    connection.execute(
-        "INSERT OR IGNORE INTO staging.changed (uid) SELECT uid FROM truncated WHERE feed = ?1",
-        [feed],
     )?;
     Ok(())
 }

@@ -25,6 +25,8 @@ pub struct StoredFeed {
     pub events: u64,
     /// VTIMEZONE definitions.
     pub zones: u64,
+    /// Series that a cap has cut short.
+    pub truncated_series: u64,
     /// Components that the last published refresh skipped.
     pub skipped: u64,
     /// The first of them.
@@ -36,7 +38,8 @@ pub fn read_feed(reader: &Connection, name: &str) -> Result<Option<StoredFeed>> 
     let feed = reader.query_row(
         "SELECT id, zone, checked_at, window_start, window_end, skipped, skipped_reasons,
                 (SELECT count(*) FROM component WHERE feed = feed.id AND kind = ?2),
-                (SELECT count(*) FROM component WHERE feed = feed.id AND kind = ?3), source
+                (SELECT count(*) FROM component WHERE feed = feed.id AND kind = ?3), source,
+                (SELECT count(*) FROM truncated WHERE feed = feed.id)
          FROM feed WHERE name = ?1",
         params![name, EVENT, ZONE],
         |row| {
@@ -54,6 +57,7 @@ pub fn read_feed(reader: &Connection, name: &str) -> Result<Option<StoredFeed>> 
                 events: row.get(7)?,
                 zones: row.get(8)?,
                 source: row.get(9)?,
+                truncated_series: row.get(10)?,
             })
         },
     );
@@ -88,10 +92,18 @@ pub fn count_occurrences(reader: &Connection, feed: &StoredFeed, uid: &str) -> R
     )?)
 }
 
-/// The series that a cap has cut short, each with which one.
-pub fn read_truncated(reader: &Connection, feed: &StoredFeed) -> Result<Vec<(String, String)>> {
-    let mut truncated =
-        reader.prepare("SELECT uid, reason FROM truncated WHERE feed = ?1 ORDER BY uid")?;
-    let rows = truncated.query_map([feed.id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+/// The series that a cap has cut short, each with which one: so many at most, or the one of a UID.
+pub fn read_truncated(
+    reader: &Connection,
+    feed: &StoredFeed,
+    uid: Option<&str>,
+    limit: usize,
+) -> Result<Vec<(String, String)>> {
+    let mut truncated = reader.prepare(
+        "SELECT uid, reason FROM truncated WHERE feed = ?1 AND (?2 IS NULL OR uid = ?2)
+         ORDER BY uid LIMIT ?3",
+    )?;
+    let rows =
+        truncated.query_map(params![feed.id, uid, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

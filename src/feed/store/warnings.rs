@@ -38,8 +38,12 @@ pub(super) fn told(warning: &str) -> String {
     }
 }
 
-/// The warnings of the last publication about series that have not changed since. How many are
-/// incomplete is counted anew when any has.
+/// True when series were incomplete at the last publication because the feed was too much.
+pub(super) fn tell_of_too_much(connection: &Connection, feed: i64) -> Result<bool> {
+    Ok(read(connection, feed)?.iter().any(|warning| is_report(warning)))
+}
+
+/// The warnings of the last publication about series that have not changed since.
 pub(super) fn still_true(connection: &Connection, feed: i64) -> Result<Vec<String>> {
     let mut warnings = read(connection, feed)?;
     let mut changed = connection.prepare("SELECT uid FROM staging.changed")?;
@@ -48,7 +52,7 @@ pub(super) fn still_true(connection: &Connection, feed: i64) -> Result<Vec<Strin
         && let Some(row) = rows.next()?
     {
         let uid = row.get_ref(0)?.as_str().unwrap_or_default();
-        warnings.retain(|warning| !is_about(warning, uid) && !is_report(warning));
+        warnings.retain(|warning| !is_about(warning, uid));
     }
     Ok(warnings)
 }

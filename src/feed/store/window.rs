@@ -98,11 +98,11 @@ pub fn read_window(
         };
         let CalendarStatus { filter, private, .. } = &query.calendars[calendar];
         let event = events.shown(row, stored.component, filter)?;
-        let Some(Known { uid, details, is_override }) = event else { continue };
+        let Some(Known { uid, details }) = event else { continue };
         let id = if *private || details.private {
             masked_id(&stored, row.get(8)?, name, uid)
         } else {
-            id(&stored, uid, name, *is_override)
+            id(&stored, uid, name)
         };
         let (uid, details) = (Rc::clone(uid), Rc::clone(details));
         let (also, recurrence) = (Vec::new(), stored.original());
@@ -163,13 +163,11 @@ fn last_passed_over(reader: &Connection, from: i64, rows_max: usize) -> Result<O
 struct Known {
     uid: Rc<str>,
     details: Rc<Details>,
-    is_override: bool,
 }
 
 impl Known {
     fn new(event: Event, uid: &str) -> Self {
-        let is_override = event.recurrence_id.is_some();
-        Self { uid: uid.into(), details: Rc::new(event.details), is_override }
+        Self { uid: uid.into(), details: Rc::new(event.details) }
     }
 
     fn bytes(&self) -> usize {
@@ -186,10 +184,11 @@ fn repeated_bytes(details: &Details) -> usize {
     [summary, location, url, conference].into_iter().map(String::len).sum()
 }
 
-/// The bare UID, or for an instance that a rule made, one that tells it from the others.
-fn id(stored: &Stored, uid: &str, name: &str, is_override: bool) -> String {
+/// The bare UID, or for an instance of a series, one that tells it from the others by its original
+/// start: who has skipped it has skipped it still when it is moved or renamed.
+fn id(stored: &Stored, uid: &str, name: &str) -> String {
     match instant(stored.recurrence) {
-        Ok(original) if stored.recurrence != NOT_RECURRING && !is_override => {
+        Ok(original) if stored.recurrence != NOT_RECURRING => {
             let original = original.strftime("%Y%m%dT%H%M%S");
             let number = stored.recurrence.to_le_bytes();
             let mark = fnv1a_parts(&[name.as_bytes(), uid.as_bytes(), &number]) as u32;

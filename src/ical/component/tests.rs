@@ -55,9 +55,10 @@ fn what_is_no_calendar_says_what_it_is() {
 fn the_calendar_s_own_properties_are_in_the_summary() {
     let text = b"BEGIN:VCALENDAR\nX-WR-TIMEZONE: \nx-wr-timezone:Europe\\;Berlin\n\
         X-WR-TIMEZONE:Asia/Tokyo\nBEGIN:VEVENT\nEND:VEVENT\nEND:VCALENDAR";
-    let summary = read(text, &FeedLimits::default()).1.unwrap();
+    let (items, summary) = read(text, &FeedLimits::default());
+    let summary = summary.unwrap();
     assert_eq!(summary.zone.as_deref(), Some("Europe;Berlin"));
-    assert_eq!((summary.components, summary.skipped), (0, 1));
+    assert_eq!((summary.components, items.len()), (0, 1));
 }
 
 #[test]
@@ -74,6 +75,25 @@ fn only_what_matters_is_kept_and_in_one_form() {
         ],
         &[],
     );
+}
+
+/// More people than are kept: who has declined is among those.
+#[test]
+fn who_has_declined_takes_the_place_of_who_has_not() {
+    let limits = FeedLimits { people_max: 2, ..FeedLimits::default() };
+    let (a, b, c) =
+        ("ATTENDEE:mailto:a@x", "ATTENDEE;PARTSTAT=ACCEPTED:mailto:b@x", "ATTENDEE:c@x");
+    let [d, e, f] = ["d", "e", "f"].map(|who| format!("ATTENDEE;PARTSTAT=DECLINED:mailto:{who}@x"));
+    for (given, kept) in [
+        (vec![a, b, c], vec![a, b]),
+        (vec![a, b, &d], vec![a, &d]),
+        (vec![&d, a, &e], vec![&d, &e]),
+        (vec![a, "SUMMARY:x", b, c, &d, &e, &f, c], vec!["SUMMARY:x", &d, &e]),
+    ] {
+        let text = |lines: &[&str]| format!("UID:a\nDTSTART:20240101\n{}\n", lines.join("\n"));
+        let event = format!("BEGIN:VEVENT\n{}END:VEVENT", text(&given));
+        check(&event, &limits, &[&text(&kept)], &[]);
+    }
 }
 
 #[test]

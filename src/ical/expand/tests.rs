@@ -42,12 +42,12 @@ fn passing_a_limit_leaves_a_mark_and_the_earliest_occurrences() {
 
 #[test]
 fn a_series_may_have_too_many_overrides() {
-    let limits = FeedLimits { overrides_max: 1, ..FeedLimits::default() };
+    let limits = FeedLimits { series_components_max: 1, ..FeedLimits::default() };
     let event = "DTSTART:20240102T000000Z\nRECURRENCE-ID:20240102T000000Z";
     let other = "DTSTART:20240103T000000Z\nRECURRENCE-ID:20240103T000000Z";
     let expansion = january(&[event, other], &limits);
     assert_eq!(expansion.occurrences.len(), 1);
-    let mark = "more than 1 overrides in the series (overrides_max)";
+    let mark = "more than 1 overrides in the series (series_components_max)";
     assert_eq!(expansion.truncated.as_deref(), Some(mark));
 }
 

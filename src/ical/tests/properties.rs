@@ -108,6 +108,7 @@ fn where_the_display_hangs_changes_no_instant() {
 
 #[test]
 fn what_is_exported_reads_the_same() {
+    let mask = Some(export::Mask { source: 0, everything: false });
     for sample in samples() {
         let zone = sample.zone.clone();
         let calendar_zone = sample.calendar_zone.as_deref();
@@ -124,8 +125,8 @@ fn what_is_exported_reads_the_same() {
             zones.define(&component.text, &FeedLimits::default());
         }
         let texts = components.iter().map(|Component { kind, uid, text }| match kind {
-            Kind::TimeZone => export::zone(uid, text, &zones),
-            Kind::Event => export::event(text, Some(0), false, &zones),
+            Kind::TimeZone => export::zone(uid, text, mask, &zones),
+            Kind::Event => export::event(text, mask, &zones),
         });
         let text = export::HEAD.to_owned() + &texts.collect::<String>() + export::TAIL;
         let (items, summary) = read(text.as_bytes());

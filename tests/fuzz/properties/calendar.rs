@@ -30,7 +30,7 @@ pub(super) fn tight_limits() -> FeedLimits {
         text_bytes_max: 24,
         exceptions_max: 3,
         series_bytes_max: 2_000,
-        overrides_max: 2,
+        series_components_max: 2,
         components_max: 4,
         occurrences_max: 5,
         steps_max: 50,
