@@ -92,6 +92,23 @@ pub fn statuses(config: &Config) -> Vec<CalendarStatus> {
     config.feeds.iter().map(configured).collect()
 }
 
+/// The same for those who read what is stored: data of another source than the configured one is
+/// private.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn stored_statuses(
+    config: &Config,
+    reader: &rusqlite::Connection,
+) -> Result<Vec<CalendarStatus>> {
+    let mut statuses = statuses(config);
+    for (status, feed) in statuses.iter_mut().zip(&config.feeds) {
+        let stored = store::read_feed(reader, &feed.name)?;
+        status.private |= stored.is_some_and(|stored| stored.source != source_hash(&feed.source));
+    }
+    Ok(statuses)
+}
+
 /// The plan of a configuration: its budget, divided.
 ///
 /// # Errors

@@ -102,6 +102,9 @@ impl Refresher {
                 self.outbound.close_expired();
                 expiry = None;
             }
+            if self.clock.is_set() && feed.limit_age(self.clock.wall()) {
+                self.feeds.changed();
+            }
             // Midnight comes for a feed whose server is down or has nothing new, too.
             slide_due = self.clock.now() + SLIDE_INTERVAL;
             let window = self.window();
@@ -219,16 +222,22 @@ impl Refresher {
         let read = self.stage(id, &mut body).await?;
         let (etag, last_modified) = (body.etag(), body.last_modified());
         let (skipped, skipped_reasons) = (read.skipped, read.skipped_reasons.clone());
-        let facts =
-            FetchedFacts { etag: etag.clone(), last_modified: last_modified.clone(), ..read };
+        let facts = FetchedFacts {
+            source: feed.source_hash,
+            etag: etag.clone(),
+            last_modified: last_modified.clone(),
+            ..read
+        };
         let now = self.clock.is_set().then(|| self.clock.wall());
         let published = self.publish(id, Some(facts), now).await?;
         let mut remembered = feed.remembered.borrow_mut();
         remembered.etag = etag;
         remembered.last_modified = last_modified;
+        remembered.source = feed.source_hash;
         let mut status = feed.status.borrow_mut();
         status.skipped = skipped;
         status.skipped_reasons = skipped_reasons;
+        status.private = feed.private;
         drop(status);
         Ok(Outcome::Published(published))
     }
