@@ -7,7 +7,8 @@
 //! ```
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -210,6 +211,16 @@ impl App {
             addresses,
             server,
         })
+    }
+
+    /// The same, looking up the hosts of feeds by `lookup` instead of the system's resolver.
+    pub fn with_lookup(
+        mut self,
+        lookup: impl Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync + 'static,
+    ) -> Self {
+        let refresher = Rc::get_mut(&mut self.refresher).expect("nobody refreshes before the run");
+        refresher.outbound.set_lookup(lookup);
+        self
     }
 
     /// Where it listens, the TCP port first.
