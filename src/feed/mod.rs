@@ -151,12 +151,12 @@ impl Feed {
         status
     }
 
-    /// When it was last known to be right, if something else is written down: its row and the
-    /// time.
+    /// When it was last known to be right, if that is newer than what is written down: its row
+    /// and the time.
     pub fn age_to_write(&self) -> Option<(i64, Timestamp)> {
         let remembered = self.remembered.borrow();
         let at = self.status.borrow().last_success?;
-        (Some(at) != remembered.checked_at).then_some((remembered.id, at))
+        (Some(at) > remembered.checked_at).then_some((remembered.id, at))
     }
 
     /// Notices that nobody knows how old the data is: it is from the future, so the clock has gone
@@ -166,6 +166,7 @@ impl Feed {
         let is_future = status.last_success > Some(now);
         if is_future {
             status.last_success = Some(now);
+            self.remembered.borrow_mut().checked_at = None;
         }
         is_future
     }
