@@ -118,8 +118,9 @@ fn data_of_another_address_is_private_until_the_present_one_answers() {
     const BUSY: &str = "Busy";
     const CLEAR: &str = "Stand-up";
     run(|executor| async move {
-        // (path, private) of each configuration, and what the last one shows before its answer.
-        let cases: [(&str, &[(&str, bool)], &str); 5] = [
+        // What each configuration says, and what the last one shows before its answer.
+        type PathAndPrivate = (&'static str, bool);
+        let cases: [(&str, &[PathAndPrivate], &str); 5] = [
             ("private elsewhere", &[("/a", true), ("/b", false)], BUSY),
             ("public elsewhere", &[("/a", false), ("/b", false)], BUSY),
             ("private elsewhere, twice", &[("/a", true), ("/b", true), ("/b", false)], BUSY),
@@ -129,7 +130,7 @@ fn data_of_another_address_is_private_until_the_present_one_answers() {
         for (case, steps, shown) in cases {
             let server = FeedServer::start(&executor, Script::new().ics("/a", WORK));
             let folder = folder();
-            let config = |(path, private): (&str, bool)| {
+            let config = |(path, private): PathAndPrivate| {
                 let text = toml(&[("a", server.url(path))]) + &format!("private = {private}\n");
                 configure(folder.path(), &text)
             };
