@@ -7,7 +7,8 @@
 //! ```
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -90,6 +91,23 @@ pub fn statuses(config: &Config) -> Vec<CalendarStatus> {
         return vec![CalendarStatus { name, label, ..CalendarStatus::default() }];
     }
     config.feeds.iter().map(configured).collect()
+}
+
+/// The same for those who read what is stored: data of another source than the configured one is
+/// private.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn stored_statuses(
+    config: &Config,
+    reader: &rusqlite::Connection,
+) -> Result<Vec<CalendarStatus>> {
+    let mut statuses = statuses(config);
+    for (status, feed) in statuses.iter_mut().zip(&config.feeds) {
+        let stored = store::read_feed(reader, &feed.name)?;
+        status.private |= stored.is_some_and(|stored| stored.source != source_hash(&feed.source));
+    }
+    Ok(statuses)
 }
 
 /// The plan of a configuration: its budget, divided.
@@ -193,6 +211,16 @@ impl App {
             addresses,
             server,
         })
+    }
+
+    /// The same, looking up the hosts of feeds by `lookup` instead of the system's resolver.
+    pub fn with_lookup(
+        mut self,
+        lookup: impl Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync + 'static,
+    ) -> Self {
+        let refresher = Rc::get_mut(&mut self.refresher).expect("nobody refreshes before the run");
+        refresher.outbound.set_lookup(lookup);
+        self
     }
 
     /// Where it listens, the TCP port first.

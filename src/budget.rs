@@ -117,7 +117,9 @@ impl Plan {
         let database = database_limits(budget_bytes);
         let refresh = refresh_limits(budget_bytes);
         let feed = feed_limits(budget_bytes, feed);
-        let limits = Limits { budget_bytes, http, pipeline, database, refresh, feed };
+        let heap_bytes_max = budget_bytes.saturating_sub(PROGRAM_BYTES + database.heap_bytes_max);
+        let limits =
+            Limits { budget_bytes, heap_bytes_max, http, pipeline, database, refresh, feed };
         let terms = terms(&limits, feeds);
         Self { limits, terms }
     }
@@ -227,6 +229,8 @@ fn refresh_limits(budget_bytes: usize) -> RefreshLimits {
         head_bytes_max: 16 * KIB,
         interim_max: 8,
         outbound_idle_time: Duration::from_secs(30),
+        // Two intervals of most feeds; many routers forget a connection that is silent for longer.
+        outbound_idle_time_max: Duration::from_secs(600),
         nudge_interval: Duration::from_secs(30),
         backoff_floor: Duration::from_secs(5),
         backoff_min: Duration::from_secs(30),

@@ -243,7 +243,7 @@ fn plan(config: &Config) -> Result<String> {
 fn next(config: &Config, feed: Option<&str>, count: usize, json: bool) -> Result<String> {
     let limits = app::plan(config)?.limits;
     let reader = database::open_beside(&config.data_dir, &limits.database)?;
-    let calendars = app::statuses(config);
+    let calendars = app::stored_statuses(config, &reader)?;
     if let Some(feed) = feed {
         known(&calendars, feed)?;
     }

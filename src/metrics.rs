@@ -130,7 +130,16 @@ metrics! {
     pipeline_refused: Counter "pipeline.refused" "requests" "Requests answered 503 because the queue was full";
     pipeline_failed: Counter "pipeline.failed" "answers" "Answers that could not be made";
     outbound_opened: Counter "connections.outbound_opened" "connections" "Connections opened to feed servers";
-    outbound_reused: Counter "connections.outbound_reused" "connections" "Fetches that reused an open connection";
+    outbound_reused: Counter "connections.outbound_reused" "connections" "Requests to feed servers on a connection that was open already";
+    outbound_reuse_percent: Gauge "connections.outbound_reuse_percent" "percent" "Share of the latter in both";
+    outbound_active: Gauge "connections.outbound_active" "connections" "Connections to feed servers in use";
+    outbound_idle: Gauge "connections.outbound_idle" "connections" "Connections to feed servers kept for reuse";
+    outbound_expired: Counter "connections.outbound_expired" "connections" "Idle ones closed because they had waited long enough";
+    outbound_evicted: Counter "connections.outbound_evicted" "connections" "Idle ones closed because room or memory was needed";
+    outbound_discarded: Counter "connections.outbound_discarded" "connections" "Idle ones that had ended, or had bytes on them that nobody had asked for";
+    outbound_retried: Counter "connections.outbound_retried" "requests" "Requests sent again because a kept connection was dead";
+    handshakes_full: Counter "connections.handshakes_full" "handshakes" "TLS sessions begun with feed servers";
+    handshakes_resumed: Counter "connections.handshakes_resumed" "handshakes" "TLS sessions gone on with, which costs half";
     database_commits: Counter "database.commits" "transactions" "Transactions committed";
     database_failed: Counter "database.failed" "transactions" "Transactions that failed; the old data stayed";
     database_batched: Counter "database.batched" "changes" "Changes that went into transactions";
@@ -143,6 +152,7 @@ metrics! {
     database_heap_limit: Gauge "database.heap_limit" "bytes" "SQLite's hard limit on its memory, as read back";
     refreshes: Counter "feeds.refreshes" "refreshes" "Refreshes that ended well, with or without changes";
     refreshes_unchanged: Counter "feeds.unchanged" "refreshes" "Refreshes that wrote nothing because nothing had changed";
+    refreshes_waited: Counter "feeds.waited" "refreshes" "Refreshes that waited for others to end";
     refreshes_failed: Counter "feeds.failed" "refreshes" "Refreshes that failed; the old data stayed";
     components_read: Counter "feeds.components" "components" "Events and time zones read from feeds";
     components_skipped: Counter "feeds.skipped" "components" "Malformed components skipped";

@@ -11,6 +11,9 @@ use super::{KIB, MIB};
 pub struct Limits {
     /// The budget that all of this was derived from.
     pub budget_bytes: usize,
+    /// The budget without the program's own pages and SQLite's heap: when the program's allocator
+    /// has handed out more, it gives up what it can do without.
+    pub heap_bytes_max: usize,
     /// Inbound connections.
     pub http: HttpLimits,
     /// Answers: cached, pending, being made.
@@ -167,8 +170,10 @@ pub struct RefreshLimits {
     pub head_bytes_max: usize,
     /// Interim (1xx) answers before the real one.
     pub interim_max: usize,
-    /// How long an idle outbound connection is kept.
+    /// How long an idle outbound connection is kept whose server does not say how long it keeps it.
     pub outbound_idle_time: Duration,
+    /// The longest that one is kept whose server does.
+    pub outbound_idle_time_max: Duration,
     /// From one attempt to the next that somebody wishes for, by POST or by a reload. A server's
     /// Retry-After may make it longer.
     pub nudge_interval: Duration,

@@ -31,10 +31,10 @@ impl Stored {
     /// # Errors
     /// When there is no such feed, or nothing of it yet.
     pub(super) fn open(config: &Config, name: &str) -> Result<Self> {
-        let calendars = app::statuses(config);
-        let calendar = known(&calendars, name)?;
+        let calendar = known(&app::statuses(config), name)?;
         let limits = app::plan(config)?.limits;
         let reader = database::open_beside(&config.data_dir, &limits.database)?;
+        let calendars = app::stored_statuses(config, &reader)?;
         let nothing = || Error::store(format!("nothing is stored of the feed `{name}` yet"));
         let feed = read_feed(&reader, name)?.ok_or_else(nothing)?;
         let zone = app::display_zone(config);

@@ -50,8 +50,9 @@ Relative paths in the file start from its folder; in variables and options, from
 the program was started in.
 
 The URL of a feed is a secret: whoever knows it reads the calendar. It is therefore no option,
-no message shows it, and `url_file` and `credential` keep it out of the file. In the log a feed
-is its name, or its host and four digits: `calendar.example#1f0a`.
+no message shows it, and `url_file` and `credential` keep it out of the file. The same goes for
+passwords, tokens and header fields. In the log a feed is its name, or its host and four digits:
+`calendar.example#1f0a`.
 ";
 
 const FEEDS: &str = "

@@ -15,7 +15,7 @@ use crate::secret::{HIDDEN, Secret};
 
 use super::feed_keys::FEED_KEYS;
 use super::filter::FilterDraft;
-use super::key::{SECRET_BYTES_MAX, secret};
+use super::key::{HEADERS_MAX, SECRET_BYTES_MAX, headers, secret};
 use super::keys::{SECRET_TEXT, SECRET_URL};
 use super::{Problems, set_defaults};
 
@@ -168,6 +168,7 @@ pub(super) struct FeedDraft {
     pub(super) bearer_token: Option<Secret>,
     pub(super) bearer_token_file: Option<PathBuf>,
     pub(super) headers: Vec<(String, Secret)>,
+    pub(super) headers_file: Option<PathBuf>,
     pub(super) private: bool,
     pub(super) filter: FilterDraft,
     pub(super) allow_private_address: bool,
@@ -228,10 +229,11 @@ impl FeedDraft {
         }
         let filter = self.filter.finish(around.me, &mut wrong);
         let source = self.source(around).map_err(|why| wrong.push(why)).ok();
-        let auth = self.log_in().map_err(|why| wrong.push(why)).ok();
+        let auth = self.log_in(around).map_err(|why| wrong.push(why)).ok();
+        let headers = self.fields(around).map_err(|why| wrong.push(why)).unwrap_or_default();
         let auth = source.as_ref().zip(auth).map(|((source, from_url), auth)| {
             match (source, from_url, auth) {
-                (Source::File(_), _, auth) if auth != Auth::None || !self.headers.is_empty() => {
+                (Source::File(_), _, auth) if auth != Auth::None || !headers.is_empty() => {
                     wrong.push("is a local file, which needs neither login nor `headers`".into());
                     Auth::None
                 }
@@ -257,7 +259,7 @@ impl FeedDraft {
             interval: self.interval.unwrap_or(around.interval),
             timeout: self.timeout,
             auth,
-            headers: self.headers,
+            headers,
             private: self.private,
             filter: Arc::new(filter),
             allow_private_address: self.allow_private_address || around.allow_private,
@@ -287,7 +289,7 @@ impl FeedDraft {
         };
         let url = match (&self.url, credential.as_ref().or(self.url_file.as_ref())) {
             (Some(url), _) => url.clone(),
-            (None, Some(path)) => read_secret(given.unwrap_or_default(), path)?,
+            (None, Some(path)) => read_secret(given.unwrap_or_default(), path, around)?,
             (None, None) => {
                 return Err("has no address: give `url`, `url_file`, `credential` or `file`".into());
             }
@@ -296,10 +298,30 @@ impl FeedDraft {
         source.map_err(|why| format!("has {HIDDEN} for a URL; allowed: {SECRET_URL}; {why}"))
     }
 
+    /// The further header fields, from the file if there is one.
+    fn fields(&self, around: &Surroundings) -> Result<Vec<(String, Secret)>, String> {
+        let given = ("headers", !self.headers.is_empty());
+        one_of(&[given, ("headers_file", self.headers_file.is_some())])?;
+        let Some(path) = &self.headers_file else { return Ok(self.headers.clone()) };
+        let text = read_text("headers_file", path, HEADERS_MAX * SECRET_BYTES_MAX, around)?;
+        let pairs = text.as_deref().and_then(|text| {
+            let lines = text.lines().filter(|line| !line.trim().is_empty());
+            let pairs = lines.map(|line| line.split_once(':'));
+            let trimmed = pairs.map(|pair| pair.map(|(name, value)| (name, value.trim())));
+            headers(trimmed.collect::<Option<_>>()?)
+        });
+        pairs.ok_or_else(|| {
+            format!(
+                "has a `headers_file` {path:?} that holds {HIDDEN}; allowed: at most {HEADERS_MAX} \
+                 lines, X-Name: value, that the HTTP client does not set itself"
+            )
+        })
+    }
+
     /// The login that the keys describe.
-    fn log_in(&self) -> Result<Auth, String> {
-        let password = either("password", &self.password, &self.password_file)?;
-        let token = either("bearer_token", &self.bearer_token, &self.bearer_token_file)?;
+    fn log_in(&self, around: &Surroundings) -> Result<Auth, String> {
+        let password = either("password", &self.password, &self.password_file, around)?;
+        let token = either("bearer_token", &self.bearer_token, &self.bearer_token_file, around)?;
         let basic = self.username.is_some() || password.is_some();
         match (self.auth, basic, token) {
             (_, true, Some(_)) => Err("has both a password and a bearer token; keep one".into()),
@@ -347,25 +369,46 @@ fn either(
     name: &str,
     text: &Option<Secret>,
     file: &Option<PathBuf>,
+    around: &Surroundings,
 ) -> Result<Option<Secret>, String> {
     let from_file = format!("{name}_file");
     one_of(&[(name, text.is_some()), (&from_file, file.is_some())])?;
     match file {
-        Some(path) => read_secret(&from_file, path).map(Some),
+        Some(path) => read_secret(&from_file, path, around).map(Some),
         None => Ok(text.clone()),
     }
 }
 
 /// The only line of a file that holds a secret.
-fn read_secret(key: &str, path: &Path) -> Result<Secret, String> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(SECRET_BYTES_MAX as u64 + 3).read_to_end(&mut bytes))
-        .map_err(|error| format!("cannot read its `{key}` {path:?}: {error}"))?;
-    let line = std::str::from_utf8(&bytes).ok().map(|text| text.trim_end_matches(['\r', '\n']));
+fn read_secret(key: &str, path: &Path, around: &Surroundings) -> Result<Secret, String> {
+    let text = read_text(key, path, SECRET_BYTES_MAX + 2, around)?;
+    let line = text.as_deref().map(|text| text.trim_end_matches(['\r', '\n']));
     line.and_then(secret).ok_or_else(|| {
         format!("has a `{key}` {path:?} that holds {HIDDEN}; allowed: one line, {SECRET_TEXT}")
     })
+}
+
+/// What a small file holds; `None` when it is longer, or not UTF-8.
+fn read_text(
+    key: &str,
+    path: &Path,
+    bytes_max: usize,
+    around: &Surroundings,
+) -> Result<Option<String>, String> {
+    // It may have been joined with the folder that relative paths start from.
+    let is_in = |folder: &Path| folder.ends_with("$CREDENTIALS_DIRECTORY");
+    let name = path.file_name().filter(|_| path.parent().is_some_and(is_in));
+    let credential = match (name, around.credentials) {
+        (Some(_), None) => {
+            return Err(format!("has a `{key}` in $CREDENTIALS_DIRECTORY, which is not set"));
+        }
+        (name, folder) => name.zip(folder).map(|(name, folder)| folder.join(name)),
+    };
+    let mut bytes = Vec::new();
+    File::open(credential.as_deref().unwrap_or(path))
+        .and_then(|file| file.take(bytes_max as u64 + 1).read_to_end(&mut bytes))
+        .map_err(|error| format!("cannot read its `{key}` {path:?}: {error}"))?;
+    Ok(String::from_utf8(bytes).ok().filter(|text| text.len() <= bytes_max))
 }
 
 /// The user and password of a URL (RFC 3986 section 3.2.1), decoded.

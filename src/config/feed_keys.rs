@@ -35,7 +35,8 @@ pub(super) static FEED_KEYS: &[Key<FeedDraft>] = &[
         option: "",
         kind: Kind::Path(|feed, path| feed.url_file = Some(path)),
         default: Preset::Says("none"),
-        help: "A file whose only line is the feed's URL.",
+        help: "A file whose only line is the feed's URL. `$CREDENTIALS_DIRECTORY/NAME` is a systemd \
+               credential, here and in every other `…_file` of a feed.",
     },
     Key {
         name: "credential",
@@ -147,6 +148,14 @@ pub(super) static FEED_KEYS: &[Key<FeedDraft>] = &[
         kind: Kind::Headers(|feed, headers| feed.headers = headers),
         default: Preset::Says("none"),
         help: "Further header fields of the request, as in `headers = { X-Key = \"…\" }`.",
+    },
+    Key {
+        name: "headers_file",
+        env: &[],
+        option: "",
+        kind: Kind::Path(|feed, path| feed.headers_file = Some(path)),
+        default: Preset::Says("none"),
+        help: "A file of such fields, one a line, as in `X-Key: …`.",
     },
     Key {
         name: "private",

@@ -15,7 +15,7 @@ use super::given::{Given, nearest, quoted};
 /// Names of one list.
 const NAMES_MAX: usize = 16;
 /// Header fields of one feed.
-const HEADERS_MAX: usize = 16;
+pub(super) const HEADERS_MAX: usize = 16;
 /// More than any URL or token needs; it also bounds what is read from a secret's file.
 pub(super) const SECRET_BYTES_MAX: usize = 4096;
 
@@ -247,7 +247,7 @@ const RESERVED_HEADERS: &[&str] = &[
     "user-agent",
 ];
 
-fn headers(pairs: Vec<(&str, &str)>) -> Option<Vec<(String, Secret)>> {
+pub(super) fn headers(pairs: Vec<(&str, &str)>) -> Option<Vec<(String, Secret)>> {
     // RFC 9110 section 5.6.2: the characters of a token.
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     let field = |(name, value): (&str, &str)| {

@@ -198,14 +198,15 @@ fn every_key_reaches_its_place() {
          me = ['A@x.example']\nrefresh_interval = '1h 30m'\npast_days = 31\nfuture_days = 400\n\
          [[feeds]]\nname = 'Büro'\nurl_file = 'url'\ncolor = '#AABBCC'\ninterval = 60\n\
          timeout = '1m'\nauth = 'basic'\nusername = 'u'\npassword_file = 'password'\n\
-         headers = { X-Key = 'k' }\nprivate = true\nallow_private_address = true\n\
+         headers_file = 'headers'\nprivate = true\nallow_private_address = true\n\
          insecure_tls = true\nuser_agent = 'a b'\ninclude = ['^A']\n\
          exclude = ['B', 'c$']\nme = ['b@X.example']\nshow_declined = true\n\
-         [[feeds]]\nname = 'c'\ncredential = 'cal'\nbearer_token_file = 'token'\n",
+         [[feeds]]\nname = 'c'\ncredential = 'cal'\nbearer_token_file = '$CREDENTIALS_DIRECTORY/token'\n",
     )
     .file("url", "webcal://h.example/p\n")
     .file("cal", "http://u:p@h.example/q")
     .file("password", "p w")
+    .file("headers", "X-Key: k\r\n\nx-more:l:m \n")
     .file("token", "t\r\n");
     let folder = case.folder.path().to_string_lossy().into_owned();
     let case = case.env(&[
@@ -232,7 +233,9 @@ fn every_key_reaches_its_place() {
     );
     assert_eq!((a.interval.as_secs(), a.timeout.as_secs()), (60, 60));
     assert_eq!(a.auth, Auth::Basic { user: Secret::new("u"), password: Secret::new("p w") });
-    assert_eq!(a.headers, [("X-Key".to_owned(), Secret::new("k"))]);
+    let headers = [("X-Key", "k"), ("x-more", "l:m")];
+    let headers = headers.map(|(name, value)| (name.to_owned(), Secret::new(value)));
+    assert_eq!(a.headers, headers);
     assert!(a.private && a.allow_private_address && a.insecure_tls && !a.trusted_origin);
     let shown = |patterns: &[Pattern]| patterns.iter().map(Pattern::to_string).collect::<Vec<_>>();
     assert_eq!(

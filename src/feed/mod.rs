@@ -87,6 +87,8 @@ pub struct Feed {
     pub origin: Origin,
     /// A stable hash of where it comes from, to notice that this has changed.
     pub source_hash: i64,
+    /// Whether it is configured as private.
+    private: bool,
     /// From one refresh to the next.
     pub interval: Duration,
     /// What people are told.
@@ -112,7 +114,10 @@ impl Feed {
         interval: Duration,
         mut remembered: Remembered,
     ) -> Self {
+        let private = status.private;
         let status = CalendarStatus {
+            // What another source has said was never meant for these settings.
+            private: private || remembered.source != source_hash,
             events: remembered.events,
             skipped: remembered.skipped,
             // Nobody asks `remembered` for them again.
@@ -126,6 +131,7 @@ impl Feed {
             name: status.name.clone(),
             origin,
             source_hash,
+            private,
             interval,
             status: RefCell::new(status),
             remembered: RefCell::new(remembered),
@@ -151,6 +157,18 @@ impl Feed {
         let remembered = self.remembered.borrow();
         let at = self.status.borrow().last_success?;
         (Some(at) > remembered.checked_at).then_some((remembered.id, at))
+    }
+
+    /// Notices that nobody knows how old the data is: it is from the future, so the clock has gone
+    /// back. Its age counts from now on, or it would pass for fresh until the clock is there again.
+    fn limit_age(&self, now: Timestamp) -> bool {
+        let mut status = self.status.borrow_mut();
+        let is_future = status.last_success > Some(now);
+        if is_future {
+            status.last_success = Some(now);
+            self.remembered.borrow_mut().checked_at = None;
+        }
+        is_future
     }
 
     /// Goes on where the same feed of an older configuration was.

@@ -21,11 +21,12 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use smol::future;
-use smol::lock::Semaphore;
+use smol::lock::{Semaphore, SemaphoreGuard};
 
 use super::fetch::{self, FetchError, Fetched};
 use super::store::{self, FetchedFacts, Publication, Published, Staging};
 use super::{Feed, Feeds, Origin};
+use crate::alloc;
 use crate::budget::{Limits, NOTES_MAX, RefreshLimits};
 use crate::calendar::CalendarStatus;
 use crate::clock::{Clock, Moment};
@@ -90,17 +91,18 @@ impl Refresher {
         let mut due = Some(feed.nudge_due(self.clock.now()));
         let mut slide_due = self.clock.now();
         let mut slid_to = None;
-        // When a connection that the last refresh left behind has waited long enough.
-        let mut expiry = None;
         loop {
-            let wake = [due, expiry].into_iter().flatten().fold(slide_due, Moment::min);
+            let wake = [due, self.outbound.next_expiry()]
+                .into_iter()
+                .flatten()
+                .fold(slide_due, Moment::min);
             if self.wait(&feed, wake).await {
                 let nudge_due = feed.nudge_due(self.clock.now());
                 due = Some(due.map_or(nudge_due, |due| due.min(nudge_due)));
             }
-            if expiry.is_some_and(|expiry| expiry <= self.clock.now()) {
-                self.outbound.close_expired();
-                expiry = None;
+            self.outbound.close_expired();
+            if self.clock.is_set() && feed.limit_age(self.clock.wall()) {
+                self.feeds.changed();
             }
             // Midnight comes for a feed whose server is down or has nothing new, too.
             slide_due = self.clock.now() + SLIDE_INTERVAL;
@@ -111,11 +113,13 @@ impl Refresher {
             if due.is_none_or(|due| due > self.clock.now()) {
                 continue;
             }
-            let permit = self.permits.acquire().await;
+            let permit = self.permit().await;
             feed.no_nudge_before.set(self.clock.now() + self.limits.refresh.nudge_interval);
             let outcome = self.refresh(&feed).await;
             drop(permit);
-            expiry = Some(self.clock.now() + self.limits.refresh.outbound_idle_time);
+            if alloc::used_bytes() > self.limits.heap_bytes_max {
+                self.outbound.close_idle();
+            }
             let wait = match outcome {
                 Ok(outcome) => {
                     feed.failures.set(0);
@@ -139,6 +143,15 @@ impl Refresher {
             feed.status.borrow_mut().next_due = next_due;
             self.feeds.changed();
         }
+    }
+
+    /// The right to be one of the refreshes under way.
+    async fn permit(&self) -> SemaphoreGuard<'_> {
+        if let Some(permit) = self.permits.try_acquire() {
+            return permit;
+        }
+        self.metrics.refreshes_waited.count();
+        self.permits.acquire().await
     }
 
     /// True when somebody wished for a refresh before `wake`.
@@ -219,16 +232,22 @@ impl Refresher {
         let read = self.stage(id, &mut body).await?;
         let (etag, last_modified) = (body.etag(), body.last_modified());
         let (skipped, skipped_reasons) = (read.skipped, read.skipped_reasons.clone());
-        let facts =
-            FetchedFacts { etag: etag.clone(), last_modified: last_modified.clone(), ..read };
+        let facts = FetchedFacts {
+            source: feed.source_hash,
+            etag: etag.clone(),
+            last_modified: last_modified.clone(),
+            ..read
+        };
         let now = self.clock.is_set().then(|| self.clock.wall());
         let published = self.publish(id, Some(facts), now).await?;
         let mut remembered = feed.remembered.borrow_mut();
         remembered.etag = etag;
         remembered.last_modified = last_modified;
+        remembered.source = feed.source_hash;
         let mut status = feed.status.borrow_mut();
         status.skipped = skipped;
         status.skipped_reasons = skipped_reasons;
+        status.private = feed.private;
         drop(status);
         Ok(Outcome::Published(published))
     }

@@ -35,6 +35,8 @@ use crate::ical::component::Kind;
 pub struct Remembered {
     /// The row's number.
     pub id: i64,
+    /// A hash of where its data comes from.
+    pub source: i64,
     /// Validators for the next conditional request.
     pub etag: Option<String>,
     /// The same.
@@ -53,22 +55,21 @@ pub struct Remembered {
     pub truncated_series: u64,
 }
 
-/// Finds a feed's row or makes one. `source` is a hash of where it comes from: when that has
-/// changed, the validators are forgotten, since they were another server's; the data stays until
-/// the new source has answered.
+/// Finds a feed's row or makes one. `source` is a hash of where it comes from. When the data came
+/// from elsewhere it stays, with its own source, until the new one has answered; its validators
+/// mean nothing to another server.
 pub fn register(connection: &Connection, name: &str, source: i64) -> Result<Remembered> {
     connection.execute(
-        "INSERT INTO feed (name, source) VALUES (?1, ?2)
-         ON CONFLICT (name) DO UPDATE SET source = ?2, etag = NULL, last_modified = NULL
-         WHERE source <> ?2",
+        "INSERT INTO feed (name, source) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
         params![name, source],
     )?;
     let remembered = connection.query_row(
-        "SELECT id, etag, last_modified, checked_at, skipped, skipped_reasons, warnings,
+        "SELECT id, iif(source = ?3, etag, NULL), iif(source = ?3, last_modified, NULL),
+                checked_at, skipped, skipped_reasons, warnings,
                 (SELECT count(*) FROM component WHERE feed = feed.id AND kind = ?2),
-                (SELECT count(*) FROM truncated WHERE feed = feed.id)
+                (SELECT count(*) FROM truncated WHERE feed = feed.id), source
          FROM feed WHERE name = ?1",
-        params![name, EVENT],
+        params![name, EVENT, source],
         |row| {
             let lines = |text: String| text.lines().map(str::to_owned).collect();
             Ok(Remembered {
@@ -81,6 +82,7 @@ pub fn register(connection: &Connection, name: &str, source: i64) -> Result<Reme
                 warnings: row.get(6).map(|text: String| text.lines().map(told).collect())?,
                 events: row.get(7)?,
                 truncated_series: row.get(8)?,
+                source: row.get(9)?,
             })
         },
     )?;

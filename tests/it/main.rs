@@ -15,6 +15,7 @@ mod framing;
 mod generate;
 mod hostile;
 mod http;
+mod outbound;
 mod pipeline;
 mod process;
 mod publish;

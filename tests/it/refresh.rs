@@ -106,13 +106,20 @@ fn a_bad_answer_changes_nothing_but_the_mark() {
             WORK.len()
         );
         let html = "<!DOCTYPE html><html><body>Log in</body></html>";
-        let cases: [(Script, &str); 9] = [
+        let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let cut_chunk = format!("{chunked}{:x}\r\n{cut}", WORK.len());
+        let cases: [(Script, &str); 14] = [
             (Script::new().ics("/a.ics", html), "HTML"),
             (Script::new().ics("/a.ics", ""), "empty"),
             (Script::new().ics("/a.ics", cut), "END:VCALENDAR"),
             (Script::new().ics("/a.ics", "hello"), "BEGIN:VCALENDAR"),
             (Script::new().raw("/a.ics", short), "cut short"),
             (Script::new().raw("/a.ics", two), "Content-Length"),
+            (Script::new().raw("/a.ics", cut_chunk), "cut short"),
+            (Script::new().status("/a.ics", 204), "204"),
+            (Script::new().status("/a.ics", 206), "206"),
+            (Script::new().status("/a.ics", 304), "304"),
+            (Script::new().status("/a.ics", 401), "401"),
             (Script::new().status("/a.ics", 404), "404"),
             (Script::new().status("/a.ics", 500), "500"),
             (Script::new().reply("/a.ics", Reply::new([Step::Reset])), ""),
@@ -308,6 +315,34 @@ fn nothing_expires_before_the_clock_is_set() {
     });
 }
 
+/// A success of a time that has not come yet would look fresh until it has. Nobody knows how old
+/// the data is, so its age counts from the start, or from the moment when the clock was set back.
+#[test]
+fn an_age_from_the_future_counts_from_now() {
+    run(|executor| async move {
+        let (mut rig, server, config, _folder) =
+            fed(&executor, Script::new().ics("/a.ics", WORK)).await;
+        server.set(Script::new().status("/a.ics", 503));
+        let before = "2026-01-02T08:45:00+01:00";
+        for restart in [true, false] {
+            if restart {
+                rig.stop().await;
+                rig = Rig::start_at(&executor, config.clone(), before);
+                rig.failed(1).await;
+            } else {
+                rig.clock.set_wall(before.parse().expect("a time"));
+                rig.failed(2).await;
+            }
+            let calendars = rig.get("/api/v1/calendars").await;
+            assert_eq!(calendars.json("last_success"), before, "{restart}");
+            assert_eq!(calendars.json("age_seconds"), "0", "{restart}");
+            rig.advance(4 * INTERVAL);
+            let list = rig.feeds.list();
+            assert!(list[0].status(rig.clock.wall()).stale);
+        }
+    });
+}
+
 /// A program that was off for a season, and one whose clock the network sets after the start, move
 /// their windows although the server has nothing new, or nothing at all.
 #[test]
@@ -449,9 +484,11 @@ fn what_survives_a_power_cut_knows_its_age() {
                 std::fs::copy(alive.join(name), cut.join(name)).expect("what is on disk");
             }
             server.set(Script::new().reply("/a.ics", Reply::new([Step::Stall])));
-            let answer = Rig::start(&executor, configure(cut, &feeds)).get("/api/v1/next").await;
+            let later = "2026-01-05T08:50:00+01:00";
+            let rig = Rig::start_at(&executor, configure(cut, &feeds), later);
+            let answer = rig.get("/api/v1/next").await;
             assert_eq!(answer.json("title"), title);
-            assert_eq!(answer.json("as_of"), "2026-01-05T08:50:00+01:00", "{title}");
+            assert_eq!(answer.json("as_of"), later, "{title}");
         }
     });
 }

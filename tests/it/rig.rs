@@ -61,14 +61,19 @@ pub(crate) fn folder() -> TempDir {
 
 /// A configuration from the text of its file, on any free port, with data in `folder`.
 pub(crate) fn configure(folder: &Path, toml: &str) -> Config {
+    configure_in(&[], folder, toml)
+}
+
+/// The same in an environment with these variables.
+pub(crate) fn configure_in(env: &[(&str, &str)], folder: &Path, toml: &str) -> Config {
     let path = folder.join("calendarbot.toml");
     std::fs::write(&path, toml).expect("the configuration is written");
     let text = |path: &Path| path.to_str().expect("a name in UTF-8").to_owned();
     let args = ["-c", &text(&path), "--data-dir", &text(folder), "--port", "0"];
     let inputs = Inputs {
         args: args.into_iter().map(Into::into).collect(),
+        env: env.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect(),
         default_budget: 16 * MIB,
-        ..Inputs::default()
     };
     let arguments = config::parse(&inputs).expect("arguments");
     config::load(&arguments, &inputs).expect("a configuration")
@@ -110,11 +115,22 @@ impl Rig {
         config: Config,
         now: &str,
     ) -> Self {
+        Self::start_changed(executor, config, now, |app| app)
+    }
+
+    /// The same with a program that is changed before it runs.
+    pub(crate) fn start_changed(
+        executor: &Rc<LocalExecutor<'static>>,
+        config: Config,
+        now: &str,
+        change: impl FnOnce(App) -> App,
+    ) -> Self {
         let clock = Clock::manual(now.parse().expect("a time"));
         let event_loop = Rc::new(EventLoop::new().expect("an event loop"));
         let app =
             App::open(config, clock.clone(), Rc::clone(&event_loop)).expect("the program opens");
         let collecting = executor.spawn(collect(event_loop));
+        let app = change(app);
         let (orders, taken) = async_channel::bounded(4);
         let (metrics, feeds, address) = (app.metrics(), app.feeds(), tcp(app.addresses()));
         let pipeline = app.pipeline();

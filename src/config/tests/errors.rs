@@ -14,7 +14,8 @@ fn check_feed(toml: &str, expected: &str) {
         .file("empty", "")
         .file("two", "a\nb\n")
         .file("url", "ftp://h/\n")
-        .file("token", "t\n");
+        .file("token", "t\n")
+        .file("headers", "X-Key: k\nHost: h\n");
     assert_eq!(case.error(), expected, "{toml}");
 }
 
@@ -261,6 +262,19 @@ fn errors_of_a_feed() {
     with("headers = { A = \"x\\r\\nB: y\" }", headers);
     with("headers = { A = 1 }", headers);
     with("headers = 'A: x'", headers);
+    with(
+        "headers_file = 'headers'",
+        "c.toml:1: feed `w` has a `headers_file` \"headers\" that holds (hidden); allowed: at most 16 \
+         lines, X-Name: value, that the HTTP client does not set itself",
+    );
+    with(
+        "headers_file = 'headers'\nheaders = { A = 'x' }",
+        "c.toml:1: feed `w` has both `headers` and `headers_file`; keep one",
+    );
+    with(
+        "auth = 'bearer'\nbearer_token_file = '$CREDENTIALS_DIRECTORY/token'",
+        "c.toml:1: feed `w` has a `bearer_token_file` in $CREDENTIALS_DIRECTORY, which is not set",
+    );
     let text = "allowed: 1 to 4096 bytes without control characters";
     with("username = 'u'\npassword = ''", &format!("c.toml:5: `password` is (hidden); {text}"));
     let feed = |rest: &str, said: &str| with(rest, &format!("c.toml:1: feed `w` {said}"));

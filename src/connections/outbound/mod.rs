@@ -24,7 +24,7 @@ use std::time::Duration;
 use futures_rustls::TlsConnector;
 use futures_rustls::pki_types::CertificateDer;
 use futures_rustls::pki_types::pem::PemObject;
-use futures_rustls::rustls::RootCertStore;
+use futures_rustls::rustls::{HandshakeKind, RootCertStore};
 use http_types::Url;
 use smol::{Async, future};
 
@@ -155,7 +155,7 @@ impl Outbound {
             extra_roots: RootCertStore::empty(),
             tls: OnceCell::new(),
             unverified_tls: OnceCell::new(),
-            pool: Rc::new(Pool::new(clock.clone(), limits)),
+            pool: Rc::new(Pool::new(clock.clone(), limits, Rc::clone(&metrics))),
             clock,
             metrics,
         }
@@ -175,14 +175,13 @@ impl Outbound {
         Ok(self)
     }
 
-    /// The same, asking `lookup` instead of the system's resolver. It runs on a thread of the
-    /// blocking pool and may take its time.
-    pub fn with_lookup(
-        mut self,
+    /// Asks `lookup` instead of the system's resolver. It runs on a thread of the blocking pool and
+    /// may take its time.
+    pub fn set_lookup(
+        &mut self,
         lookup: impl Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync + 'static,
-    ) -> Self {
+    ) {
         self.resolver = Resolver::new(Arc::new(lookup));
-        self
     }
 
     /// A connection to `origin`: an idle one that is still quiet, else a new one.
@@ -196,6 +195,7 @@ impl Outbound {
         match self.pool.reuse(origin, passes).await {
             Some(lease) => {
                 self.metrics.outbound_reused.count();
+                self.gauge_reuse();
                 Ok(lease)
             }
             None => self.connect(origin, policy).await,
@@ -220,11 +220,32 @@ impl Outbound {
                 let connector = self.connector(verified)?;
                 let session = tls::handshake(connector, &origin.host, socket);
                 let session = within(&self.clock, deadline, session).await;
-                Stream::Tls(Box::new(session.unwrap_or(Err(ConnectError::Tls("timed out")))?))
+                let session = session.unwrap_or(Err(ConnectError::Tls("timed out")))?;
+                match session.get_ref().1.handshake_kind() {
+                    Some(HandshakeKind::Resumed) => self.metrics.handshakes_resumed.count(),
+                    _ => self.metrics.handshakes_full.count(),
+                }
+                Stream::Tls(Box::new(session))
             }
         };
         self.metrics.outbound_opened.count();
+        self.gauge_reuse();
         Ok(Lease::new(Link { stream, origin: origin.clone(), peer, verified }, seat))
+    }
+
+    /// A new connection in place of a pooled one that turned out to be dead.
+    ///
+    /// # Errors
+    /// Those of [`Self::connect`].
+    pub async fn reconnect(&self, origin: &Origin, policy: &Policy) -> Result<Lease, ConnectError> {
+        self.metrics.outbound_retried.count();
+        self.connect(origin, policy).await
+    }
+
+    fn gauge_reuse(&self) {
+        let (opened, reused) =
+            (self.metrics.outbound_opened.get(), self.metrics.outbound_reused.get());
+        self.metrics.outbound_reuse_percent.set(reused * 100 / (opened + reused).max(1));
     }
 
     /// Keeps connections for reuse, or opens a new one for every request from now on.
@@ -232,25 +253,20 @@ impl Outbound {
         self.pool.keep_connections(keeping);
     }
 
-    /// Closes idle connections that have waited too long. Every lease does it too; call it now
-    /// and then, so that the last connection does not stay for ever.
+    /// Closes idle connections that have waited too long. Every lease does it too; call it at
+    /// [`Self::next_expiry`], so that the last connection does not stay for ever.
     pub fn close_expired(&self) {
         self.pool.close_expired();
+    }
+
+    /// When the next idle connection will have waited too long.
+    pub fn next_expiry(&self) -> Option<Moment> {
+        self.pool.next_expiry()
     }
 
     /// Closes every idle connection: memory is needed elsewhere.
     pub fn close_idle(&self) {
         self.pool.close_idle();
-    }
-
-    /// Connections that wait for reuse.
-    pub fn idle(&self) -> usize {
-        self.pool.idle()
-    }
-
-    /// Connections in use.
-    pub fn active(&self) -> usize {
-        self.pool.active()
     }
 
     /// The addresses of `origin` that `policy` passes; never none.

@@ -24,6 +24,7 @@ use smol::{Async, future};
 use super::{ConnectError, Origin};
 use crate::budget::RefreshLimits;
 use crate::clock::{Clock, Moment};
+use crate::metrics::Metrics;
 
 /// What bytes go through.
 pub(super) enum Stream {
@@ -102,12 +103,12 @@ impl Lease {
     }
 
     /// Keeps the connection for the next request. Only after an answer that was read to its end
-    /// and that lets the connection live.
-    pub fn give_back(self) {
+    /// and that lets the connection live, for `idle_time` if it has named one.
+    pub fn give_back(self, idle_time: Option<Duration>) {
         let Self { link, seat, .. } = self;
         let pool = Rc::clone(&seat.0);
         drop(seat);
-        pool.keep(link);
+        pool.keep(link, idle_time);
     }
 }
 
@@ -117,17 +118,23 @@ pub(super) struct Seat(Rc<Pool>);
 impl Drop for Seat {
     fn drop(&mut self) {
         self.0.active.set(self.0.active.get() - 1);
+        self.0.gauge();
     }
 }
 
 struct Idle {
     link: Link,
-    since: Moment,
+    until: Moment,
 }
+
+/// A request that is on its way when the server closes the connection is lost: it is sent no more
+/// in the last second.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
 
 /// The idle connections, oldest first, and the number of those in use.
 pub(super) struct Pool {
     clock: Clock,
+    metrics: Rc<Metrics>,
     idle: RefCell<VecDeque<Idle>>,
     active: Cell<usize>,
     /// Off: every connection serves one request.
@@ -135,18 +142,21 @@ pub(super) struct Pool {
     total_max: usize,
     per_origin_max: usize,
     idle_time: Duration,
+    idle_time_max: Duration,
 }
 
 impl Pool {
-    pub(super) fn new(clock: Clock, limits: &RefreshLimits) -> Self {
+    pub(super) fn new(clock: Clock, limits: &RefreshLimits, metrics: Rc<Metrics>) -> Self {
         Self {
             clock,
+            metrics,
             idle: RefCell::default(),
             active: Cell::new(0),
             keeping: Cell::new(true),
             total_max: limits.outbound_total,
             per_origin_max: limits.outbound_per_origin,
             idle_time: limits.outbound_idle_time,
+            idle_time_max: limits.outbound_idle_time_max,
         }
     }
 
@@ -158,8 +168,10 @@ impl Pool {
         }
         let mut idle = pool.idle.borrow_mut();
         let surplus = (active + 1 + idle.len()).saturating_sub(pool.total_max);
-        idle.drain(..surplus);
+        pool.metrics.outbound_evicted.add(idle.drain(..surplus).count() as u64);
+        drop(idle);
         pool.active.set(active + 1);
+        pool.gauge();
         Ok(Seat(Rc::clone(pool)))
     }
 
@@ -177,24 +189,34 @@ impl Pool {
                 let seat = Self::seat(self).ok()?;
                 return Some(Lease { link, reused: true, seat });
             }
+            self.metrics.outbound_discarded.count();
+            self.gauge();
         }
     }
 
     pub(super) fn close_expired(&self) {
         let now = self.clock.now();
-        self.idle.borrow_mut().retain(|idle| now.since(idle.since) < self.idle_time);
+        let mut idle = self.idle.borrow_mut();
+        let before = idle.len();
+        idle.retain(|idle| now < idle.until);
+        self.metrics.outbound_expired.add((before - idle.len()) as u64);
+        drop(idle);
+        self.gauge();
+    }
+
+    /// When the first idle connection has waited long enough.
+    pub(super) fn next_expiry(&self) -> Option<Moment> {
+        self.idle.borrow().iter().map(|idle| idle.until).min()
     }
 
     pub(super) fn close_idle(&self) {
-        self.idle.borrow_mut().clear();
+        self.metrics.outbound_evicted.add(self.idle.borrow_mut().drain(..).count() as u64);
+        self.gauge();
     }
 
-    pub(super) fn idle(&self) -> usize {
-        self.idle.borrow().len()
-    }
-
-    pub(super) fn active(&self) -> usize {
-        self.active.get()
+    fn gauge(&self) {
+        self.metrics.outbound_active.set(self.active.get() as u64);
+        self.metrics.outbound_idle.set(self.idle.borrow().len() as u64);
     }
 
     fn take(&self, origin: &Origin, passes: impl Fn(&Link) -> bool) -> Option<Link> {
@@ -212,9 +234,12 @@ impl Pool {
         }
     }
 
-    fn keep(&self, link: Link) {
+    fn keep(&self, link: Link, idle_time: Option<Duration>) {
         self.close_expired();
-        if !self.keeping.get() {
+        let idle_time = idle_time.map_or(self.idle_time, |told| {
+            told.saturating_sub(LAST_MOMENT).min(self.idle_time_max)
+        });
+        if !self.keeping.get() || idle_time.is_zero() {
             return;
         }
         let mut idle = self.idle.borrow_mut();
@@ -223,7 +248,10 @@ impl Pool {
             && let Some(oldest) = idle.iter().position(same)
         {
             idle.remove(oldest);
+            self.metrics.outbound_evicted.count();
         }
-        idle.push_back(Idle { link, since: self.clock.now() });
+        idle.push_back(Idle { link, until: self.clock.now() + idle_time });
+        drop(idle);
+        self.gauge();
     }
 }

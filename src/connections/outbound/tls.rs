@@ -42,9 +42,12 @@ pub(super) fn unverified_connector(sessions_max: usize) -> Result<TlsConnector, 
     Ok(finished(config, sessions_max))
 }
 
+/// rustls counts TLS 1.3 tickets, and sets this many aside for each server.
+const TICKETS_PER_SERVER: usize = 8;
+
 fn finished(mut config: ClientConfig, sessions_max: usize) -> TlsConnector {
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    config.resumption = Resumption::in_memory_sessions(sessions_max);
+    config.resumption = Resumption::in_memory_sessions(sessions_max * TICKETS_PER_SERVER);
     TlsConnector::from(Arc::new(config))
 }
 

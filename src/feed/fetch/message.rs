@@ -14,6 +14,7 @@
 //! ```
 
 use std::str;
+use std::time::Duration;
 
 use httparse::{EMPTY_HEADER, Header};
 
@@ -56,6 +57,8 @@ pub(super) struct Head {
     pub(super) length: Option<u64>,
     /// The connection lives on after this answer.
     pub(super) keep_alive: bool,
+    /// How long the server keeps it without a request, where it says so.
+    pub(super) idle_time: Option<Duration>,
 }
 
 /// What the bytes given to [`Answer::advance`] turned out to be.
@@ -250,6 +253,7 @@ impl Answer {
             coding: coding(fields),
             length,
             keep_alive: minor == 1 && !close && !matches!(self.state, State::UntilClose),
+            idle_time: idle_time(fields),
         })
     }
 
@@ -374,6 +378,18 @@ fn values<'h>(fields: &'h [Header<'_>], name: &'static str) -> impl Iterator<Ite
         .iter()
         .filter(move |field| field.name.eq_ignore_ascii_case(name))
         .map(|field| field.value.trim_ascii())
+}
+
+/// `timeout` of Keep-Alive (RFC 2068 section 19.7.1.1), in seconds.
+fn idle_time(fields: &[Header<'_>]) -> Option<Duration> {
+    let mut parameters =
+        values(fields, "keep-alive").flat_map(|value| value.split(|&byte| byte == b','));
+    let seconds = parameters.find_map(|parameter| {
+        let (name, value) = str::from_utf8(parameter).ok()?.split_once('=')?;
+        let seconds = value.trim().parse::<u32>().ok()?;
+        name.trim().eq_ignore_ascii_case("timeout").then_some(seconds)
+    })?;
+    Some(Duration::from_secs(seconds.into()))
 }
 
 /// The value of a field that is there once. One that is there twice says nothing certain.

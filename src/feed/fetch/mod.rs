@@ -182,7 +182,7 @@ impl Errand<'_> {
         let reused = lease.reused();
         let mut asked = self.converse(lease, bytes).await;
         if reused && matches!(asked, Err(Failure::Unanswered)) {
-            let lease = self.outbound.connect(origin, self.policy).await?;
+            let lease = self.outbound.reconnect(origin, self.policy).await?;
             asked = self.converse(lease, bytes).await;
         }
         asked.map_err(|failure| match failure {
@@ -211,6 +211,7 @@ struct Exchange {
     lease: Lease,
     answer: Answer,
     keep_alive: bool,
+    idle_time: Option<Duration>,
     buffer: Box<[u8]>,
     /// What was received and not yet judged: `buffer[start..end]`.
     start: usize,
@@ -223,6 +224,7 @@ impl Exchange {
             lease,
             answer: Answer::new(limits.head_bytes_max, limits.interim_max),
             keep_alive: false,
+            idle_time: None,
             buffer: vec![0; limits.read_buffer_bytes].into_boxed_slice(),
             start: 0,
             end: 0,
@@ -246,7 +248,7 @@ impl Exchange {
                 let (taken, event) = self.answer.advance(&self.buffer[self.start..self.end])?;
                 self.start += taken;
                 if let Event::Head(head) = event {
-                    self.keep_alive = head.keep_alive;
+                    (self.keep_alive, self.idle_time) = (head.keep_alive, head.idle_time);
                     return Ok(*head);
                 }
             }
@@ -296,7 +298,7 @@ impl Exchange {
     /// Keeps the connection, after a complete answer, unless there is more on it than that.
     fn finish(self) {
         if self.keep_alive && self.start == self.end {
-            self.lease.give_back();
+            self.lease.give_back(self.idle_time);
         }
     }
 }

@@ -100,6 +100,7 @@ mod tests {
             coding: Coding::Identity,
             length: None,
             keep_alive: true,
+            idle_time: None,
         };
         failure(&head, "1994-11-06T08:00:00Z".parse().expect("a time"))
     }

@@ -37,6 +37,8 @@ pub struct Publication {
 pub struct FetchedFacts {
     /// Its components.
     pub staging: Staging,
+    /// A hash of where it came from.
+    pub source: i64,
     /// Validators for the next request.
     pub etag: Option<String>,
     /// The same.
@@ -148,8 +150,8 @@ fn remember_facts(
     let reasons = facts.skipped_reasons.join("\n");
     connection.execute(
         "UPDATE feed SET etag = ?2, last_modified = ?3, skipped = ?4, skipped_reasons = ?5,
-                checked_at = coalesce(?6, checked_at)
-         WHERE id = ?1 AND (?7 OR skipped <> ?4 OR skipped_reasons <> ?5
+                checked_at = coalesce(?6, checked_at), source = ?8
+         WHERE id = ?1 AND (?7 OR source <> ?8 OR skipped <> ?4 OR skipped_reasons <> ?5
                             OR checked_at IS NULL AND ?6 IS NOT NULL
                             OR coalesce(etag, last_modified) IS NULL
                                AND coalesce(?2, ?3) IS NOT NULL)",
@@ -160,7 +162,8 @@ fn remember_facts(
             facts.skipped,
             reasons,
             checked_at.map(Timestamp::as_second),
-            difference.any
+            difference.any,
+            facts.source
         ],
     )?;
     Ok(difference.zones || moved + rezoned > 0)

@@ -31,17 +31,17 @@ fn a_private_address_is_refused_by_name_and_by_number() {
 }
 
 /// The address that names are looked up to, and how often.
-fn look_up_to(bench: Bench, answers: &'static [[u8; 4]]) -> Bench {
-    let outbound =
-        bench.outbound.with_lookup(|_| Ok(answers.iter().copied().map(IpAddr::from).collect()));
-    Bench { outbound, ..bench }
+fn looking_up(answers: &'static [[u8; 4]]) -> Bench {
+    let mut bench = Bench::new();
+    bench.outbound.set_lookup(|_| Ok(answers.iter().copied().map(IpAddr::from).collect()));
+    bench
 }
 
 #[test]
 fn the_resolved_address_is_what_counts() {
     run(async |executor| {
         let server = FeedServer::start(&executor, Script::new().ics("/", CALENDAR));
-        let bench = look_up_to(Bench::new(), &[[127, 0, 0, 1]]);
+        let bench = looking_up(&[[127, 0, 0, 1]]);
         let url: Url =
             format!("http://public.example:{}/", server.address().port()).parse().expect("a URL");
         let ask = Ask { policy: Policy::default(), ..Ask::default() };
@@ -78,7 +78,7 @@ fn an_idle_connection_is_not_lent_to_a_feed_that_may_not_use_its_address() {
         let server = FeedServer::start(&executor, Script::new().ics("/", CALENDAR));
         let bench = Bench::new();
         bench.text(&server.url("/")).await.expect("a calendar");
-        assert_eq!(bench.outbound.idle(), 1);
+        assert_eq!(bench.active_and_idle(), (0, 1));
         let ask = Ask { policy: Policy::default(), ..Ask::default() };
         let error = bench.ask(&server.url("/"), ask).await.err().expect("an error");
         assert_eq!(error.kind(), Kind::Transient(Cause::Address));
@@ -89,9 +89,8 @@ fn an_idle_connection_is_not_lent_to_a_feed_that_may_not_use_its_address() {
 #[test]
 fn a_name_that_cannot_be_looked_up_is_a_dns_error() {
     run(async |_| {
-        let bench = Bench::new();
-        let failing = |_: &str| Err(io::Error::other("Name or service not known"));
-        let bench = Bench { outbound: bench.outbound.with_lookup(failing), ..bench };
+        let mut bench = Bench::new();
+        bench.outbound.set_lookup(|_| Err(io::Error::other("Name or service not known")));
         let url = "http://calendar.example/secret.ics".parse().expect("a URL");
         let error = bench.text(&url).await.expect_err("an error");
         assert_eq!(error.kind(), Kind::Transient(Cause::Dns));
@@ -104,12 +103,11 @@ fn a_stalled_resolver_is_given_up_and_blocks_nobody_with_an_address() {
         let server = FeedServer::start(&executor, Script::new().ics("/", CALENDAR));
         let (release, gate) = mpsc::channel::<()>();
         let gate = Mutex::new(gate);
-        let bench = Bench::new();
-        let stalling = move |_: &str| {
+        let mut bench = Bench::new();
+        bench.outbound.set_lookup(move |_| {
             let _ = gate.lock().expect("the gate").recv();
             Ok(vec![IpAddr::from([127, 0, 0, 1])])
-        };
-        let bench = Bench { outbound: bench.outbound.with_lookup(stalling), ..bench };
+        });
         let url: Url =
             format!("http://feed.example:{}/", server.address().port()).parse().expect("a URL");
 
@@ -134,7 +132,7 @@ fn the_next_address_is_tried_when_one_does_not_answer() {
     run(async |executor| {
         let server = FeedServer::start(&executor, Script::new().ics("/", CALENDAR));
         // The server listens on the second address only.
-        let bench = look_up_to(Bench::new(), &[[127, 0, 0, 2], [127, 0, 0, 1]]);
+        let bench = looking_up(&[[127, 0, 0, 2], [127, 0, 0, 1]]);
         let url: Url =
             format!("http://feed.example:{}/", server.address().port()).parse().expect("a URL");
         assert_eq!(bench.text(&url).await.as_deref(), Ok(CALENDAR));
@@ -228,7 +226,7 @@ fn bytes_on_an_idle_connection_are_never_an_answer() {
         let server = FeedServer::start(&executor, script);
         let bench = Bench::new();
         assert_eq!(bench.text(&server.url("/")).await.as_deref(), Ok("right"));
-        assert_eq!(bench.outbound.idle(), 1);
+        assert_eq!(bench.active_and_idle(), (0, 1));
         server.stalled(1).await;
         server.release();
         server.stalled(2).await;
@@ -267,7 +265,7 @@ fn a_fetch_that_is_dropped_leaves_no_connection() {
             None
         };
         assert_eq!(future::or(fetching, seen).await, None);
-        assert_eq!((bench.outbound.active(), bench.outbound.idle()), (0, 0));
+        assert_eq!(bench.active_and_idle(), (0, 0));
     });
 }
 
@@ -328,12 +326,55 @@ fn idle_connections_grow_old() {
         bench.text(&server.url("/")).await.expect("a calendar");
         bench.clock.advance(bench.limits.outbound_idle_time - Duration::from_secs(1));
         bench.outbound.close_expired();
-        assert_eq!(bench.outbound.idle(), 1);
+        assert_eq!(bench.active_and_idle(), (0, 1));
         bench.clock.advance(Duration::from_secs(1));
         bench.text(&server.url("/")).await.expect("a calendar");
         assert_eq!(bench.opened_and_reused(), (2, 0));
         bench.outbound.close_idle();
-        assert_eq!(bench.outbound.idle(), 0);
+        assert_eq!(bench.active_and_idle(), (0, 0));
+    });
+}
+
+/// A server that says how long it keeps an idle connection is believed, up to ten minutes; it is
+/// not asked again in the last second of that.
+#[test]
+fn a_connection_lasts_as_long_as_its_server_says() {
+    run(async |executor| {
+        for (told, seconds) in [
+            ("timeout=5", 4),
+            ("timeout=120, max=100", 119),
+            ("max=100, Timeout = 60", 59),
+            ("timeout=86400", 600),
+            ("timeout=1", 0),
+            ("timeout=0", 0),
+            ("timeout=soon", 30),
+            ("max=100", 30),
+            ("", 30),
+        ] {
+            let script = Script::new().reply("/", Reply::answer(200, &[("Keep-Alive", told)], ""));
+            let server = FeedServer::start(&executor, script);
+            let bench = Bench::new();
+            bench.text(&server.url("/")).await.expect("an answer");
+            let kept = bench.outbound.next_expiry().map(|at| at.as_secs());
+            assert_eq!(kept, (seconds > 0).then_some(seconds), "{told}");
+        }
+    });
+}
+
+#[test]
+fn a_name_with_special_addresses_only_is_refused() {
+    run(async |executor| {
+        let server = FeedServer::start(&executor, Script::new());
+        let bench = looking_up(&[[127, 0, 0, 1], [0, 0, 0, 0], [10, 0, 0, 1]]);
+        let url: Url =
+            format!("http://feed.example:{}/", server.address().port()).parse().expect("a URL");
+        let ask = Ask { policy: Policy::default(), ..Ask::default() };
+        let error = bench.ask(&url, ask).await.err().expect("an error");
+        assert_eq!(error.kind(), Kind::Transient(Cause::Address));
+        let bench = looking_up(&[]);
+        let error = bench.text(&url).await.expect_err("an error");
+        assert_eq!(error.to_string(), "looking up the host failed: the name has no address");
+        assert_eq!(server.connections(), 0);
     });
 }
 
@@ -355,16 +396,16 @@ fn the_pool_is_bounded_for_one_origin_and_in_all() {
             leases.push(connect(0).await.expect("room"));
         }
         assert_eq!(connect(1).await.err(), Some(ConnectError::Full));
-        leases.into_iter().for_each(|lease| lease.give_back());
-        assert_eq!((bench.outbound.active(), bench.outbound.idle()), (0, 2));
+        leases.into_iter().for_each(|lease| lease.give_back(None));
+        assert_eq!(bench.active_and_idle(), (0, 2));
 
         // A new connection takes the place of the oldest idle one when there is no other room.
-        connect(1).await.expect("room").give_back();
-        assert_eq!(bench.outbound.idle(), 3);
+        connect(1).await.expect("room").give_back(None);
+        assert_eq!(bench.active_and_idle(), (0, 3));
         let lease = connect(2).await.expect("room");
-        assert_eq!((bench.outbound.active(), bench.outbound.idle()), (1, 2));
+        assert_eq!(bench.active_and_idle(), (1, 2));
         drop(lease);
-        assert_eq!((bench.outbound.active(), bench.outbound.idle()), (0, 2));
+        assert_eq!(bench.active_and_idle(), (0, 2));
     });
 }
 

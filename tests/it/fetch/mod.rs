@@ -1,9 +1,32 @@
 //! Fetching a feed from servers that behave, misbehave and attack.
+//!
+//! | the server | the tests |
+//! |---|---|
+//! | 200, complete | `answers`: a complete calendar, one that drips in, without a length, gzip, a large one |
+//! | 304, and 304 to a request without a condition | `requests` |
+//! | 204, 206 and other 2xx | `answers::a_204_and_a_206_are_errors` |
+//! | empty, HTML, wrong start or end; old data kept with its age | `refresh::a_bad_answer_changes_nothing_but_the_mark` |
+//! | cut short, bad chunks, bad lengths, bad heads | `framing`, a row each |
+//! | gzip cut, wrong CRC, none at all | `answers::a_gzip_body_…` |
+//! | redirects: each kind, 5 and 6 hops, schemes, credentials, addresses | `redirects` |
+//! | the address rule on a feed's own URL | `connections::a_private_address_…`, `the_resolved_address_…` |
+//! | 401, 403, 404, 410, other 4xx and 5xx | `answers::refusals_…`; 410 stops: `refresh::gone_…` |
+//! | 429 and 503 with Retry-After | `answers::retry_after_…`; wishes wait, too: `refresh::no_wish_…` |
+//! | resets and time-outs | `answers::a_connection_reset_…`, `a_server_that_does_not_answer_…` |
+//! | no name, a stalled resolver, a closed port | `connections` |
+//! | TLS: expired, early, self-signed, unknown, wrong host, broken off, cut | `tls` |
+//! | endless 1xx, an endless head | `answers::endless_interim_…`, `framing` |
+//! | one byte a second, a body that stalls | `answers::one_byte_a_second_…`; nobody waits: `outbound` |
+//! | over the cap, gzip bomb | `answers::a_body_may_be_as_long_…`, `a_gzip_bomb_…` |
+//! | bytes on an idle connection, a stale one | `connections` |
+//! | an unusual ETag | `requests::an_unusual_etag_…` |
 
 mod answers;
 mod connections;
+mod framing;
+mod redirects;
 mod requests;
-mod tls;
+pub(crate) mod tls;
 
 use std::rc::Rc;
 
@@ -86,6 +109,10 @@ impl Bench {
     /// The whole body as a text.
     async fn text(&self, url: &Url) -> Result<String, FetchError> {
         text(self.body(url).await?).await
+    }
+
+    fn active_and_idle(&self) -> (u64, u64) {
+        (self.metrics.outbound_active.get(), self.metrics.outbound_idle.get())
     }
 
     fn opened_and_reused(&self) -> (u64, u64) {

@@ -1,4 +1,4 @@
-//! What a server gets to see, and where it may send us: conditions, credentials, redirects.
+//! What a server gets to see: conditions and credentials.
 
 use calendarbot::feed::fetch::{Fetched, Kind};
 
@@ -29,74 +29,6 @@ fn not_modified_brings_no_body() {
 fn a_304_to_an_unconditional_request_is_an_error() {
     let reason = "the server answered 304 to a request without a condition";
     check_malformed("HTTP/1.1 304 Not Modified\r\n\r\n", reason);
-}
-
-#[test]
-fn redirects_of_every_kind_are_followed() {
-    run(async |executor| {
-        for status in [301, 302, 303, 307, 308] {
-            let script =
-                Script::new().redirect("/old", status, "/new?x=1").ics("/new?x=1", CALENDAR);
-            let server = FeedServer::start(&executor, script);
-            let text = Bench::new().text(&server.url("/old")).await;
-            assert_eq!(text.as_deref(), Ok(CALENDAR), "{status}");
-            // A redirect without a body leaves the connection fit for the next hop.
-            assert_eq!(server.connections(), 1, "{status}");
-        }
-    });
-}
-
-#[test]
-fn five_redirects_are_followed_and_not_a_sixth() {
-    run(async |executor| {
-        let script = (0..6).fold(Script::new().ics("/6", CALENDAR), |script, hop| {
-            script.redirect(&format!("/{hop}"), 302, &format!("/{}", hop + 1))
-        });
-        let server = FeedServer::start(&executor, script);
-        let bench = Bench::new();
-        assert_eq!(bench.text(&server.url("/1")).await.as_deref(), Ok(CALENDAR));
-        let error = bench.text(&server.url("/0")).await.expect_err("an error");
-        assert_eq!(
-            (error.kind(), error.to_string().as_str()),
-            (Kind::Malformed, "too many redirects")
-        );
-    });
-}
-
-#[test]
-fn a_redirect_leads_to_http_or_https() {
-    for location in ["ftp://127.0.0.1/a", "file:///etc/passwd", "data:,BEGIN", "webcal://a/b"] {
-        let reason = "a redirect to something other than http and https";
-        check_malformed(format!("HTTP/1.1 302 X\r\nLocation: {location}\r\n\r\n"), reason);
-    }
-    check_malformed("HTTP/1.1 302 X\r\n\r\n", "a redirect without a readable Location");
-}
-
-#[test]
-fn credentials_go_to_the_feed_s_own_origin_only() {
-    run(async |executor| {
-        let home = FeedServer::start(&executor, Script::new());
-        let away = FeedServer::start(&executor, Script::new());
-        home.set(
-            Script::new()
-                .redirect("/start", 302, "/near")
-                .redirect("/near", 302, away.url("/far").as_str())
-                .ics("/back", CALENDAR),
-        );
-        away.set(Script::new().redirect("/far", 302, home.url("/back").as_str()));
-        let headers = [
-            ("Authorization".to_owned(), "Bearer hush".to_owned()),
-            ("X-Api-Key".to_owned(), "hush".to_owned()),
-        ];
-        let ask = Ask { headers: &headers, ..Ask::default() };
-        assert!(Bench::new().ask(&home.url("/start"), ask).await.is_ok());
-
-        let secrets: Vec<bool> = home.requests().iter().map(|head| head.contains("hush")).collect();
-        // Once away, not even the way back opens what was closed.
-        assert_eq!(secrets, [true, true, false]);
-        assert!(away.requests().iter().all(|head| !head.contains("hush")));
-        assert_eq!(field(&away.requests()[0], "User-Agent"), Some("calendarbot/test"));
-    });
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Feeds over TLS, with certificates that are made for the test.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use calendarbot::connections::outbound::{Origin, Outbound, Policy, read_roots};
 use calendarbot::feed::fetch::{Cause, Fetched, Kind};
@@ -11,18 +12,21 @@ use futures_rustls::rustls::crypto::ring;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType, date_time_ymd,
 };
+use rustix::net::sockopt::set_socket_linger;
+use smol::Async;
+use smol::io::AsyncReadExt;
 
 use super::{Ask, Bench, CALENDAR, send};
 use crate::feed_server::{FeedServer, Reply, Script, Step, run};
 
 /// A certificate authority.
-struct Authority {
+pub(crate) struct Authority {
     certificate: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::named("ours")
     }
 
@@ -36,7 +40,7 @@ impl Authority {
     }
 
     /// A server with a certificate of this authority for `127.0.0.1`, or as `change` has it.
-    fn server(&self, change: impl FnOnce(&mut CertificateParams)) -> ServerConfig {
+    pub(crate) fn server(&self, change: impl FnOnce(&mut CertificateParams)) -> ServerConfig {
         let mut params = CertificateParams::default();
         params.subject_alt_names = vec![SanType::IpAddress(Ipv4Addr::LOCALHOST.into())];
         change(&mut params);
@@ -45,8 +49,23 @@ impl Authority {
         served(certificate, &key)
     }
 
+    /// Its certificate as the text of a `ca_file` (RFC 7468).
+    pub(crate) fn pem(&self) -> String {
+        const DIGITS: &[u8; 64] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let mut text = "-----BEGIN CERTIFICATE-----\n".to_owned();
+        for group in self.certificate.chunks(3) {
+            let bits =
+                (0..3).fold(0_usize, |bits, at| bits << 8 | group.get(at).map_or(0, |&b| b.into()));
+            let digits = (0..4).map(|at| char::from(DIGITS[(bits >> (18 - 6 * at)) & 63]));
+            text.extend(digits.take(group.len() + 1));
+            text.extend(std::iter::repeat_n('=', 3 - group.len()));
+        }
+        text + "\n-----END CERTIFICATE-----\n"
+    }
+
     /// A bench that trusts it.
-    fn trusted(&self) -> Bench {
+    pub(super) fn trusted(&self) -> Bench {
         let bench = Bench::new();
         let outbound = bench.outbound.with_roots(vec![self.certificate.clone()]).expect("trusted");
         Bench { outbound, ..bench }
@@ -151,6 +170,32 @@ fn any_certificate_will_do_where_the_operator_says_so() {
             assert_eq!(error.to_string(), untrusted);
         }
     });
+}
+
+#[test]
+fn a_handshake_that_breaks_off_is_told_apart() {
+    for (ending, reason) in [
+        (Step::Close, "the server hung up during the handshake"),
+        (Step::Reset, "connection reset during the handshake"),
+    ] {
+        run(async |executor| {
+            let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).expect("a free port");
+            let address = listener.get_ref().local_addr().expect("bound");
+            let hanging_up = executor.spawn(async move {
+                let (mut socket, _) = listener.accept().await.expect("accepted");
+                // What has been read is not answered with a reset.
+                let _ = socket.read(&mut [0; 4096]).await;
+                if matches!(ending, Step::Reset) {
+                    set_socket_linger(&socket, Some(Duration::ZERO)).expect("set");
+                }
+            });
+            let url = format!("https://{address}/").parse().expect("a URL");
+            let error = Bench::new().text(&url).await.expect_err("an error");
+            assert_eq!(error.kind(), Kind::Transient(Cause::Tls));
+            assert_eq!(error.to_string(), format!("TLS failed: {reason}"));
+            hanging_up.await;
+        });
+    }
 }
 
 /// Anybody on the way can cut a connection; only the server can say that it has ended.
