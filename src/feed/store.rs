@@ -33,7 +33,7 @@ use crate::ical::component::Kind;
 /// What is remembered of a feed from one start to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Remembered {
-    /// The row's number.
+    /// The row's number; 0 as long as there is none.
     pub id: i64,
     /// Validators for the next conditional request.
     pub etag: Option<String>,
@@ -63,12 +63,18 @@ pub fn register(connection: &Connection, name: &str, source: i64) -> Result<Reme
          WHERE source <> ?2",
         params![name, source],
     )?;
+    recall(connection, name, source)
+}
+
+/// Finds what is remembered of a feed, without writing; an error when nothing is, or when it came
+/// from elsewhere.
+pub fn recall(connection: &Connection, name: &str, source: i64) -> Result<Remembered> {
     let remembered = connection.query_row(
         "SELECT id, etag, last_modified, checked_at, skipped, skipped_reasons, warnings,
                 (SELECT count(*) FROM component WHERE feed = feed.id AND kind = ?2),
                 (SELECT count(*) FROM truncated WHERE feed = feed.id)
-         FROM feed WHERE name = ?1",
-        params![name, EVENT],
+         FROM feed WHERE name = ?1 AND source = ?3",
+        params![name, EVENT, source],
         |row| {
             let lines = |text: String| text.lines().map(str::to_owned).collect();
             Ok(Remembered {

@@ -16,6 +16,7 @@ mod generate;
 mod hostile;
 mod http;
 mod pipeline;
+mod pooling;
 mod process;
 mod publish;
 mod refresh;
