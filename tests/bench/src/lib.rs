@@ -6,7 +6,9 @@
 //! `fetch-probe`, which fetches more often than the whole program would.
 
 pub mod answer;
+pub mod connections;
 pub mod counts;
+pub mod feed_peer;
 pub mod feeds;
 pub mod load;
 pub mod memory;
