@@ -83,7 +83,7 @@ fn conditions(effort: Effort) -> Vec<String> {
         format!(
             "A fetch gets a calendar of 50 events from a server on loopback to its end, and parses \
              nothing; {fetches} in a process of their own for each way and round, after one that \
-             is not counted. Legacy TLS goes on with an earlier session, as any client would. Latency \
+             is not counted. Legacy TLS may go on with an earlier session. Latency \
              is the median of a round; processor time is that of all threads."
         ),
         format!(
