@@ -12,7 +12,7 @@ BENCH_OUT = --product $(TARGET)/release/calendarbot --out $(TARGET)/bench $(if $
 BENCH_PYTHON := $(TARGET)/bench/python/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bless oracle bench bench-http bench-ical bench-setup gate attack attack-cgroup faults fuzz size tools
+.PHONY: help run test check bless oracle bench bench-http bench-ical bench-connections bench-setup gate attack attack-cgroup faults fuzz size tools
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -58,6 +58,9 @@ bench-ical: bench-programs ## reading calendars beside others, and a refresh, in
 	  $(BENCH_PYTHON) -m pip --retries 1 --timeout 10 install --quiet icalendar==7.3.0; } || \
 	  echo "SKIP: Python's icalendar cannot be installed here"
 	$(TARGET)/bench/build/release/bench-ical --python $(BENCH_PYTHON) $(BENCH_OUT)
+
+bench-connections: bench-programs ## kept connections against one for each fetch and read, into target/bench/connections.md (DOCS=1: as above)
+	$(TARGET)/bench/build/release/bench-connections $(BENCH_OUT)
 
 gate: bench-programs ## instructions, syscalls and allocations of a cached GET, against their bars
 	$(call need,valgrind strace)

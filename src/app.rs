@@ -151,14 +151,14 @@ impl App {
         let limits = plan.limits.clone();
         let metrics = Rc::new(Metrics::default());
         let (database, opened) =
-            Database::open(&config.data_dir, &limits.database, Rc::clone(&metrics))?;
+            Database::open(&config.data_dir, &limits.database, clock.clone(), Rc::clone(&metrics))?;
         if let Opened::Rebuilt(aside) = opened {
             log::error!(
                 "the database was damaged; it was kept as {} and all feeds are fetched anew",
                 aside.display()
             );
         }
-        let list = database.set_up(|connection| register_feeds(connection, &config))?;
+        let list = feeds_at_start(&database, &config)?;
         let feeds = Rc::new(Feeds::new(list, display_zone(&config)));
         let database = Rc::new(database);
         let sources = Sources {
@@ -258,6 +258,10 @@ impl App {
             let pipeline = Rc::clone(&pipeline);
             async move { pipeline.keep_warm().await }
         });
+        let tidying = executor.spawn({
+            let database = Rc::clone(&database);
+            async move { database.run_readers().await }
+        });
         let watching = executor.spawn(watch_clock(refresher.clock.clone(), Rc::clone(&feeds)));
         let (stop, stopped): (Sender<()>, _) = async_channel::bounded(1);
         let server = executor.spawn(server.run(stopped));
@@ -293,7 +297,7 @@ impl App {
         {
             log::error!("cannot write down the feeds' ages: {error}");
         }
-        cancel(vec![watching, warming, answering, writer]).await;
+        cancel(vec![watching, warming, answering, tidying, writer]).await;
         ended
     }
 }
@@ -400,8 +404,20 @@ impl Described {
     }
 }
 
-fn register_feeds(connection: &rusqlite::Connection, config: &Config) -> Result<Vec<Feed>> {
-    let described = remember_feeds(connection, config)?;
+/// The feeds as they are remembered. When nothing can be written they are as they were stored, and
+/// those that were not get their row with their first refresh.
+fn feeds_at_start(database: &Database, config: &Config) -> Result<Vec<Feed>> {
+    let written = database.set_up(|connection| remember_feeds(connection, config));
+    let described = match written {
+        Err(error) if error.is_store() => {
+            let recall = |name: &str, source| {
+                let stored = |reader: &_| store::recall(reader, name, source);
+                Ok(database.lease().read(stored).unwrap_or_default())
+            };
+            describe_feeds(config, recall)?
+        }
+        written => written?,
+    };
     Ok(described.into_iter().map(Described::into_feed).collect())
 }
 
@@ -417,19 +433,28 @@ fn source_hash(source: &Source) -> i64 {
 /// feed in the configuration there is the demo, and all others stay: a file that has got lost
 /// may come back, and what the feeds last said is not to be had again.
 fn remember_feeds(connection: &rusqlite::Connection, config: &Config) -> Result<Vec<Described>> {
-    let mut described = Vec::with_capacity(config.feeds.len().max(1));
-    for (index, status) in statuses(config).into_iter().enumerate() {
-        let (origin, source_hash, interval) = match config.feeds.get(index) {
-            Some(feed) => (Origin::of(feed), source_hash(&feed.source), feed.interval),
-            None => (Origin::Demo, 0, config.refresh_interval),
-        };
-        let remembered = store::register(connection, &status.name, source_hash)?;
-        described.push(Described { status, origin, source_hash, interval, remembered });
-    }
+    let register = |name: &str, source| store::register(connection, name, source);
+    let described = describe_feeds(config, register)?;
     if config.feeds.is_empty() {
         return Ok(described);
     }
     let names: Vec<String> = described.iter().map(|feed| feed.status.name.clone()).collect();
     store::retire(connection, &names)?;
     Ok(described)
+}
+
+/// Every configured feed with what `remember` knows of its name and of where it comes from.
+fn describe_feeds(
+    config: &Config,
+    remember: impl Fn(&str, i64) -> Result<store::Remembered>,
+) -> Result<Vec<Described>> {
+    let describe = |(index, status): (usize, CalendarStatus)| {
+        let (origin, source_hash, interval) = match config.feeds.get(index) {
+            Some(feed) => (Origin::of(feed), source_hash(&feed.source), feed.interval),
+            None => (Origin::Demo, 0, config.refresh_interval),
+        };
+        let remembered = remember(&status.name, source_hash)?;
+        Ok(Described { status, origin, source_hash, interval, remembered })
+    };
+    statuses(config).into_iter().enumerate().map(describe).collect()
 }

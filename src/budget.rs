@@ -191,6 +191,8 @@ fn database_limits(budget_bytes: usize) -> DatabaseLimits {
     let work_bytes = (budget_bytes / 32).clamp(256 * KIB, 4 * MIB);
     DatabaseLimits {
         readers_max,
+        reader_idle_time: Duration::from_secs(60),
+        lease_time: Duration::from_secs(30),
         reader_cache_bytes,
         writer_cache_bytes,
         heap_bytes_max: with_headers(writer_cache_bytes)
@@ -200,7 +202,7 @@ fn database_limits(budget_bytes: usize) -> DatabaseLimits {
             + work_bytes,
         journal_bytes_max: MIB,
         write_queue_max: 64,
-        write_batch_max: 50,
+        write_batch_max: 10,
     }
 }
 

@@ -68,6 +68,11 @@ impl Error {
         self.kind == Kind::Corrupt
     }
 
+    /// True when the database could not be read or written, which may pass.
+    pub fn is_store(&self) -> bool {
+        self.kind == Kind::Store
+    }
+
     /// The process exit code that tells a supervisor what sort of failure this is: 2 for usage,
     /// 78 for configuration (do not restart), 1 for everything else.
     pub fn exit_code(&self) -> u8 {

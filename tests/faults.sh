@@ -9,7 +9,7 @@
 set -eu
 program=$(realpath "$1")
 shift
-cases=${*:-full full_unread full_start read_only_start read_only eio_once eio_sync images power_cut kill_9 clock_1970}
+cases=${*:-full full_unread full_start full_power_cut full_first_start read_only_start read_only eio_once eio_sync images power_cut kill_9 clock_1970}
 work=$(mktemp -d)
 rounds=25
 
@@ -141,35 +141,52 @@ case_full_unread() {
   recovers
 }
 
-# A start needs room for the log's index: it ends, says why, and the supervisor tries again.
-refused_start() { # reason
-  start && say FAIL "it started"
-  ended=0
-  wait "$pid" || ended=$?
-  check "it ends with 1" [ "$ended" = 1 ]
-  check "and names the folder" grep -q "data folder $data" log
-  check "and the reason" grep -qi "$1" log
-  check "in few lines" lines 5
+# It starts all the same, shows what was stored, says what is wrong, and stores again once it can.
+starts_unwritable() { # reason
+  check "it starts" start
+  check "what was stored is there at once" shows 1
+  withstands "$1"
+  check "the page says why" says / "$1"
+  check "and so does the database" says /stats '"writable":0'
 }
 case_full_start() {
   small_disk
   begin
   stop
   fill
-  refused_start full
+  starts_unwritable 'I/O error'
   free_again
-  check "it starts again" start
-  check "with what was there" shows 1
+  recovers
+}
+# The log is there, and there is no room for its index.
+case_full_power_cut() {
+  small_disk
+  begin
+  stop KILL
+  rm "$data"/calendarbot.db-shm
+  fill
+  check "there is a log" [ -s "$data/calendarbot.db-wal" ]
+  starts_unwritable 'I/O error'
+  free_again
+  recovers
+}
+case_full_first_start() {
+  small_disk
+  fill
+  generation 2
+  check "it starts without anything" start
+  check "and says that it is not ready" says /api/v1/next '"status":503'
+  free_again
+  recovers
 }
 case_read_only_start() {
   small_disk
   begin
   stop
   mount -o remount,ro "$data"
-  refused_start read-only
+  starts_unwritable 'Read-only'
   mount -o remount,rw "$data"
-  check "it starts again" start
-  check "with what was there" shows 1
+  recovers
 }
 
 # System calls fail as long as the tracer is there.

@@ -122,8 +122,12 @@ pub struct PipelineLimits {
 /// Limits of the SQLite connections.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DatabaseLimits {
-    /// Reading connections on the loop.
+    /// Readers kept open on the loop.
     pub readers_max: usize,
+    /// A reader that is idle for this long is closed, but for the last.
+    pub reader_idle_time: Duration,
+    /// A lease that is older has been forgotten; its reader is taken back.
+    pub lease_time: Duration,
     /// Page cache of each reader.
     pub reader_cache_bytes: usize,
     /// Page cache of the writer, staging included.

@@ -4,12 +4,15 @@
 //! up to `write_batch_max` together, into one transaction on a blocking thread, so that a slow
 //! SD card never holds the loop. Every change has its own savepoint (one that fails does not
 //! spoil its neighbours) and is acknowledged after the commit. Readers live on the loop and are
-//! leased for one turn; WAL lets them read while the writer writes. A reader that fails is closed,
-//! and what is read next opens another.
+//! leased for one turn; WAL lets them read while the writer writes.
+//!
+//! A folder that cannot be written, for now or for good, is no reason to stop: what is stored is
+//! read, and every change tries to open the writer again.
 
 mod open;
+mod readers;
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -17,9 +20,11 @@ use std::rc::Rc;
 use async_channel::{Receiver, Sender};
 use rusqlite::{Connection, ErrorCode};
 
-use open::{folder_error, heap_limit, lock, open_reader, open_writer, quarantine};
+use open::{folder_error, limit_heap, lock, open_reader, open_writer, quarantine};
+use readers::Readers;
 
 use crate::budget::DatabaseLimits;
+use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 
@@ -34,8 +39,24 @@ pub enum Opened {
     Rebuilt(PathBuf),
 }
 
-/// A change for the writer: what to do inside the transaction, and whom to tell.
-type Change = Box<dyn FnOnce(&Connection) -> (Outcome, Acknowledge) + Send>;
+/// A change for the writer.
+struct Change {
+    durability: Durability,
+    make: Box<Make>,
+}
+
+/// What to do inside the transaction, or with the reason why there is none, and whom to tell.
+type Make = dyn FnOnce(Result<&Connection, &Error>) -> (Outcome, Acknowledge) + Send;
+
+/// What a loss of power may take.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Durability {
+    /// The last transactions: a feed can be fetched again.
+    Normal,
+    /// Nothing that was acknowledged.
+    Full,
+}
+
 /// Whether a change did what it wanted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcome {
@@ -50,27 +71,29 @@ type Acknowledge = Box<dyn FnOnce(Option<&Error>) + Send>;
 pub struct Database {
     path: PathBuf,
     limits: DatabaseLimits,
+    clock: Clock,
     metrics: Rc<Metrics>,
     changes: Sender<Change>,
     queue: Receiver<Change>,
     writer: Cell<Option<Connection>>,
-    readers: RefCell<Vec<Connection>>,
-    leased: Cell<u64>,
-    /// Off: every lease opens a reader of its own.
-    keeping: Cell<bool>,
+    /// The last transaction was written, as far as is known.
+    writable: Cell<bool>,
+    readers: Readers,
     damage: (Sender<()>, Receiver<()>),
     /// Held as long as the database is open: two servers on one folder would undo each other.
     _lock: File,
 }
 
 impl Database {
-    /// Opens or makes the database in `folder`. A damaged one is put aside, never deleted.
+    /// Opens or makes the database in `folder`. A damaged one is put aside, never deleted. One that
+    /// cannot be written just now is opened all the same.
     ///
     /// # Errors
     /// When the folder cannot be used, in words that name it.
     pub fn open(
         folder: &Path,
         limits: &DatabaseLimits,
+        clock: Clock,
         metrics: Rc<Metrics>,
     ) -> Result<(Self, Opened)> {
         fs::create_dir_all(folder).map_err(|error| folder_error(folder, error))?;
@@ -79,31 +102,40 @@ impl Database {
         let existed = path.exists();
         // A file of no bytes is a lost database, not a new one.
         let is_hollow = existed && fs::metadata(&path).is_ok_and(|file| file.len() == 0);
-        let found = if is_hollow {
+        metrics.database_heap_limit.set(limit_heap(limits.heap_bytes_max)?);
+        let mut opened = if existed { Opened::Existing } else { Opened::New };
+        let mut found = if is_hollow {
             Err(Error::corrupt("the database file is empty"))
         } else {
             open_writer(&path, limits)
         };
-        let (writer, opened) = match found {
-            Ok(writer) => (writer, if existed { Opened::Existing } else { Opened::New }),
-            Err(error) if error.is_corrupt() => {
-                let aside = quarantine(&path)?;
-                (open_writer(&path, limits)?, Opened::Rebuilt(aside))
+        if found.as_ref().is_err_and(Error::is_corrupt) {
+            opened = Opened::Rebuilt(quarantine(&path)?);
+            found = open_writer(&path, limits);
+        }
+        let writer = match found {
+            Ok(writer) => Some(writer),
+            Err(error) if error.is_store() => {
+                let folder = folder.display();
+                log::error!("nothing can be written in the data folder {folder}: {error}");
+                None
             }
             Err(error) => return Err(folder_error(folder, error)),
         };
-        metrics.database_heap_limit.set(heap_limit(&writer)?);
+        metrics.database_writable.set(u64::from(writer.is_some()));
         let (changes, queue) = async_channel::bounded(limits.write_queue_max);
+        let readers =
+            Readers::new(path.clone(), limits.clone(), clock.clone(), Rc::clone(&metrics));
         let database = Self {
             path,
             limits: limits.clone(),
+            clock,
             metrics,
             changes,
             queue,
-            writer: Cell::new(Some(writer)),
-            readers: RefCell::default(),
-            leased: Cell::new(0),
-            keeping: Cell::new(true),
+            writable: Cell::new(writer.is_some()),
+            writer: Cell::new(writer),
+            readers,
             damage: async_channel::bounded(1),
             _lock: lock,
         };
@@ -113,15 +145,19 @@ impl Database {
     /// One transaction on the calling thread: for setting up, before the loop turns.
     ///
     /// # Errors
-    /// Those of `change` and of the commit.
+    /// Those of `change` and of the commit, and when nothing can be written.
     pub fn set_up<T>(&self, change: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let writer = self.writer.take().ok_or_else(|| Error::store("the writer is at work"))?;
+        let writer = self.writer.take().ok_or_else(|| Error::store("it cannot be written"))?;
         let result = writer.execute_batch("BEGIN IMMEDIATE").map_err(Error::from).and_then(|()| {
             let result = change(&writer)?;
             writer.execute_batch("COMMIT")?;
             Ok(result)
         });
-        self.writer.set(Some(writer));
+        match &result {
+            Ok(_) => self.writer.set(Some(writer)),
+            // The next change opens another.
+            Err(error) => self.note_failure(error),
+        }
         result
     }
 
@@ -139,7 +175,8 @@ impl Database {
     }
 
     /// Runs `change` in a transaction on the writer and returns what it returned, once that is
-    /// committed. Waits while the queue is full.
+    /// committed. Waits while the queue is full. A loss of power may undo it: for what can be
+    /// fetched again.
     ///
     /// # Errors
     /// The change's own error, or the commit's.
@@ -147,9 +184,31 @@ impl Database {
         &self,
         change: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.change(Durability::Normal, change).await
+    }
+
+    /// The same for what a person has changed: it is on the disk when this returns.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn write_durably<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.change(Durability::Full, change).await
+    }
+
+    async fn change<T: Send + 'static>(
+        &self,
+        durability: Durability,
+        change: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let (told, outcome) = async_channel::bounded(1);
-        let change: Change = Box::new(move |connection| {
-            let result = in_savepoint(connection, change);
+        let make = Box::new(move |connection: Result<&Connection, &Error>| {
+            let result = match connection {
+                Ok(connection) => in_savepoint(connection, change),
+                Err(error) => Err(Error::store(error.to_string())),
+            };
             let outcome = if result.is_ok() { Outcome::Done } else { Outcome::Failed };
             let acknowledge: Acknowledge = Box::new(move |failed: Option<&Error>| {
                 // A change that failed by itself knows better why than the commit does.
@@ -163,7 +222,7 @@ impl Database {
             (outcome, acknowledge)
         });
         let closed = || Error::store("the database cannot be written");
-        self.changes.send(change).await.map_err(|_| closed())?;
+        self.changes.send(Change { durability, make }).await.map_err(|_| closed())?;
         self.metrics.database_waiting_peak.raise(self.changes.len() as u64);
         let result = outcome.recv().await.map_err(|_| closed())?;
         if let Err(error) = &result {
@@ -182,18 +241,33 @@ impl Database {
             }
             self.metrics.database_batched.add(batch.len() as u64);
             let Committed { writer, acknowledgements, failure } = self.commit(batch).await;
-            self.writer.set(writer);
             match &failure {
-                None => self.metrics.database_commits.count(),
-                Some(failure) => {
-                    self.metrics.database_failed.count();
-                    log::error!("{failure}");
-                    self.examine(failure);
-                }
+                Some(failure) => self.note_failure(failure),
+                None => self.note_commit(writer.is_some()),
             }
+            self.writer.set(writer);
             for acknowledge in acknowledgements {
                 acknowledge(failure.as_ref());
             }
+        }
+    }
+
+    /// Whoever asked for a change is told each time, the log when things turn.
+    fn note_failure(&self, failure: &Error) {
+        self.metrics.database_failed.count();
+        self.metrics.database_writable.set(0);
+        if self.writable.replace(false) {
+            log::error!("nothing can be stored: {failure}");
+        }
+        self.examine(failure);
+    }
+
+    /// A transaction of which a part had to be taken back shows nothing: there may be no room.
+    fn note_commit(&self, is_whole: bool) {
+        self.metrics.database_commits.count();
+        if is_whole && !self.writable.replace(true) {
+            self.metrics.database_writable.set(1);
+            log::info!("changes are stored again");
         }
     }
 
@@ -206,55 +280,37 @@ impl Database {
         }
         let (path, limits) = (self.path.clone(), self.limits.clone());
         smol::unblock(move || {
-            let writer = match writer {
-                Some(writer) => Ok(writer),
-                None => open_writer(&path, &limits),
-            };
-            match writer {
-                Ok(writer) => run_batch(writer, batch),
-                Err(error) => {
-                    Committed { writer: None, acknowledgements: Vec::new(), failure: Some(error) }
-                }
-            }
+            let writer = writer.map_or_else(|| open_writer(&path, &limits), Ok);
+            run_batch(writer, batch)
         })
         .await
     }
 
-    /// Lends a reader until the lease is dropped. Nobody waits for one: what is not idle is
-    /// opened, and there are as many leases as there are tasks that answer.
+    /// Lends a reader until the lease is dropped.
     pub fn lease(&self) -> Lease<'_> {
-        let reader = self.readers.borrow_mut().pop();
-        self.leased.set(self.leased.get() + 1);
-        let lease = Lease { database: self, reader };
-        self.count_readers();
-        lease
+        Lease { database: self, number: self.readers.begin() }
     }
 
-    fn open_reader(&self) -> Result<Connection> {
-        self.metrics.readers_opened.count();
-        open_reader(&self.path, &self.limits)
-    }
-
-    fn count_readers(&self) {
-        self.metrics.readers_leased.set(self.leased.get());
-        self.metrics.readers_idle.set(self.readers.borrow().len() as u64);
+    /// Looks after the readers until the database is dropped: closes what is idle, takes back
+    /// what has leaked. Run it as a task, once.
+    pub async fn run_readers(&self) {
+        loop {
+            self.clock.sleep(self.limits.lease_time).await;
+            self.readers.tidy();
+        }
     }
 
     /// Keeps readers for reuse, or opens one for every lease from now on.
     pub fn keep_connections(&self, keeping: bool) {
-        self.keeping.set(keeping);
-        if !keeping {
-            self.readers.borrow_mut().clear();
-            self.count_readers();
-        }
+        self.readers.keep(keeping);
     }
 }
 
-/// A reader, lent.
+/// A reader, lent. A lease that outlives `lease_time` is taken back, and begins anew with its next
+/// read.
 pub struct Lease<'d> {
     database: &'d Database,
-    /// None until it is needed, and after it has failed.
-    reader: Option<Connection>,
+    number: u64,
 }
 
 impl Lease<'_> {
@@ -266,20 +322,19 @@ impl Lease<'_> {
         self.read(|reader| Ok(reader.execute_batch("BEGIN")?))
     }
 
-    /// Reads. A reader that fails is not used again: what is wrong may be the connection alone,
-    /// such as a file that has been replaced under it.
+    /// Reads. A reader that fails is not used again.
     ///
     /// # Errors
     /// Those of `read`, and when no reader can be opened.
     pub fn read<T>(&mut self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let reader = self.reader.take().map_or_else(|| self.database.open_reader(), Ok);
-        let result = reader.and_then(|reader| {
+        let Database { readers, writable, .. } = self.database;
+        let result = readers.take(self.number, !writable.get()).and_then(|reader| {
             let value = read(&reader)?;
-            self.reader = Some(reader);
+            readers.put_back(self.number, reader);
             Ok(value)
         });
         result.inspect_err(|error| {
-            self.database.metrics.readers_failed.count();
+            readers.note_failure();
             self.database.examine(error);
         })
     }
@@ -287,17 +342,7 @@ impl Lease<'_> {
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        let database = self.database;
-        let ended =
-            |reader: &Connection| reader.is_autocommit() || reader.execute_batch("COMMIT").is_ok();
-        if let Some(reader) = self.reader.take().filter(ended)
-            && database.keeping.get()
-            && database.readers.borrow().len() < database.limits.readers_max
-        {
-            database.readers.borrow_mut().push(reader);
-        }
-        database.leased.set(database.leased.get() - 1);
-        database.count_readers();
+        self.database.readers.end(self.number);
     }
 }
 
@@ -321,7 +366,8 @@ pub fn open_beside(folder: &Path, limits: &DatabaseLimits) -> Result<Connection>
     if !path.exists() {
         return Err(Error::store(format!("there is no database in {}", folder.display())));
     }
-    open_reader(&path, limits)
+    limit_heap(limits.heap_bytes_max)?;
+    open_reader(&path, limits, true)
 }
 
 impl From<rusqlite::Error> for Error {
@@ -344,12 +390,20 @@ struct Committed {
     failure: Option<Error>,
 }
 
-fn run_batch(writer: Connection, batch: Vec<Change>) -> Committed {
+fn run_batch(writer: Result<Connection>, batch: Vec<Change>) -> Committed {
     let mut acknowledgements: Vec<Acknowledge> = Vec::with_capacity(batch.len());
     let mut outcome = Outcome::Done;
-    let finished = writer.execute_batch("BEGIN IMMEDIATE").map_err(Error::from).and_then(|()| {
-        for change in batch {
-            let (done, acknowledge) = change(&writer);
+    let is_durable = batch.iter().any(|change| change.durability == Durability::Full);
+    let begin = if is_durable {
+        "PRAGMA synchronous = FULL; BEGIN IMMEDIATE"
+    } else {
+        "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE"
+    };
+    let mut batch = batch.into_iter();
+    let finished = writer.and_then(|writer| {
+        writer.execute_batch(begin)?;
+        for change in batch.by_ref() {
+            let (done, acknowledge) = (change.make)(Ok(&writer));
             acknowledgements.push(acknowledge);
             if done == Outcome::Failed {
                 outcome = Outcome::Failed;
@@ -360,13 +414,19 @@ fn run_batch(writer: Connection, batch: Vec<Change>) -> Committed {
                 return Err(Error::store("the transaction was rolled back"));
             }
         }
-        Ok(writer.execute_batch("COMMIT")?)
+        writer.execute_batch("COMMIT")?;
+        Ok(writer)
     });
-    let failure = finished.err();
-    // The staging file has no journal: what a rollback leaves there is not defined. A connection
-    // that has rolled back anything is opened anew, and the staging file with it.
-    let is_sound = failure.is_none() && outcome == Outcome::Done;
-    Committed { writer: is_sound.then_some(writer), acknowledgements, failure }
+    if let Err(failure) = &finished {
+        acknowledgements.extend(batch.map(|change| (change.make)(Err(failure)).1));
+    }
+    let (writer, failure) = match finished {
+        // The staging file has no journal: what a rollback leaves there is not defined. A
+        // connection that has rolled back anything is opened anew, and the staging file with it.
+        Ok(writer) => ((outcome == Outcome::Done).then_some(writer), None),
+        Err(failure) => (None, Some(failure)),
+    };
+    Committed { writer, acknowledgements, failure }
 }
 
 fn in_savepoint<T>(

@@ -203,7 +203,6 @@ impl Refresher {
 
     async fn refresh(&self, feed: &Feed) -> Result<Outcome, Failure> {
         let remembered = feed.remembered.borrow().clone();
-        let id = remembered.id;
         let mut body = match &feed.origin {
             Origin::Demo => {
                 let zone = self.feeds.zone();
@@ -229,6 +228,7 @@ impl Refresher {
                 }
             }
         };
+        let id = self.row(feed).await?;
         let read = self.stage(id, &mut body).await?;
         let (etag, last_modified) = (body.etag(), body.last_modified());
         let (skipped, skipped_reasons) = (read.skipped, read.skipped_reasons.clone());
@@ -250,6 +250,20 @@ impl Refresher {
         status.private = feed.private;
         drop(status);
         Ok(Outcome::Published(published))
+    }
+
+    /// The number of a feed's row, which is made now if nothing could be written at the start.
+    async fn row(&self, feed: &Feed) -> Result<i64> {
+        let id = feed.remembered.borrow().id;
+        if id != 0 {
+            return Ok(id);
+        }
+        let (name, source) = (feed.name.clone(), feed.source_hash);
+        let register = move |connection: &_| store::register(connection, &name, source);
+        let registered = self.database.write(register).await?;
+        let id = registered.id;
+        *feed.remembered.borrow_mut() = registered;
+        Ok(id)
     }
 
     /// Reads a body to its end into the staging place.
@@ -317,9 +331,11 @@ impl Refresher {
     /// Moves the window to today; writes nothing on a day on which that was done. False when it
     /// is to be tried again.
     async fn slide(&self, feed: &Feed) -> bool {
-        let id = feed.remembered.borrow().id;
         let checked_at = feed.status.borrow().last_success;
-        let published = self.publish(id, None, checked_at).await;
+        let published = match self.row(feed).await {
+            Ok(id) => self.publish(id, None, checked_at).await,
+            Err(error) => Err(error),
+        };
         let is_done = published.is_ok();
         match published {
             Ok(published) if published.changed => {

@@ -33,7 +33,7 @@ use crate::ical::component::Kind;
 /// What is remembered of a feed from one start to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Remembered {
-    /// The row's number.
+    /// The row's number; 0 as long as there is none.
     pub id: i64,
     /// A hash of where its data comes from.
     pub source: i64,
@@ -63,6 +63,11 @@ pub fn register(connection: &Connection, name: &str, source: i64) -> Result<Reme
         "INSERT INTO feed (name, source) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
         params![name, source],
     )?;
+    recall(connection, name, source)
+}
+
+/// Finds what is remembered of a feed, without writing; an error when nothing is.
+pub fn recall(connection: &Connection, name: &str, source: i64) -> Result<Remembered> {
     let remembered = connection.query_row(
         "SELECT id, iif(source = ?3, etag, NULL), iif(source = ?3, last_modified, NULL),
                 checked_at, skipped, skipped_reasons, warnings,

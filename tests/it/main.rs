@@ -17,6 +17,7 @@ mod hostile;
 mod http;
 mod outbound;
 mod pipeline;
+mod pooling;
 mod process;
 mod publish;
 mod refresh;

@@ -269,7 +269,8 @@ impl Bench {
         let clock = Clock::manual(NOW.parse().expect("a time"));
         let metrics = Rc::new(Metrics::default());
         let limits = Plan::new(16 * MIB, 1, FeedLimits::default()).expect("a plan").limits;
-        let opened = Database::open(folder.path(), &limits.database, Rc::clone(&metrics));
+        let opened =
+            Database::open(folder.path(), &limits.database, clock.clone(), Rc::clone(&metrics));
         let (database, _) = opened.expect("a database");
         let sources = Sources {
             clock: clock.clone(),

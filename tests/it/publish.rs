@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use calendarbot::alloc;
 use calendarbot::budget::{FeedLimits, Limits, Plan};
+use calendarbot::clock::Clock;
 use calendarbot::connections::database::Database;
 use calendarbot::error::Result;
 use calendarbot::feed::store::{self, FetchedFacts, Publication, Published, Staging};
@@ -39,7 +40,9 @@ impl Store {
         let folder = folder();
         let limits = Plan::divide(16 << 20, 1, feed).limits;
         let metrics = Rc::new(Metrics::default());
-        let (database, _) = Database::open(folder.path(), &limits.database, metrics).expect("made");
+        let (database, _) =
+            Database::open(folder.path(), &limits.database, Clock::system(None), metrics)
+                .expect("made");
         let registered = database.set_up(|connection| store::register(connection, "a", 0));
         let feed = registered.expect("registered").id;
         Self { database, limits, feed, folder }

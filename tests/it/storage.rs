@@ -29,7 +29,7 @@ pub(crate) fn image(folder: &Path) -> [Vec<u8>; 3] {
 
 fn open(folder: &Path) -> calendarbot::error::Result<(Database, Opened)> {
     let limits = Plan::divide(16 << 20, 1, FeedLimits::default()).limits.database;
-    Database::open(folder, &limits, Rc::new(Metrics::default()))
+    Database::open(folder, &limits, Clock::system(None), Rc::new(Metrics::default()))
 }
 
 /// Rows of a table, as a reader sees them.
@@ -288,7 +288,8 @@ fn changes_are_committed_together_and_one_that_fails_spoils_no_other() {
         let limits = Plan::divide(16 << 20, 1, FeedLimits::default()).limits.database;
         let metrics = Rc::new(Metrics::default());
         let (database, _) =
-            Database::open(folder.path(), &limits, Rc::clone(&metrics)).expect("made");
+            Database::open(folder.path(), &limits, Clock::system(None), Rc::clone(&metrics))
+                .expect("made");
         let database = Rc::new(database);
         let insert = |name: &'static str| {
             let database = Rc::clone(&database);
@@ -329,8 +330,13 @@ fn a_refresh_that_lost_what_it_staged_publishes_nothing() {
         let folder = folder();
         let limits = Plan::divide(16 << 20, 1, FeedLimits::default()).limits;
         let metrics = Rc::new(Metrics::default());
-        let (database, _) =
-            Database::open(folder.path(), &limits.database, Rc::clone(&metrics)).expect("made");
+        let (database, _) = Database::open(
+            folder.path(),
+            &limits.database,
+            Clock::system(None),
+            Rc::clone(&metrics),
+        )
+        .expect("made");
         let database = Rc::new(database);
         let _writer = executor.spawn({
             let database = Rc::clone(&database);

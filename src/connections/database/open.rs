@@ -89,6 +89,7 @@ const STAGING_SCHEMA: &str = "
     CREATE TABLE staging.epoch AS SELECT random() AS number;
 ";
 
+const NOT_TEXT: &str = "the data folder's name is not text";
 /// Damaged databases that are kept aside for a person to look at.
 const QUARANTINE_MAX: usize = 2;
 /// How long a connection waits for another process (a `calendarbot next`, a backup).
@@ -103,7 +104,6 @@ pub(super) fn open_writer(path: &Path, limits: &DatabaseLimits) -> Result<Connec
     )?;
     keep_private(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    limit_heap(&connection, limits.heap_bytes_max)?;
     set_cache(&connection, "main", limits.writer_cache_bytes / 2)?;
     connection.pragma_update(None, "mmap_size", 0)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -117,25 +117,21 @@ pub(super) fn open_writer(path: &Path, limits: &DatabaseLimits) -> Result<Connec
     Ok(connection)
 }
 
-/// The limit is the whole process's and can only be lowered; it is read back, since an SQLite
-/// that does not count its memory takes it without a word.
-fn limit_heap(connection: &Connection, bytes_max: usize) -> Result<()> {
+/// Sets SQLite's hard limit on its heap, over all connections, and returns it as read back. It can
+/// only be lowered, and an SQLite that does not count its memory takes it without a word.
+pub(super) fn limit_heap(bytes_max: usize) -> Result<u64> {
+    let connection = Connection::open_in_memory()?;
     connection.pragma_update(None, "hard_heap_limit", bytes_max)?;
-    match heap_limit(connection)? {
-        1.. => Ok(()),
-        0 => Err(Error::store("this SQLite does not keep to a limit of memory")),
+    match connection.pragma_query_value(None, "hard_heap_limit", |row| row.get(0))? {
+        0 => Err(Error::system("this SQLite does not keep to a limit of memory")),
+        bytes => Ok(bytes),
     }
-}
-
-/// SQLite's hard limit on its heap, over all connections.
-pub(super) fn heap_limit(connection: &Connection) -> Result<u64> {
-    Ok(connection.pragma_query_value(None, "hard_heap_limit", |row| row.get(0))?)
 }
 
 fn migrate(connection: &Connection) -> Result<()> {
     let version: usize = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version > MIGRATIONS.len() + 1 {
-        return Err(Error::store(format!(
+        return Err(Error::system(format!(
             "the database was written by a newer calendarbot (schema {version}, this one knows \
              {}); install that version or choose another --data-dir",
             MIGRATIONS.len()
@@ -155,8 +151,7 @@ fn migrate(connection: &Connection) -> Result<()> {
 fn attach_staging(connection: &Connection, path: &Path, limits: &DatabaseLimits) -> Result<()> {
     let staging = path.with_file_name("staging.db");
     remove_if_there(&staging)?;
-    let name =
-        staging.to_str().ok_or_else(|| Error::store("the data folder's name is not text"))?;
+    let name = staging.to_str().ok_or_else(|| Error::system(NOT_TEXT))?;
     connection.execute("ATTACH ?1 AS staging", [name])?;
     keep_private(&staging)?;
     connection.execute_batch(
@@ -168,17 +163,68 @@ fn attach_staging(connection: &Connection, path: &Path, limits: &DatabaseLimits)
     Ok(())
 }
 
-pub(super) fn open_reader(path: &Path, limits: &DatabaseLimits) -> Result<Connection> {
-    let connection = Connection::open_with_flags(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.pragma_update(None, "query_only", true)?;
-    connection.pragma_update(None, "mmap_size", 0)?;
-    set_cache(&connection, "main", limits.reader_cache_bytes)?;
-    connection.set_prepared_statement_cache_capacity(16);
-    Ok(connection)
+/// Opens a reader. WAL wants an index of the log beside the database, for readers too. Where none
+/// can be made, an `unwritten` database is read without: with an index in memory, for which it must
+/// be had alone, or as a file that nobody changes when there is no log either. Such a reader is for
+/// one read.
+pub(super) fn open_reader(
+    path: &Path,
+    limits: &DatabaseLimits,
+    unwritten: bool,
+) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let open = || Ok(Connection::open_with_flags(path, flags)?);
+    match open().and_then(|reader| as_reader(reader, limits)) {
+        Err(error) if unwritten && error.is_store() => {}
+        opened => return opened,
+    }
+    if has_log(path) {
+        let reader = open()?;
+        reader.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        return as_reader(reader, limits);
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    as_reader(Connection::open_with_flags(immutable(path)?, flags)?, limits)
+}
+
+fn as_reader(reader: Connection, limits: &DatabaseLimits) -> Result<Connection> {
+    reader.busy_timeout(BUSY_TIMEOUT)?;
+    reader.pragma_update(None, "query_only", true)?;
+    reader.pragma_update(None, "mmap_size", 0)?;
+    set_cache(&reader, "main", limits.reader_cache_bytes)?;
+    reader.set_prepared_statement_cache_capacity(16);
+    look(&reader)?;
+    Ok(reader)
+}
+
+/// Whether a reader can read.
+pub(super) fn is_well(reader: &Connection) -> bool {
+    look(reader).is_ok()
+}
+
+/// Ends what a reader holds on to; false when it cannot.
+pub(super) fn let_go(reader: &Connection) -> bool {
+    reader.is_autocommit() || reader.execute_batch("COMMIT").is_ok()
+}
+
+/// Takes the lock and looks at the first page, without which nothing is read.
+fn look(reader: &Connection) -> rusqlite::Result<i64> {
+    reader
+        .prepare_cached("SELECT count(*) FROM (SELECT 1 FROM sqlite_schema LIMIT 1)")?
+        .query_row([], |row| row.get(0))
+}
+
+fn has_log(path: &Path) -> bool {
+    fs::metadata(path.with_extension("db-wal")).is_ok_and(|log| log.len() > 0)
+}
+
+/// The URI of a file that nobody changes (<https://www.sqlite.org/uri.html>).
+fn immutable(path: &Path) -> Result<String> {
+    let name = path.to_str().ok_or_else(|| Error::system(NOT_TEXT))?;
+    let escaped = name.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    Ok(format!("file:{escaped}?immutable=1"))
 }
 
 /// A negative `cache_size` counts KiB.
@@ -187,8 +233,9 @@ fn set_cache(connection: &Connection, schema: &str, bytes: usize) -> Result<()> 
     Ok(connection.pragma_update(Some(schema), "cache_size", kib)?)
 }
 
+/// Locks the folder itself: on a full or read-only disk no file can be made for it.
 pub(super) fn lock(folder: &Path) -> Result<File> {
-    let file = File::create(folder.join("lock")).map_err(|error| folder_error(folder, error))?;
+    let file = File::open(folder).map_err(|error| folder_error(folder, error))?;
     flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
         Error::system(format!(
             "another calendarbot is using the data folder {}; stop it or choose another with \
@@ -203,7 +250,7 @@ pub(super) fn lock(folder: &Path) -> Result<File> {
 fn keep_private(path: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(|error| {
-        Error::store(format!("cannot set permissions of {}", path.display())).because(error)
+        Error::store(format!("cannot set permissions of {}", name(path))).because(error)
     })
 }
 
@@ -241,10 +288,15 @@ pub(super) fn quarantine(path: &Path) -> Result<PathBuf> {
 fn remove_if_there(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::store(format!("cannot remove {}", path.display())).because(error))
+            Err(Error::store(format!("cannot remove {}", name(path))).because(error))
         }
         _ => Ok(()),
     }
+}
+
+/// A file's name without its folder: where that is, is not for everybody who sees the page.
+fn name(path: &Path) -> std::path::Display<'_> {
+    Path::new(path.file_name().unwrap_or_default()).display()
 }
 
 pub(super) fn folder_error(
@@ -256,4 +308,101 @@ pub(super) fn folder_error(
         folder.display()
     ))
     .because(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::budget::{FeedLimits, Plan};
+
+    /// What SQLite says of a connection is what the plan says.
+    #[test]
+    fn the_limits_of_the_plan_are_sqlite_s() {
+        for mib in [8, 16, 64] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("calendarbot.db");
+            let limits = Plan::divide(mib << 20, 1, FeedLimits::default()).limits.database;
+            let writer = open_writer(&path, &limits).unwrap();
+            let reader = open_reader(&path, &limits, false).unwrap();
+            let kib = |bytes: usize| format!("-{}", bytes / 1024);
+            for (connection, name, expected) in [
+                (&writer, "main.cache_size", kib(limits.writer_cache_bytes / 2)),
+                (&writer, "staging.cache_size", kib(limits.writer_cache_bytes / 2)),
+                (&writer, "journal_mode", "wal".to_owned()),
+                (&writer, "journal_size_limit", limits.journal_bytes_max.to_string()),
+                (&writer, "wal_autocheckpoint", (limits.journal_bytes_max / 4096).to_string()),
+                (&writer, "synchronous", "1".to_owned()),
+                (&reader, "cache_size", kib(limits.reader_cache_bytes)),
+                (&reader, "query_only", "1".to_owned()),
+                (&writer, "mmap_size", "0".to_owned()),
+                (&reader, "mmap_size", "0".to_owned()),
+            ] {
+                let sql = format!("PRAGMA {name}");
+                let value: rusqlite::types::Value =
+                    connection.query_row(&sql, [], |row| row.get(0)).unwrap();
+                let value = match value {
+                    rusqlite::types::Value::Integer(number) => number.to_string(),
+                    rusqlite::types::Value::Text(text) => text,
+                    other => panic!("{other:?}"),
+                };
+                assert_eq!(value, expected, "{name} at {mib} MiB");
+            }
+        }
+    }
+
+    /// A step of the schema adds, and what it adds to a table has a default: only so can the
+    /// program of the version before use the file.
+    #[test]
+    fn a_migration_takes_nothing_away() {
+        // Name, type, and whether an older program may leave it out.
+        let columns = |connection: &Connection, table: &str| -> Vec<(String, String, bool)> {
+            let sql = "SELECT name, type, \"notnull\" = 0 OR dflt_value NOT NULL OR pk \
+                       FROM pragma_table_info(?1)";
+            let mut select = connection.prepare(sql).unwrap();
+            let rows = select.query_map([table], |row| row.try_into()).unwrap();
+            rows.collect::<Result<_, _>>().unwrap()
+        };
+        for (before, steps) in [(1, 2), (2, 3)] {
+            let [old, new] = [before, steps].map(|steps| {
+                let connection = Connection::open_in_memory().unwrap();
+                MIGRATIONS.iter().take(steps).for_each(|s| connection.execute_batch(s).unwrap());
+                connection
+            });
+            let mut select = old.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'");
+            let tables = select.as_mut().unwrap().query_map([], |row| row.get(0)).unwrap();
+            for table in tables.map(|name: rusqlite::Result<String>| name.unwrap()) {
+                let (old, new) = (columns(&old, &table), columns(&new, &table));
+                assert_eq!(new[..old.len()], old, "{table}");
+                assert!(new[old.len()..].iter().all(|(_, _, optional)| *optional), "{table}");
+            }
+        }
+        assert_eq!(MIGRATIONS.len(), 3, "compare the new step, too");
+    }
+
+    /// A link to nowhere is in the place of the log's index, which every reader of WAL wants to make.
+    /// The name is no part of a URI's syntax.
+    #[test]
+    fn a_database_beside_which_nothing_can_be_made_is_read() {
+        let limits = Plan::divide(16 << 20, 1, FeedLimits::default()).limits.database;
+        for has_log in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("50%25 of #1?.db");
+            let writer = open_writer(&path, &limits).unwrap();
+            let add = "INSERT INTO feed (name, source) VALUES ('a', 0)";
+            writer.execute(add, []).unwrap();
+            let log_path = path.with_extension("db-wal");
+            let image = [&path, &log_path].map(|path| fs::read(path).unwrap());
+            drop(writer);
+            if has_log {
+                fs::write(&path, &image[0]).unwrap();
+                fs::write(&log_path, &image[1]).unwrap();
+            }
+            std::os::unix::fs::symlink("nowhere/index", path.with_extension("db-shm")).unwrap();
+            assert!(open_reader(&path, &limits, false).is_err());
+            let count = open_reader(&path, &limits, true).and_then(|reader| {
+                Ok(reader.query_row("SELECT count(*) FROM feed", [], |row| row.get::<_, u64>(0))?)
+            });
+            assert_eq!(count.ok(), Some(1), "log: {has_log}");
+        }
+    }
 }

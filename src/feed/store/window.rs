@@ -216,8 +216,13 @@ mod tests {
     fn rows_come_in_the_order_of_an_index() {
         let folder = tempfile::tempdir().unwrap();
         let limits = Plan::divide(16 << 20, 1, FeedLimits::default()).limits.database;
-        let (database, _) =
-            Database::open(folder.path(), &limits, Rc::new(Metrics::default())).unwrap();
+        let (database, _) = Database::open(
+            folder.path(),
+            &limits,
+            crate::clock::Clock::system(None),
+            Rc::new(Metrics::default()),
+        )
+        .unwrap();
         for (select, expected) in [
             (
                 TOUCHING,

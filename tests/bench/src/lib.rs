@@ -1,11 +1,14 @@
 //! What calendarbot costs, beside its peers: its HTTP server and its reader of calendars.
 //!
 //! The product is started as a program, like every peer; what it costs is read from the system,
-//! from valgrind and from strace. It is linked into two programs alone: `read-ical`, where its
-//! reader stands beside others, and `refresh-turns`, which looks at its loop from inside.
+//! from valgrind and from strace. It is linked into three programs alone: `read-ical`, where its
+//! reader stands beside others, `refresh-turns`, which looks at its loop from inside, and
+//! `fetch-probe`, which fetches more often than the whole program would.
 
 pub mod answer;
+pub mod connections;
 pub mod counts;
+pub mod feed_peer;
 pub mod feeds;
 pub mod load;
 pub mod memory;

@@ -2,6 +2,7 @@
 //! section of one document.
 
 pub mod calendars;
+pub mod connections;
 pub mod http;
 
 use std::fmt::{self, Display, Formatter};

@@ -112,7 +112,8 @@ fn sample(server: &Server, setting: &Setting, case: Case, time: Duration) -> Res
     Ok(Sample { outcome, cpu_us })
 }
 
-fn median(mut values: Vec<f64>) -> Option<f64> {
+/// The value in the middle; of an even number, between the two.
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_unstable_by(f64::total_cmp);
     let middle = values.len() / 2;
     match values.len() {
