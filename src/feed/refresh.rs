@@ -11,10 +11,9 @@
 //! read in small pieces, each parsed and handed on before the next one is read, so that one
 //! component at a time is in memory, and the loop turns between two pieces.
 
-use std::fs::{File, OpenOptions};
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+mod failure;
+mod source;
+
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -23,19 +22,21 @@ use jiff::{Timestamp, ToSpan};
 use smol::future;
 use smol::lock::{Semaphore, SemaphoreGuard};
 
-use super::fetch::{self, FetchError, Fetched};
+use self::failure::{Failure, Retry, wait_after};
+use self::source::{Body, open_file};
+use super::fetch::{self, Fetched};
 use super::store::{self, FetchedFacts, Publication, Published, Staging};
 use super::{Feed, Feeds, Origin};
 use crate::alloc;
-use crate::budget::{Limits, NOTES_MAX, RefreshLimits};
+use crate::budget::{Limits, NOTES_MAX};
 use crate::calendar::CalendarStatus;
 use crate::clock::{Clock, Moment};
 use crate::connections::database::Database;
 use crate::connections::outbound::Outbound;
 use crate::demo;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ical::Window;
-use crate::ical::component::{Component, Item, NotACalendar, Reader};
+use crate::ical::component::{Component, Item, Reader};
 use crate::metrics::Metrics;
 
 /// A feed's window is compared with today at least this often. The wall clock alone tells: it
@@ -64,24 +65,6 @@ pub struct Refresher {
 enum Outcome {
     Unchanged,
     Published(Published),
-}
-
-/// Why a refresh failed, and how soon it may be tried again.
-struct Failure {
-    text: String,
-    retry: Retry,
-}
-
-#[derive(Clone, Copy)]
-enum Retry {
-    /// It may pass by itself: after doubling waits.
-    Soon,
-    /// Somebody must act: the same, up to a longer wait.
-    Seldom,
-    /// When the server says.
-    After(Duration),
-    /// When somebody asks.
-    Never,
 }
 
 impl Refresher {
@@ -364,50 +347,6 @@ fn take_note(status: &mut CalendarStatus, published: Published) {
     }
 }
 
-impl Failure {
-    /// A failure of ours or of the body.
-    fn passing(text: impl ToString) -> Self {
-        Self { text: text.to_string(), retry: Retry::Soon }
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::passing(error)
-    }
-}
-
-impl From<NotACalendar> for Failure {
-    fn from(error: NotACalendar) -> Self {
-        Self::passing(error)
-    }
-}
-
-impl From<FetchError> for Failure {
-    fn from(error: FetchError) -> Self {
-        let retry = match error.kind() {
-            fetch::Kind::RetryAfter(wait) => Retry::After(wait),
-            fetch::Kind::Gone => Retry::Never,
-            fetch::Kind::Refused => Retry::Seldom,
-            fetch::Kind::Transient(_) | fetch::Kind::Malformed => Retry::Soon,
-        };
-        Self { text: error.to_string(), retry }
-    }
-}
-
-/// Exponential back-off with full jitter: anywhere up to the doubled wait, so that many displays
-/// that lost their network together do not come back together.
-fn wait_after(retry: Retry, failures: u32, limits: &RefreshLimits) -> Option<Duration> {
-    let longest = match retry {
-        Retry::Never => return None,
-        Retry::After(wait) => return Some(wait),
-        Retry::Soon => limits.backoff_max,
-        Retry::Seldom => limits.backoff_refused_max,
-    };
-    let doubled = limits.backoff_min.saturating_mul(1 << failures.min(16)).min(longest);
-    Some(doubled.mul_f64(fastrand::f64()).max(limits.backoff_floor))
-}
-
 /// From midnight `past_days` ago to midnight in `future_days`, in the display's zone.
 fn window_around(now: Timestamp, zone: &TimeZone, limits: &Limits) -> Window {
     let today = now.to_zoned_datetime(zone.clone()).date();
@@ -419,61 +358,6 @@ fn window_around(now: Timestamp, zone: &TimeZone, limits: &Limits) -> Window {
     Window {
         start: midnight(today.saturating_sub(past)),
         end: midnight(today.saturating_add(future)),
-    }
-}
-
-/// Opens a regular file and nothing else: a FIFO or a device could keep everybody waiting, at
-/// the opening unless that is told not to block.
-fn open_file(path: &Path) -> Result<File, Failure> {
-    let unusable = |error| Failure::passing(format!("cannot open its file: {error}"));
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(path)
-        .map_err(unusable)?;
-    if !file.metadata().map_err(unusable)?.is_file() {
-        return Err(Failure::passing("its file is not a regular file"));
-    }
-    Ok(file)
-}
-
-/// A body, wherever it comes from.
-enum Body {
-    Text(Vec<u8>, usize),
-    File(File),
-    Server(Box<fetch::Body>),
-}
-
-impl Body {
-    /// Reads the next piece; 0 is the complete end.
-    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
-        match self {
-            Body::Text(text, at) => {
-                let rest = &text[*at..];
-                let count = rest.len().min(buffer.len());
-                buffer[..count].copy_from_slice(&rest[..count]);
-                *at += count;
-                Ok(count)
-            }
-            Body::File(file) => file
-                .read(buffer)
-                .map_err(|error| Failure::passing(format!("cannot read its file: {error}"))),
-            Body::Server(body) => Ok(body.read(buffer).await?),
-        }
-    }
-
-    fn etag(&self) -> Option<String> {
-        match self {
-            Body::Server(body) => body.etag.clone(),
-            _ => None,
-        }
-    }
-
-    fn last_modified(&self) -> Option<String> {
-        match self {
-            Body::Server(body) => body.last_modified.clone(),
-            _ => None,
-        }
     }
 }
 
