@@ -63,7 +63,7 @@ pub fn whats_next(agenda: &Agenda<'_>, is_skipped: &dyn Fn(&str) -> bool) -> Str
     };
     let seconds = meeting.start.as_second() - agenda.now.as_second();
     let model = MeetingModel {
-        meeting_id: meeting.entry.id.as_str().into(),
+        meeting_id: meeting.entry.lite_id().into(),
         subject: cut(meeting.title(), SUBJECT_CHARS_MAX).into(),
         description: cut(meeting.description(), DESCRIPTION_CHARS_MAX).into(),
         attendees: meeting.attendees().iter().map(|p| p.address.as_str().into()).collect(),
@@ -118,12 +118,12 @@ pub fn health(inputs: &HealthInputs<'_>) -> (u16, String) {
 /// The earliest meeting that has not begun; among those that begin within 30 minutes of it, the
 /// earliest that is not lunch.
 fn next_meeting<'a>(agenda: &Agenda<'a>, is_skipped: &dyn Fn(&str) -> bool) -> Option<Meeting<'a>> {
-    let order = |m: &Meeting<'a>| (m.start, m.entry.id.as_str());
+    let order = |m: &Meeting<'a>| (m.start, m.entry.lite_id());
     let candidates: Vec<_> = selection::meetings(agenda)
         .filter(|_| agenda.clock_is_set)
         .map(at_utc_midnight)
         .filter(|m| m.start >= agenda.now)
-        .filter(|m| !is_focus(&m.entry.details.summary) && !is_skipped(&m.entry.id))
+        .filter(|m| !is_focus(&m.entry.details.summary) && !is_skipped(m.entry.lite_id()))
         .collect();
     let earliest = *candidates.iter().min_by_key(|&m| order(m))?;
     let near =
@@ -371,6 +371,14 @@ mod tests {
             "l".repeat(100),
         );
         assert_eq!(whats_next(&desk.agenda(), &nothing_skipped), expected);
+
+        let moved =
+            with(meeting("uid@x_20251124T130000_ab12cd34", "2025-11-24T13:00:00Z", "x"), |e| {
+                (e.uid, e.overridden) = ("uid@x".into(), true);
+            });
+        let desk = Desk::new("2025-11-24T12:59:00Z", "UTC", vec![moved]);
+        let answer = whats_next(&desk.agenda(), &nothing_skipped);
+        assert!(answer.starts_with(r#"{"meeting":{"meeting_id":"uid@x","#), "{answer}");
 
         let none = Desk::new("2025-11-24T12:00:00Z", "UTC", vec![]);
         let expected = concat!(

@@ -331,6 +331,7 @@ impl Series<'_> {
             hidden.is_none().then(|| Entry {
                 id: String::new(),
                 uid: Rc::clone(&self.uid),
+                overridden: false,
                 calendar: self.scene.calendar,
                 also: Vec::new(),
                 start: found.start,

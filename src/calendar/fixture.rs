@@ -60,6 +60,7 @@ pub(crate) fn entry(id: &str, start: &str, end: &str) -> Entry {
     Entry {
         id: id.to_owned(),
         uid: id.into(),
+        overridden: false,
         calendar: 0,
         also: Vec::new(),
         start: time(start),

@@ -25,6 +25,8 @@ pub struct Entry {
     pub id: String,
     /// UID, which the same meeting has in every calendar. An answer shows [`Entry::id`].
     pub uid: Rc<str>,
+    /// It takes the place of an instance that a rule made, and may be told by its UID.
+    pub overridden: bool,
     /// Index into [`Agenda::calendars`].
     pub calendar: usize,
     /// Further calendars that have the same meeting, in order.
@@ -37,6 +39,14 @@ pub struct Entry {
     pub recurrence: Option<Time>,
     /// What is written on it, shared by the occurrences of one event.
     pub details: Rc<Details>,
+}
+
+impl Entry {
+    /// The id that front-ends of calendarbot_lite know it by: one that has been moved or renamed
+    /// has its bare UID there.
+    pub fn lite_id(&self) -> &str {
+        if self.overridden { &self.uid } else { &self.id }
+    }
 }
 
 /// One feed, as people are told about it.

@@ -98,15 +98,17 @@ pub fn read_window(
         };
         let CalendarStatus { filter, private, .. } = &query.calendars[calendar];
         let event = events.shown(row, stored.component, filter)?;
-        let Some(Known { uid, details }) = event else { continue };
-        let id = if *private || details.private {
+        let Some(Known { uid, details, is_override }) = event else { continue };
+        let is_masked = *private || details.private;
+        let overridden = *is_override && !is_masked;
+        let id = if is_masked {
             masked_id(&stored, row.get(8)?, name, uid)
         } else {
             id(&stored, uid, name)
         };
         let (uid, details) = (Rc::clone(uid), Rc::clone(details));
         let (also, recurrence) = (Vec::new(), stored.original());
-        let entry = Entry { id, uid, calendar, also, start, end, recurrence, details };
+        let entry = Entry { id, uid, overridden, calendar, also, start, end, recurrence, details };
         match merged.join(entry) {
             None => bytes += MERGED_BYTES,
             Some(_) if merged.len() >= query.limit => {
@@ -163,11 +165,13 @@ fn last_passed_over(reader: &Connection, from: i64, rows_max: usize) -> Result<O
 struct Known {
     uid: Rc<str>,
     details: Rc<Details>,
+    is_override: bool,
 }
 
 impl Known {
     fn new(event: Event, uid: &str) -> Self {
-        Self { uid: uid.into(), details: Rc::new(event.details) }
+        let is_override = event.recurrence_id.is_some();
+        Self { uid: uid.into(), details: Rc::new(event.details), is_override }
     }
 
     fn bytes(&self) -> usize {
