@@ -12,7 +12,7 @@ BENCH_OUT = --product $(TARGET)/release/calendarbot --out $(TARGET)/bench $(if $
 BENCH_PYTHON := $(TARGET)/bench/python/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bless oracle bench bench-http bench-ical bench-connections bench-setup gate attack attack-cgroup faults fuzz size tools
+.PHONY: help run test check bless oracle bench bench-http bench-ical bench-connections bench-pipeline bench-setup gate attack attack-cgroup faults fuzz size tools
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,10 @@ bench-ical: bench-programs ## reading calendars beside others, and a refresh, in
 
 bench-connections: bench-programs ## kept connections against one for each fetch and read, into target/bench/connections.md (DOCS=1: as above)
 	$(TARGET)/bench/build/release/bench-connections $(BENCH_OUT)
+
+bench-pipeline: bench-programs ## our own program with its flags on and off, into target/bench/pipeline.md (DOCS=1: as above)
+	$(call need,valgrind)
+	$(TARGET)/bench/build/release/bench-pipeline $(BENCH_OUT)
 
 gate: bench-programs ## instructions, syscalls and allocations of a cached GET, against their bars
 	$(call need,valgrind strace)
