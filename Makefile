@@ -35,7 +35,9 @@ coverage: tools ## lines that the tests run, file by file; fails when pipeline/ 
 	  $(CARGO) install --locked --quiet cargo-llvm-cov --version "^$(LLVM_COV_VERSION)"; }
 	@rustup component add llvm-tools 2>/dev/null || { \
 	  echo "coverage needs Rust's llvm-tools: install Rust from https://rustup.rs"; exit 1; }
-	$(CARGO) llvm-cov nextest --locked --lcov --output-path $(TARGET)/coverage.lcov
+	@# Programs that tests start without an environment leave their counts here.
+	$(CARGO) llvm-cov nextest --locked --lcov --output-path $(TARGET)/coverage.lcov; \
+	  status=$$?; rm -f default_*.profraw; exit $$status
 	@awk -v source="$(CURDIR)/src/" -v rooms="$(COVERAGE_ROOMS)" -v judged="$(COVERAGE_JUDGED)" \
 	  -v min=$(COVERAGE_MIN) -f tests/coverage.awk $(TARGET)/coverage.lcov
 
