@@ -12,7 +12,7 @@ use calendarbot_bench::report::{machine, publish};
 use calendarbot_bench::server::{Setting, installed, pinning};
 use lexopt::prelude::*;
 
-const USAGE: &str = "bench-pipeline --product FILE [--out FOLDER] [--docs FILE] [--rounds 30]";
+const USAGE: &str = "bench-pipeline --product FILE [--out FOLDER] [--docs FILE] [--rounds 20]";
 /// The budget of a Pi.
 const BUDGET: &str = "16MiB";
 
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 
 fn options() -> Result<Options> {
     let mut options =
-        Options { product: PathBuf::new(), out: PathBuf::from("."), docs: None, rounds: 30 };
+        Options { product: PathBuf::new(), out: PathBuf::from("."), docs: None, rounds: 20 };
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {

@@ -103,10 +103,14 @@ fn bars(table: &Table) -> Vec<Bar> {
     }
     match table.case {
         Case::Hot => {
-            let value = table.ratio(Variant::NoCaching, on, cpu);
-            bars.extend(
-                value.map(|value| Bar::at_least("CPU, caching off × on, Hot", value, 20.0)),
-            );
+            let without = Variant::NoCaching;
+            let cpu = table.ratio(without, on, cpu);
+            let instructions = table.instructions_ratio(without, on);
+            let bar = |name: &str, value| {
+                Bar::at_least(format!("{name}, caching off × on, Hot"), value, 20.0)
+            };
+            bars.extend(cpu.map(|value| bar("CPU", value)));
+            bars.extend(instructions.map(|value| bar("instructions", value)));
         }
         Case::Burst => {
             at_most("CPU, on × batching off", table.ratio(on, Variant::NoBatching, cpu), 0.85);
