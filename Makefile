@@ -3,6 +3,7 @@
 
 CARGO ?= cargo
 NEXTEST_VERSION := 0.9
+LLVM_COV_VERSION := 0.9
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # What measures the product is a package of its own, with its own dependencies.
 BENCH := --locked --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET)/bench/build
@@ -12,7 +13,7 @@ BENCH_OUT = --product $(TARGET)/release/calendarbot --out $(TARGET)/bench $(if $
 BENCH_PYTHON := $(TARGET)/bench/python/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bless oracle bench bench-http bench-ical bench-connections bench-setup gate attack attack-cgroup faults fuzz size tools
+.PHONY: help run test coverage check bless oracle bench bench-http bench-ical bench-connections bench-pipeline bench-setup gate attack attack-cgroup faults fuzz size tools
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -23,6 +24,22 @@ run: tools ## build and start the server with the demo calendar (RUN_ARGS="-c my
 test: tools ## run every test
 	$(CARGO) nextest run --locked
 	$(CARGO) nextest run $(BENCH)
+
+# Rooms whose lines are counted, and those of them that must reach the bar.
+COVERAGE_ROOMS := pipeline connections health
+COVERAGE_JUDGED := pipeline
+COVERAGE_MIN := 95
+coverage: tools ## lines that the tests run, file by file; fails when pipeline/ is below 95 %
+	@$(CARGO) llvm-cov --version >/dev/null 2>&1 || { \
+	  echo "installing cargo-llvm-cov $(LLVM_COV_VERSION)"; \
+	  $(CARGO) install --locked --quiet cargo-llvm-cov --version "^$(LLVM_COV_VERSION)"; }
+	@rustup component add llvm-tools 2>/dev/null || { \
+	  echo "coverage needs Rust's llvm-tools: install Rust from https://rustup.rs"; exit 1; }
+	@# Programs that tests start without an environment leave their counts here.
+	$(CARGO) llvm-cov nextest --locked --lcov --output-path $(TARGET)/coverage.lcov; \
+	  status=$$?; rm -f default_*.profraw; exit $$status
+	@awk -v source="$(CURDIR)/src/" -v rooms="$(COVERAGE_ROOMS)" -v judged="$(COVERAGE_JUDGED)" \
+	  -v min=$(COVERAGE_MIN) -f tests/coverage.awk $(TARGET)/coverage.lcov
 
 check: tools ## formatting, lints, house rules
 	$(CARGO) fmt --check
@@ -61,6 +78,10 @@ bench-ical: bench-programs ## reading calendars beside others, and a refresh, in
 
 bench-connections: bench-programs ## kept connections against one for each fetch and read, into target/bench/connections.md (DOCS=1: as above)
 	$(TARGET)/bench/build/release/bench-connections $(BENCH_OUT)
+
+bench-pipeline: bench-programs ## our own program with its flags on and off, into target/bench/pipeline.md (DOCS=1: as above)
+	$(call need,valgrind)
+	$(TARGET)/bench/build/release/bench-pipeline $(BENCH_OUT)
 
 gate: bench-programs ## instructions, syscalls and allocations of a cached GET, against their bars
 	$(call need,valgrind strace)

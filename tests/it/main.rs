@@ -27,6 +27,7 @@ mod secrets;
 mod seeded;
 mod storage;
 mod strangers;
+mod turns;
 mod window;
 
 /// Tests that look at memory read the same figures as the program does.

@@ -255,16 +255,16 @@ fn whoever_is_one_too_many_is_told_to_come_again() {
 }
 
 /// A pipeline alone, with nothing in its database.
-struct Bench {
-    pipeline: Rc<Pipeline>,
-    metrics: Rc<Metrics>,
-    completions: async_channel::Receiver<Completion>,
-    clock: Clock,
+pub(crate) struct Bench {
+    pub(crate) pipeline: Rc<Pipeline>,
+    pub(crate) metrics: Rc<Metrics>,
+    pub(crate) completions: async_channel::Receiver<Completion>,
+    pub(crate) clock: Clock,
     folder: tempfile::TempDir,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = folder();
         let clock = Clock::manual(NOW.parse().expect("a time"));
         let metrics = Rc::new(Metrics::default());
@@ -283,13 +283,13 @@ impl Bench {
         Self { pipeline: Rc::new(pipeline), metrics, completions, clock, folder }
     }
 
-    fn ask(&self, limit: u16, asker: u64) -> Asking {
+    pub(crate) fn ask(&self, limit: u16, asker: u64) -> Asking {
         let key = ViewKey { view: View::Next { limit }, zone: None };
         self.pipeline.ask(&key, Token::from_u64(asker), self.clock.wall().as_second())
     }
 
     /// The next completions: who gets which status.
-    async fn completed(&self, count: usize) -> Vec<(usize, u16)> {
+    pub(crate) async fn completed(&self, count: usize) -> Vec<(usize, u16)> {
         let mut completed = Vec::new();
         for _ in 0..count {
             let (asker, answer) = self.completions.recv().await.expect("an answer");
@@ -402,7 +402,7 @@ fn edition(number: usize) -> String {
 }
 
 /// Lets everything go on until nothing is left to do for now.
-async fn settle() {
+pub(crate) async fn settle() {
     for _ in 0..8 {
         future::yield_now().await;
     }

@@ -8,7 +8,7 @@ use crate::Result;
 use seeded::{Random, fold};
 
 #[path = "../../it/seeded.rs"]
-mod seeded;
+pub(crate) mod seeded;
 
 /// A kind of calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

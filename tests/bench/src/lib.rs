@@ -12,6 +12,7 @@ pub mod feed_peer;
 pub mod feeds;
 pub mod load;
 pub mod memory;
+pub mod pipeline;
 pub mod readers;
 pub mod refresh;
 pub mod report;

@@ -43,6 +43,15 @@ pub struct Plan {
     pub interval: Option<Duration>,
 }
 
+/// What is asked for by clients that do not all ask for the same.
+#[derive(Clone, Copy)]
+pub struct Variety<'v> {
+    /// The path of the nth request of the run, from 0.
+    pub path: &'v dyn Fn(u64) -> String,
+    /// True when all clients ask at the same moment, and again when all have their answers.
+    pub in_bursts: bool,
+}
+
 /// When the run is over.
 #[derive(Clone, Copy, Debug)]
 pub enum End {
@@ -93,8 +102,19 @@ pub fn run(plan: &Plan) -> io::Result<Outcome> {
     Ok(load.outcome())
 }
 
+/// The same for various paths instead of the plan's one.
+///
+/// # Errors
+/// The same.
+pub fn run_varied(plan: &Plan, variety: Variety<'_>) -> io::Result<Outcome> {
+    let mut load = Load { variety: Some(variety), ..Load::new(plan)? };
+    load.work()?;
+    Ok(load.outcome())
+}
+
 struct Load<'p> {
     plan: &'p Plan,
+    variety: Option<Variety<'p>>,
     epoll: OwnedFd,
     request: Vec<u8>,
     clients: Vec<Client>,
@@ -108,13 +128,12 @@ struct Load<'p> {
 
 impl<'p> Load<'p> {
     fn new(plan: &'p Plan) -> io::Result<Self> {
-        let Plan { path, address, .. } = plan;
-        let connection = if plan.keep_alive { "" } else { "Connection: close\r\n" };
         let client = |_| Client { socket: None, asked: None, buffer: new_buffer(), filled: 0 };
         let mut load = Self {
             plan,
+            variety: None,
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
-            request: format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{connection}\r\n").into(),
+            request: request(plan, &plan.path),
             clients: (0..plan.connections).map(client).collect(),
             shape: Shape::default(),
             sent: 0,
@@ -171,6 +190,9 @@ impl<'p> Load<'p> {
     fn ask(&mut self, number: usize) -> io::Result<()> {
         if self.is_over() || self.clients[number].asked.is_some() {
             return Ok(());
+        }
+        if let Some(variety) = self.variety {
+            self.request = request(self.plan, &(variety.path)(self.sent));
         }
         self.clients[number].asked = Some(Instant::now());
         self.clients[number].filled = 0;
@@ -230,7 +252,16 @@ impl<'p> Load<'p> {
         } else {
             self.errors += 1;
         }
-        if self.plan.interval.is_none() { self.ask(number) } else { Ok(()) }
+        if self.plan.interval.is_some() {
+            return Ok(());
+        }
+        match self.variety {
+            Some(Variety { in_bursts: true, .. }) if self.under_way > 0 => Ok(()),
+            Some(Variety { in_bursts: true, .. }) => {
+                (0..self.clients.len()).try_for_each(|number| self.ask(number))
+            }
+            _ => self.ask(number),
+        }
     }
 
     fn outcome(mut self) -> Outcome {
@@ -252,6 +283,11 @@ impl<'p> Load<'p> {
             max_us: nth(1.0),
         }
     }
+}
+
+fn request(plan: &Plan, path: &str) -> Vec<u8> {
+    let connection = if plan.keep_alive { "" } else { "Connection: close\r\n" };
+    format!("GET {path} HTTP/1.1\r\nHost: {}\r\n{connection}\r\n", plan.address).into()
 }
 
 fn new_buffer() -> Vec<u8> {

@@ -4,6 +4,7 @@
 pub mod calendars;
 pub mod connections;
 pub mod http;
+pub mod pipeline;
 
 use std::fmt::{self, Display, Formatter};
 use std::fs;

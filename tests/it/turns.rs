@@ -1,0 +1,77 @@
+//! When a turn of the pipeline begins: a crowd's waits for the rest of it, and what nobody has
+//! asked for yet waits for those who have.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use calendarbot::flags::Flags;
+use calendarbot::pipeline::Asking;
+
+use crate::feed_server::run;
+use crate::pipeline::{Bench, settle};
+
+const TOOK: Duration = Duration::from_millis(5);
+
+#[test]
+fn while_crowds_come_a_turn_waits_as_long_as_the_last_one_took_or_until_it_is_full() {
+    for (more, is_full) in [(1, false), (9, true)] {
+        run(|executor| async move {
+            let bench = Bench::new();
+            let pipeline = Rc::clone(&bench.pipeline);
+            let _running = executor.spawn(async move { pipeline.run().await });
+            // Between two answers of a turn other tasks have theirs.
+            let (completions, clock) = (bench.completions.clone(), bench.clock.clone());
+            let time_passes = executor.spawn(async move {
+                completions.recv().await.expect("an answer");
+                clock.advance(TOOK);
+            });
+            (1..=2).for_each(|n| drop(bench.ask(n, n.into())));
+            time_passes.await;
+            bench.completed(1).await;
+            settle().await;
+            drop(bench.ask(3, 3));
+            settle().await;
+            assert_eq!(bench.metrics.pipeline_waited.get(), 1);
+            (4..4 + more).for_each(|n| drop(bench.ask(n, n.into())));
+            settle().await;
+            let turns = bench.metrics.pipeline_turns.get();
+            assert_eq!(turns, if is_full { 2 } else { 1 });
+            bench.clock.advance(TOOK);
+            assert_eq!(bench.completed(1 + usize::from(more)).await.len(), 1 + usize::from(more));
+            assert_eq!(bench.metrics.pipeline_turns.get(), 2);
+        });
+    }
+}
+
+#[test]
+fn whoever_waits_comes_before_what_is_made_ahead() {
+    let no_warming = Flags { warming: false, ..Flags::ON };
+    for (flags, somebody_waits, cancelled, warmed) in
+        [(Flags::ON, false, 0, 1), (Flags::ON, true, 1, 0), (no_warming, false, 0, 0)]
+    {
+        run(|executor| async move {
+            let bench = Bench::new();
+            bench.pipeline.set_flags(flags);
+            let pipeline = Rc::clone(&bench.pipeline);
+            let running = executor.spawn(async move { pipeline.run().await });
+            drop(bench.ask(1, 1));
+            bench.completed(1).await;
+            for _ in 0..2 {
+                assert!(matches!(bench.ask(1, 1), Asking::Answer(_)), "it gets hot");
+            }
+            running.cancel().await;
+            let pipeline = Rc::clone(&bench.pipeline);
+            let _warming = executor.spawn(async move { pipeline.keep_warm().await });
+            settle().await;
+            if somebody_waits {
+                assert!(matches!(bench.ask(2, 2), Asking::Pending));
+            }
+            // Two seconds before the minute turns.
+            bench.clock.advance(Duration::from_secs(58));
+            settle().await;
+            let metrics = &bench.metrics;
+            let counted = (metrics.pipeline_warming_cancelled.get(), metrics.pipeline_warmed.get());
+            assert_eq!(counted, (cancelled, warmed));
+        });
+    }
+}
