@@ -47,9 +47,14 @@ impl SerJson for Text<'_> {
     /// Escapes quotes and backslashes (RFC 8259 section 7), every control, `<`, and the line
     /// ends that JavaScript knows and JSON does not; drops what reorders text.
     fn ser_json(&self, _depth: usize, state: &mut SerJsonState) {
-        let out = &mut state.out;
+        let (out, mut rest) = (&mut state.out, &*self.0);
         out.push('"');
-        for c in self.0.chars() {
+        loop {
+            let plain = rest.bytes().position(|byte| !is_plain(byte)).unwrap_or(rest.len());
+            out.push_str(&rest[..plain]);
+            let mut chars = rest[plain..].chars();
+            let Some(c) = chars.next() else { break };
+            rest = chars.as_str();
             match c {
                 '"' => out.push_str("\\\""),
                 '\\' => out.push_str("\\\\"),
@@ -64,6 +69,11 @@ impl SerJson for Text<'_> {
         }
         out.push('"');
     }
+}
+
+/// Most of most texts: what is in ASCII and stands as it is.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'<')
 }
 
 /// All of the escaped characters lie below U+10000, so four digits hold them.

@@ -102,16 +102,8 @@ pub fn whats_next<'a>(agenda: &Agenda<'a>, limit: usize) -> WhatsNext<'a> {
         later: Vec::new(),
         all_day: Vec::new(),
         today: if ended_today { Today::Done } else { Today::Free },
-        changes_at: Timestamp::MAX,
+        changes_at: next_turn(meetings.iter().map(|m| (m.start, m.end)), now, midnight),
     };
-    let turns = |m: &Meeting<'_>| if m.start > now { m.start } else { m.end };
-    view.changes_at = meetings
-        .iter()
-        .map(turns)
-        .chain([midnight])
-        .filter(|&turn| turn > now)
-        .min()
-        .unwrap_or(Timestamp::MAX);
     for meeting in meetings {
         if !meeting.all_day && meeting.start < midnight {
             view.today = Today::Ahead;
@@ -150,7 +142,19 @@ pub fn in_window<'a>(
 
 /// The next instant at which [`whats_next`] changes.
 pub fn changes_at(agenda: &Agenda<'_>) -> Timestamp {
-    whats_next(agenda, 0).changes_at
+    let midnight = day_after(agenda.zone.to_datetime(agenda.now).date(), agenda.zone);
+    let meetings = meetings(agenda).filter(|_| agenda.clock_is_set);
+    next_turn(meetings.map(|m| (m.start, m.end)), agenda.now, midnight)
+}
+
+/// The first start, end or midnight after `now`.
+fn next_turn(
+    meetings: impl Iterator<Item = (Timestamp, Timestamp)>,
+    now: Timestamp,
+    midnight: Timestamp,
+) -> Timestamp {
+    let turns = meetings.map(|(start, end)| if start > now { start } else { end });
+    turns.chain([midnight]).filter(|&turn| turn > now).min().unwrap_or(Timestamp::MAX)
 }
 
 /// Why an event is not shown by what it says of itself; `None` when it is.

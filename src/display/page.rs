@@ -37,7 +37,7 @@ pub enum Theme {
 }
 
 /// Meetings after the next one; more do not fit on any screen.
-const LATER_MAX: usize = 9;
+pub const LATER_MAX: usize = 9;
 /// All-day events that are named; the rest is counted.
 const ALL_DAY_MAX: usize = 3;
 /// Seconds before a start at which the page looks urgent.

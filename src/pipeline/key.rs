@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::display::page;
 use crate::ical::YEARS;
 
 /// One end of a window as a client may name it.
@@ -92,6 +93,15 @@ impl View {
         match self {
             View::Events { calendar, .. } => calendar.as_deref(),
             _ => None,
+        }
+    }
+
+    /// How many meetings it shows after the next one, if it is one of those.
+    pub fn later(&self) -> Option<usize> {
+        match self {
+            View::Page => Some(page::LATER_MAX),
+            View::Next { limit } => Some(usize::from(*limit)),
+            View::LiteNext | View::Events { .. } | View::Calendars => None,
         }
     }
 

@@ -265,7 +265,7 @@ impl Pipeline {
             let together = turn.read_together(&group);
             for wish in group {
                 let rendered = self.render(&mut turn, &wish, together.as_ref());
-                self.deliver(wish, rendered, now);
+                self.deliver(wish, rendered);
                 future::yield_now().await;
             }
         }
@@ -289,6 +289,7 @@ impl Pipeline {
     ) -> Result<Rendered> {
         if let Some((entries, truncated)) =
             together.and_then(|reading| reading.part(wish.scope, &wish.zone))
+            && wish.is_enough(entries, truncated, turn.now)
         {
             self.sources.metrics.pipeline_shared.count();
             return Ok(render::render(turn, wish, entries, truncated, &self.build_id));
@@ -298,7 +299,7 @@ impl Pipeline {
     }
 
     /// Hands out what came of a wish; an answer is kept, one that says why there is none is not.
-    fn deliver(&self, wish: Wish<Whom>, rendered: Result<Rendered>, now: Timestamp) {
+    fn deliver(&self, wish: Wish<Whom>, rendered: Result<Rendered>) {
         let askers = match wish.job {
             Whom::Askers => self.pending.borrow_mut().take(&wish.key),
             Whom::One(asker) => vec![asker],
@@ -311,7 +312,7 @@ impl Pipeline {
                 if self.flags.get().caching {
                     let mut cache = self.cache.borrow_mut();
                     if let Whom::Later = wish.job {
-                        let now = self.sources.clock.wall().min(now).as_second();
+                        let now = self.sources.clock.wall().as_second();
                         let warmed = cache.keep_next(&wish.key, kept, validity, now);
                         self.sources.metrics.pipeline_warmed.add(u64::from(warmed));
                     } else {

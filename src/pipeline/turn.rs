@@ -3,9 +3,9 @@
 
 use std::rc::Rc;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Sources;
 use super::cache::Validity;
@@ -16,12 +16,16 @@ use crate::connections::database::Lease;
 use crate::error::Result;
 use crate::feed::store::{WindowQuery, read_window};
 use crate::http::response::Answer;
-use crate::ical::Window;
+use crate::ical::{Time, Window};
 use crate::tzdb::tzdb;
 
-/// Entries that are read for a view that shows a handful: enough for a page and for the rules
-/// that pass over some.
-const NEXT_ENTRIES: usize = 64;
+/// Entries that are read beside those that a view shows: enough on nearly all days, and reading one
+/// is most of what such an answer costs.
+const SPARE_ENTRIES: usize = 24;
+/// The same where those were not enough, and for the rules that pass over many.
+const SPARE_ENTRIES_MAX: usize = 64;
+/// A day of today, in the order in which entries are read, is not later than so many hours from now.
+const DAY_SLACK_HOURS: i64 = 15;
 /// `/api/v1/events` without an end covers this many days.
 const EVENTS_DAYS: i64 = 7;
 
@@ -49,6 +53,8 @@ pub(super) struct Wish<J> {
     pub(super) key: ViewKey,
     pub(super) zone: TimeZone,
     pub(super) scope: Scope,
+    /// What to read when that was not enough.
+    more: Option<Scope>,
 }
 
 /// What a view is about.
@@ -75,6 +81,21 @@ impl<J> Wish<J> {
     /// Two wishes of one group are about the same calendars, seen from the same zone.
     fn group(&self) -> (Option<&str>, Option<&str>) {
         (self.key.zone.as_deref(), self.key.view.calendar())
+    }
+
+    /// True when nothing that the view shows can be missing from these entries: what is next, as
+    /// many as it shows after that, and every day of today.
+    pub(super) fn is_enough(&self, entries: &[Entry], truncated: bool, now: Timestamp) -> bool {
+        let Some(later) = self.key.view.later().filter(|_| truncated) else { return true };
+        let days_end = now.saturating_add(SignedDuration::from_hours(DAY_SLACK_HOURS));
+        let (mut ahead, mut is_next_there, mut last) = (0, false, now);
+        for entry in entries {
+            let start = selection::resolve(entry.start, &self.zone);
+            ahead += usize::from(start > now);
+            is_next_there |= start > now && !matches!(entry.start, Time::Date(_));
+            last = last.max(start);
+        }
+        is_next_there && ahead > later && days_end.is_ok_and(|end| last > end)
     }
 }
 
@@ -106,18 +127,18 @@ impl<'p> Turn<'p> {
             None => self.sources.feeds.zone(),
         };
         let events_max = self.limits.view_events_max;
+        let ahead = |wanted: usize| Scope::Ahead { wanted: wanted.min(events_max) };
         let scope = match &key.view {
             View::Calendars => Scope::Nothing,
-            View::Next { limit } => {
-                Scope::Ahead { wanted: (NEXT_ENTRIES + usize::from(*limit)).min(events_max) }
-            }
-            View::Page | View::LiteNext => Scope::Ahead { wanted: NEXT_ENTRIES.min(events_max) },
+            View::Page | View::Next { .. } => ahead(SPARE_ENTRIES + key.view.later().unwrap_or(0)),
+            View::LiteNext => ahead(SPARE_ENTRIES_MAX),
             View::Events { from, to, limit, .. } => {
                 let (from, to) = window(*from, *to, self.now, &zone);
                 Scope::Range { from, to, limit: usize::from(*limit).min(events_max) }
             }
         };
-        Wish { job, key, zone, scope }
+        let more = key.view.later().map(|later| ahead(SPARE_ENTRIES_MAX + later));
+        Wish { job, key, zone, scope, more }
     }
 
     /// One reading for all of `wishes`, which are of one [`groups`] and more than one; `None`
@@ -139,7 +160,14 @@ impl<'p> Turn<'p> {
     /// # Errors
     /// When the database cannot be read.
     pub(super) fn read_alone<J>(&mut self, wish: &Wish<J>) -> Result<Reading> {
-        self.read(wish.scope, &wish.zone, wish.key.view.calendar())
+        let (zone, calendar) = (&wish.zone, wish.key.view.calendar());
+        let reading = self.read(wish.scope, zone, calendar)?;
+        match wish.more {
+            Some(more) if !wish.is_enough(&reading.entries, reading.truncated, self.now) => {
+                self.read(more, zone, calendar)
+            }
+            _ => Ok(reading),
+        }
     }
 
     fn read(&mut self, scope: Scope, zone: &TimeZone, calendar: Option<&str>) -> Result<Reading> {

@@ -27,8 +27,10 @@ pub enum Variant {
     NoCaching,
     /// Every turn makes one answer.
     NoBatching,
-    /// Everybody gets an answer of their own.
+    /// Everybody who has to wait gets an answer of their own.
     NoDeduplication,
+    /// The same, and no answer is kept: beside the one above, what keeping is worth.
+    NeitherKeptNorShared,
     /// Nothing is made ahead.
     NoWarming,
     /// The direct way: every request makes its answer, at once.
@@ -37,11 +39,12 @@ pub enum Variant {
 
 impl Variant {
     /// All of them, in the order of a round.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::On,
         Self::NoCaching,
         Self::NoBatching,
         Self::NoDeduplication,
+        Self::NeitherKeptNorShared,
         Self::NoWarming,
         Self::Off,
     ];
@@ -53,20 +56,22 @@ impl Variant {
             Self::NoCaching => "caching off",
             Self::NoBatching => "batching off",
             Self::NoDeduplication => "deduplication off",
+            Self::NeitherKeptNorShared => "deduplication and caching off",
             Self::NoWarming => "warming off",
             Self::Off => "pipeline off",
         }
     }
 
-    /// The flag that is off.
-    fn flag_off(self) -> Option<&'static str> {
+    /// The flags that are off.
+    fn flags_off(self) -> &'static [&'static str] {
         match self {
-            Self::On => None,
-            Self::NoCaching => Some("caching"),
-            Self::NoBatching => Some("batching"),
-            Self::NoDeduplication => Some("deduplication"),
-            Self::NoWarming => Some("warming"),
-            Self::Off => Some("request_pipeline"),
+            Self::On => &[],
+            Self::NoCaching => &["caching"],
+            Self::NoBatching => &["batching"],
+            Self::NoDeduplication => &["deduplication"],
+            Self::NeitherKeptNorShared => &["deduplication", "caching"],
+            Self::NoWarming => &["warming"],
+            Self::Off => &["request_pipeline"],
         }
     }
 }
@@ -74,7 +79,7 @@ impl Variant {
 /// A way of asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Case {
-    /// One client, the what's-next view again and again.
+    /// A crowd, the what's-next view again and again.
     Hot,
     /// One client, the views of a household in turn.
     Warm,
@@ -91,7 +96,7 @@ impl Case {
     /// What the report calls it.
     pub fn title(self) -> String {
         match self {
-            Self::Hot => format!("Hot: one client asks for `{WHATS_NEXT}` again and again"),
+            Self::Hot => format!("Hot: {CROWD} clients ask for `{WHATS_NEXT}` again and again"),
             Self::Warm => {
                 format!("Warm: one client asks for {} views in turn", calendar::VIEWS_COUNT)
             }
@@ -108,7 +113,7 @@ impl Case {
     }
 
     fn clients(self) -> u64 {
-        if self == Self::Burst { CROWD } else { 1 }
+        if matches!(self, Self::Hot | Self::Burst) { CROWD } else { 1 }
     }
 
     /// The path of the nth request of all rounds. Weeks never come again.
@@ -123,10 +128,13 @@ impl Case {
 
     /// Requests of a round. What is kept costs little: it takes more of it to be measured.
     fn requests(self, variant: Variant) -> u64 {
-        let is_kept = !matches!(variant, Variant::NoCaching | Variant::Off);
+        let is_kept =
+            !variant.flags_off().iter().any(|flag| ["caching", "request_pipeline"].contains(flag));
         match self {
-            Self::Hot | Self::Warm if is_kept => 5_000,
-            Self::Hot | Self::Warm => 400,
+            Self::Hot if is_kept => 400 * CROWD,
+            Self::Hot => 20 * CROWD,
+            Self::Warm if is_kept => 5_000,
+            Self::Warm => 400,
             Self::Cold => 200,
             Self::Burst => 4 * CROWD,
         }
@@ -135,7 +143,7 @@ impl Case {
     /// Requests of the short and of the long run below valgrind.
     fn counted_requests(self, variant: Variant) -> [u64; 2] {
         match self.requests(variant) {
-            5_000 => [1_000, 21_000],
+            5_000.. => [1_000, 21_000],
             _ => [CROWD, 4 * CROWD],
         }
     }
@@ -144,9 +152,9 @@ impl Case {
     fn is_counted(self, variant: Variant) -> bool {
         match variant {
             Variant::On | Variant::Off => true,
-            Variant::NoCaching => self == Self::Hot,
             Variant::NoBatching => self == Self::Burst,
-            Variant::NoDeduplication | Variant::NoWarming => false,
+            Variant::NeitherKeptNorShared => self == Self::Hot,
+            Variant::NoCaching | Variant::NoDeduplication | Variant::NoWarming => false,
         }
     }
 }
@@ -296,9 +304,10 @@ fn instructions(setting: &Setting, case: Case, variant: Variant) -> Result<f64> 
 fn start(setting: &Setting, variant: Variant, wrapper: &[String]) -> Result<Server> {
     let command = |address: SocketAddr, folder: &Path| {
         fs::write(folder.join("work.ics"), calendar::text())?;
-        let flag = variant.flag_off().map_or(String::new(), |flag| format!("flags.{flag} = false"));
+        let off = variant.flags_off().iter().map(|flag| format!("flags.{flag} = false\n"));
+        let flags: String = off.collect();
         let feed = "[[feeds]]\nname = \"work\"\nfile = \"work.ics\"";
-        let text = format!("time_zone = \"Europe/Berlin\"\n{flag}\n{feed}\n");
+        let text = format!("time_zone = \"Europe/Berlin\"\n{flags}{feed}\n");
         let config = folder.join("calendarbot.toml");
         fs::write(&config, text)?;
         let (port, data) = (address.port().to_string(), folder.join("data").display().to_string());
