@@ -94,11 +94,11 @@ fn show(time: Time, zone: &TimeZone) -> String {
 fn golden(bytes: &[u8], window: Window, zone: &TimeZone) -> String {
     let limits = FeedLimits::default();
     let (items, summary) = read(bytes);
+    let summary = match summary {
+        Ok(summary) => summary,
+        Err(reason) => return format!("! {reason}\n"),
+    };
     let mut lines = Vec::new();
-    let summary = summary.unwrap_or_else(|reason| {
-        lines.push(format!("! {reason}"));
-        Summary::default()
-    });
     lines.extend(items.iter().filter_map(|item| match item {
         Item::Skipped(skip) => Some(format!("! {skip}")),
         Item::Component(_) => None,

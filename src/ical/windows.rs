@@ -65,16 +65,16 @@ pub(super) fn iana_name(name: &str) -> Option<&'static str> {
 /// the cities is the same one. The offset alone says too little.
 pub(super) fn iana_of_display(name: &str) -> Option<&'static str> {
     let wanted = places(name)?;
-    let same = EVERY_ZONE.iter().find(|zone| {
-        places(zone.description()).is_some_and(|known| known.eq_ignore_ascii_case(wanted))
-    });
+    let same = EVERY_ZONE
+        .iter()
+        .find(|zone| places(zone.description()).is_some_and(|known| alike(known, wanted)));
     if let Some(zone) = same {
         return Some(zone.tzdb_id());
     }
     let mut candidates = EVERY_ZONE.iter().filter(|zone| {
         let known = places(zone.description()).unwrap_or_default();
         let mut wanted = cities(wanted).take(CITIES_MAX);
-        wanted.any(|city| cities(known).any(|other| other.eq_ignore_ascii_case(city)))
+        wanted.any(|city| cities(known).any(|other| alike(other, city)))
     });
     let zone = candidates.next()?;
     candidates.next().is_none().then(|| zone.tzdb_id())
@@ -91,5 +91,16 @@ fn places(display: &str) -> Option<&str> {
 }
 
 fn cities(places: &str) -> impl Iterator<Item = &str> {
-    places.split([',', '/']).map(str::trim).filter(|city| !city.is_empty())
+    places.split([',', ';', '/']).map(str::trim).filter(|city| !city.is_empty())
+}
+
+/// Some programs write `(US and Canada)` where Windows has `(US & Canada)`.
+fn alike(one: &str, other: &str) -> bool {
+    let mut others = words(other);
+    words(one).all(|word| others.next().is_some_and(|other| other.eq_ignore_ascii_case(word)))
+        && others.next().is_none()
+}
+
+fn words(places: &str) -> impl Iterator<Item = &str> {
+    places.split_whitespace().map(|word| if word == "&" { "and" } else { word })
 }

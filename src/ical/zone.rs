@@ -235,6 +235,13 @@ mod tests {
             Step::DisplayName,
         );
         check("(GMT-08:00) Pacific Time (US & Canada)", "America/Los_Angeles", Step::DisplayName);
+        check("(UTC-05:00) Eastern Time (US and Canada)", "America/New_York", Step::DisplayName);
+        check("(UTC-05:00) Turks and Caicos", "America/Grand_Turk", Step::DisplayName);
+        check(
+            "(GMT-08:00) Pacific Time (US & Canada); Tijuana",
+            "America/Los_Angeles",
+            Step::DisplayName,
+        );
         check("(UTC+01:00) Berlin / Bern", "Europe/Berlin", Step::DisplayName);
         check("(UTC+01:00)", "Europe/Madrid", Step::Default);
         check("Customized Time Zone", "Europe/Madrid", Step::Default);

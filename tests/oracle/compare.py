@@ -28,6 +28,7 @@ SECONDS_MAX = 60
 # out more; only calendars that others wrote are judged by it.
 BROKEN = {
     "BEGIN:VCALENDAR": "3.4: an event outside of a calendar is none",
+    "END:VCALENDAR": "3.4: what ends otherwise is not a calendar, and nothing of it is shown",
     "DTEND is before DTSTART": "3.8.2.2: DTEND is later than DTSTART",
     "is not understood": "3.3: a value that is none is left out, the event stands",
     "RRULE ignored": "3.3.10: a rule that is none is left out, the event stands",
