@@ -59,6 +59,16 @@ pub fn configure() {
     }
 }
 
+/// Gives back to the system what is free. Of itself malloc keeps a little at the top, and all that
+/// lies below something in use.
+pub fn give_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes no pointer, and malloc's own lock is its business.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 fn grow(bytes: usize) {
     let used = USED.fetch_add(bytes, Relaxed) + bytes;
     PEAK.fetch_max(used, Relaxed);

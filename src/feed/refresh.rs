@@ -105,6 +105,9 @@ impl Refresher {
             }
             let wait = match outcome {
                 Ok(outcome) => {
+                    if let Outcome::Published(_) = outcome {
+                        alloc::give_back();
+                    }
                     feed.failures.set(0);
                     self.succeed(&feed, outcome);
                     Some(feed.interval)

@@ -88,6 +88,7 @@ impl Server {
                 now: service.clock.now(),
                 wall_second: service.clock.wall().as_second(),
                 date: DateField::at(service.clock.http_date()),
+                is_alone: false,
             },
             service,
         })
@@ -163,10 +164,12 @@ impl Server {
         self.turn.now = clock.now();
         self.turn.wall_second = clock.wall().as_second();
         self.turn.date.refresh(clock.http_date());
+        self.turn.is_alone = false;
     }
 
     fn handle_events(&mut self) {
         let mut events = std::mem::take(&mut self.events);
+        self.turn.is_alone = events.len() == 1;
         for event in events.drain(..) {
             let token = Token::from_u64(event.data.u64());
             match token.slot().checked_sub(self.slab.capacity()) {

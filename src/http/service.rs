@@ -66,6 +66,8 @@ pub(super) struct Turn {
     pub(super) wall_second: i64,
     /// The same for `Date`.
     pub(super) date: DateField,
+    /// One client alone has woken the loop.
+    pub(super) is_alone: bool,
 }
 
 /// Who asks, and whether it was judged already.
@@ -125,7 +127,7 @@ impl Service {
         }
         let asked = Asked { client: asker.peer, ..known.asked.clone() };
         let consumed = asked.consumed;
-        let found = self.view(&known.key, asker.token, turn.wall_second);
+        let found = self.view(&known.key, asker, asked.client, turn);
         Some((self.answered(asked, found, bytes, turn), consumed))
     }
 
@@ -159,7 +161,7 @@ impl Service {
                 let settings = self.pipeline.settings_generation();
                 let mut recent = self.recent.borrow_mut();
                 asker.recent.set(recent.keep(bytes, &asked, &key, settings));
-                self.view(&key, asker.token, turn.wall_second)
+                self.view(&key, asker, asked.client, turn)
             }
             Ok(endpoint) => Some(self.act(endpoint, message, bytes)),
             Err(refused) => Some(refused),
@@ -176,13 +178,7 @@ impl Service {
     ) -> Answered {
         match found {
             Some(answer) => Answered::Now(self.outgoing(&asked, answer, bytes, turn.date)),
-            None => {
-                if let Some(address) = metered(asked.client) {
-                    let tokens = self.limits.rate_made_tokens;
-                    self.edge.rate.borrow_mut().owe(address, tokens, turn.now);
-                }
-                Answered::Later(asked)
-            }
+            None => Answered::Later(asked),
         }
     }
 
@@ -284,15 +280,29 @@ impl Service {
     }
 
     /// A view of the calendar; `None` when the pipeline will bring it.
-    fn view(&self, key: &ViewKey, token: Token, wall_second: i64) -> Option<Rc<Answer>> {
+    fn view(
+        &self,
+        key: &ViewKey,
+        asker: &Asker<'_>,
+        client: Peer,
+        turn: &Turn,
+    ) -> Option<Rc<Answer>> {
         if !self.api.has_data() {
             return Some(self.api.no_data());
         }
-        match self.pipeline.ask(key, token, wall_second) {
-            Asking::Answer(answer) => Some(answer),
+        let answer = match self.pipeline.ask(key, asker.token, turn.wall_second, turn.is_alone) {
+            Asking::Kept(answer) => return Some(answer),
+            Asking::Full => {
+                return Some(self.api.failure(Status::UNAVAILABLE, "too much is being asked"));
+            }
+            Asking::Made(answer) => Some(answer),
             Asking::Pending => None,
-            Asking::Full => Some(self.api.failure(Status::UNAVAILABLE, "too much is being asked")),
+        };
+        if let Some(address) = metered(client) {
+            let tokens = self.limits.rate_made_tokens;
+            self.edge.rate.borrow_mut().owe(address, tokens, turn.now);
         }
+        answer
     }
 
     /// The answer to an admitted message that is not about a view.

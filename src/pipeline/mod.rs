@@ -32,7 +32,7 @@ use async_channel::{Receiver, Sender};
 use jiff::Timestamp;
 use smol::future;
 
-use self::cache::{Cache, Found, Share};
+use self::cache::{Cache, Found, Share, Validity};
 use self::figures::{count, count_evicted};
 use self::key::ViewKey;
 use self::pace::Pace;
@@ -55,8 +55,10 @@ pub type Completion = (Token, Rc<Answer>);
 
 /// What came of asking.
 pub enum Asking {
-    /// Here it is.
-    Answer(Rc<Answer>),
+    /// Here it is, from the cache.
+    Kept(Rc<Answer>),
+    /// Here it is, made at once.
+    Made(Rc<Answer>),
     /// It will come as a [`Completion`].
     Pending,
     /// Too many others are pending.
@@ -165,11 +167,13 @@ impl Pipeline {
         self.sources.feeds.settings_generation()
     }
 
-    /// Asks for a view, by its normalised key, at `now`, in seconds since 1970.
-    pub fn ask(&self, key: &ViewKey, asker: Token, now: i64) -> Asking {
+    /// Asks for a view, by its normalised key, at `now`, in seconds since 1970. Who is alone, and
+    /// has nobody before it, gets its answer at once: it would be made as soon as that anyway, and
+    /// a turn of the loop is saved.
+    pub fn ask(&self, key: &ViewKey, asker: Token, now: i64, is_alone: bool) -> Asking {
         let flags = self.flags.get();
         if !flags.request_pipeline {
-            return Asking::Answer(self.make_alone(key));
+            return Asking::Made(self.make_at_once(key));
         }
         let (kind, metrics) = (key.view.kind(), &self.sources.metrics);
         if flags.caching {
@@ -177,13 +181,16 @@ impl Pipeline {
             match self.cache.borrow_mut().get(key, now, generation) {
                 Found::Hit(answer) => {
                     count(metrics, kind, |figures| figures.hits);
-                    return Asking::Answer(answer);
+                    return Asking::Kept(answer);
                 }
                 Found::Expired => count(metrics, kind, |figures| figures.expired),
                 Found::Invalidated => count(metrics, kind, |figures| figures.invalidated),
                 Found::Miss => {}
             }
             count(metrics, kind, |figures| figures.misses);
+        }
+        if is_alone && self.queue.1.is_empty() && self.pending.borrow().is_empty() {
+            return Asking::Made(self.make_at_once(key));
         }
         let whom = if flags.deduplication { Whom::Askers } else { Whom::One(asker) };
         let joined = match whom {
@@ -264,10 +271,28 @@ impl Pipeline {
             group.retain(|wish| self.is_wanted(wish));
             let together = turn.read_together(&group);
             for wish in group {
-                let rendered = self.render(&mut turn, &wish, together.as_ref());
-                self.deliver(wish, rendered);
+                if !self.is_put_off(&turn, &wish) {
+                    let rendered = self.render(&mut turn, &wish, together.as_ref());
+                    self.deliver(wish, rendered);
+                }
                 future::yield_now().await;
             }
+        }
+    }
+
+    /// True when the data has changed since the turn began and the answer is left to another one:
+    /// whoever has joined since then has perhaps made the change.
+    fn is_put_off(&self, turn: &Turn<'_>, wish: &Wish<Whom>) -> bool {
+        let is_current = turn.generation == self.sources.feeds.generation();
+        match wish.job {
+            _ if is_current => false,
+            Whom::Askers => {
+                self.queue.0.try_send(Job { key: wish.key.clone(), whom: wish.job }).is_ok()
+            }
+            // It asked before the turn began.
+            Whom::One(_) => false,
+            // The change has everything looked at anew.
+            Whom::Later => true,
         }
     }
 
@@ -308,21 +333,7 @@ impl Pipeline {
         let answer = match rendered {
             Err(error) => self.failed(&error),
             Ok((answer, validity)) => {
-                let kept = Rc::clone(&answer);
-                if self.flags.get().caching {
-                    let mut cache = self.cache.borrow_mut();
-                    if let Whom::Later = wish.job {
-                        let now = self.sources.clock.wall().as_second();
-                        let warmed = cache.keep_next(&wish.key, kept, validity, now);
-                        self.sources.metrics.pipeline_warmed.add(u64::from(warmed));
-                    } else {
-                        count_evicted(
-                            &self.sources.metrics,
-                            cache.insert(wish.key, kept, validity),
-                        );
-                    }
-                }
-                self.gauge();
+                self.keep(wish.key, wish.job, Rc::clone(&answer), validity);
                 answer
             }
         };
@@ -332,12 +343,32 @@ impl Pipeline {
         }
     }
 
-    fn make_alone(&self, key: &ViewKey) -> Rc<Answer> {
+    fn keep(&self, key: ViewKey, whom: Whom, answer: Rc<Answer>, validity: Validity) {
+        if !self.flags.get().caching {
+            return;
+        }
+        let metrics = &self.sources.metrics;
+        if let Whom::Later = whom {
+            let now = self.sources.clock.wall().as_second();
+            let is_kept = self.cache.borrow_mut().keep_next(&key, answer, validity, now);
+            metrics.pipeline_warmed.add(u64::from(is_kept));
+        } else {
+            count_evicted(metrics, self.cache.borrow_mut().insert(key, answer, validity));
+        }
+        self.gauge();
+    }
+
+    fn make_at_once(&self, key: &ViewKey) -> Rc<Answer> {
         let now = self.sources.clock.wall();
         let mut turn = Turn::begin(&self.sources, &self.limits, now, self.tuning.get().ttl_percent);
         let wish = turn.wish((), key.clone());
-        let rendered = self.render(&mut turn, &wish, None);
-        rendered.map_or_else(|error| self.failed(&error), |(answer, _)| answer)
+        match self.render(&mut turn, &wish, None) {
+            Err(error) => self.failed(&error),
+            Ok((answer, validity)) => {
+                self.keep(wish.key, Whom::Askers, Rc::clone(&answer), validity);
+                answer
+            }
+        }
     }
 
     fn failed(&self, error: &Error) -> Rc<Answer> {

@@ -47,6 +47,11 @@ impl Pending {
         Joined::First
     }
 
+    /// True when no key is pending.
+    pub fn is_empty(&self) -> bool {
+        self.askers.is_empty()
+    }
+
     /// True while somebody waits for `key`.
     pub fn is_wanted(&self, key: &ViewKey) -> bool {
         self.askers.get(key).is_some_and(|askers| !askers.is_empty())

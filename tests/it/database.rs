@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use calendarbot::budget::{DatabaseLimits, FeedLimits, Plan};
 use calendarbot::clock::Clock;
+use calendarbot::config::Config;
 use calendarbot::connections::database::{Database, put_aside};
 use calendarbot::error::{Error, Result};
 use calendarbot::metrics::Metrics;
@@ -200,6 +201,32 @@ fn a_database_in_use_is_not_put_aside() {
     assert!(put_aside(folder.path()).is_ok());
 }
 
+/// The file must be closed before it is put aside: what the writer has begun is waited for.
+#[test]
+fn a_database_that_is_closed_finishes_what_it_has_begun() {
+    run(|executor| async move {
+        let opened = open();
+        let mut writer = opened.start_writer(&executor);
+        let (enter, entered) = async_channel::bounded(1);
+        let (release, gate) = async_channel::bounded::<()>(1);
+        let database = Rc::clone(&opened.database);
+        let writing = executor.spawn(async move {
+            let wait = move |_: &Connection| {
+                let _ = (enter.send_blocking(()), gate.recv_blocking());
+                Ok(())
+            };
+            database.write(wait).await
+        });
+        entered.recv().await.expect("begun");
+        opened.database.close();
+        assert!(future::poll_once(&mut writer).await.is_none(), "it is under way");
+        drop(release);
+        writer.await;
+        assert!(writing.await.is_ok());
+        assert!(opened.database.write(count).await.is_err());
+    });
+}
+
 /// A full disk takes back the transaction and nothing else; with room again the next one is
 /// written, by another writer.
 #[test]
@@ -245,13 +272,19 @@ fn what_is_stored_is_served_while_nothing_can_be_written() {
         fs::remove_file(&obstacle).expect("removed");
         fs::create_dir(&obstacle).expect("made");
         server.set(Script::new().ics("/a.ics", &WORK.replace("Stand-up", "Sit-down")));
-        let rig = Rig::start(&executor, config);
+        let rig = Rig::start(&executor, config.clone());
         rig.failed(1).await;
         assert_eq!(rig.metrics.database_writable.get(), 0);
         let answer = rig.get("/api/v1/next").await;
         assert_eq!((answer.status, answer.json("title")), (200, "Stand-up"));
         assert_eq!(answer.json("stale"), "true");
         assert!(rig.get("/").await.body.contains("staging.db"), "the page says why");
+        // What is configured can be changed all the same.
+        let settings = rig.feeds.settings_generation();
+        rig.reload(Config { time_zone: Some("Asia/Tokyo".to_owned()), ..config }).await;
+        rig.until(|rig| rig.feeds.settings_generation() > settings).await;
+        let answer = rig.get("/api/v1/next").await;
+        assert_eq!((answer.json("title"), answer.json("zone")), ("Stand-up", "Asia/Tokyo"));
         fs::remove_dir(&obstacle).expect("removed");
         rig.advance(Duration::from_secs(60));
         rig.refreshed(1).await;

@@ -244,7 +244,7 @@ fn whoever_is_one_too_many_is_told_to_come_again() {
                     target.rsplit('=').next().and_then(|n| n.parse().ok()).expect("a number");
                 let key = ViewKey { view: View::Next { limit }, zone: None };
                 let now = rig.clock.wall().as_second();
-                let asking = rig.pipeline.ask(&key, Token::from_u64(number), now);
+                let asking = rig.pipeline.ask(&key, Token::from_u64(number), now, false);
                 full += u32::from(matches!(asking, Asking::Full));
             }
             assert_eq!(full, 1, "64 keys wait, and no more");
@@ -260,6 +260,7 @@ pub(crate) struct Bench {
     pub(crate) metrics: Rc<Metrics>,
     pub(crate) completions: async_channel::Receiver<Completion>,
     pub(crate) clock: Clock,
+    pub(crate) feeds: Rc<Feeds>,
     folder: tempfile::TempDir,
 }
 
@@ -272,20 +273,22 @@ impl Bench {
         let opened =
             Database::open(folder.path(), &limits.database, clock.clone(), Rc::clone(&metrics));
         let (database, _) = opened.expect("a database");
+        let feeds = Rc::new(Feeds::new(Vec::new(), TimeZone::UTC));
         let sources = Sources {
             clock: clock.clone(),
             database: Rc::new(database),
-            feeds: Rc::new(Feeds::new(Vec::new(), TimeZone::UTC)),
+            feeds: Rc::clone(&feeds),
             metrics: Rc::clone(&metrics),
             feed_limits: limits.feed.clone(),
         };
         let (pipeline, completions) = Pipeline::new(sources, &limits);
-        Self { pipeline: Rc::new(pipeline), metrics, completions, clock, folder }
+        let pipeline = Rc::new(pipeline);
+        Self { pipeline, metrics, completions, clock, feeds, folder }
     }
 
     pub(crate) fn ask(&self, limit: u16, asker: u64) -> Asking {
         let key = ViewKey { view: View::Next { limit }, zone: None };
-        self.pipeline.ask(&key, Token::from_u64(asker), self.clock.wall().as_second())
+        self.pipeline.ask(&key, Token::from_u64(asker), self.clock.wall().as_second(), false)
     }
 
     /// The next completions: who gets which status.
@@ -335,7 +338,7 @@ fn a_failure_is_told_and_neither_kept_nor_passed_on() {
         std::fs::rename(&aside, &file).expect("moved back");
         assert!(matches!(bench.ask(1, 1), Asking::Pending), "it was not kept");
         assert_eq!(bench.completed(1).await, [(1, 200)]);
-        assert!(matches!(bench.ask(1, 1), Asking::Answer(_)));
+        assert!(matches!(bench.ask(1, 1), Asking::Kept(_)));
     });
 }
 

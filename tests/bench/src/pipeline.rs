@@ -27,10 +27,8 @@ pub enum Variant {
     NoCaching,
     /// Every turn makes one answer.
     NoBatching,
-    /// Everybody who has to wait gets an answer of their own.
+    /// Everybody gets an answer of their own.
     NoDeduplication,
-    /// The same, and no answer is kept: beside the one above, what keeping is worth.
-    NeitherKeptNorShared,
     /// Nothing is made ahead.
     NoWarming,
     /// The direct way: every request makes its answer, at once.
@@ -39,12 +37,11 @@ pub enum Variant {
 
 impl Variant {
     /// All of them, in the order of a round.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 6] = [
         Self::On,
         Self::NoCaching,
         Self::NoBatching,
         Self::NoDeduplication,
-        Self::NeitherKeptNorShared,
         Self::NoWarming,
         Self::Off,
     ];
@@ -56,22 +53,20 @@ impl Variant {
             Self::NoCaching => "caching off",
             Self::NoBatching => "batching off",
             Self::NoDeduplication => "deduplication off",
-            Self::NeitherKeptNorShared => "deduplication and caching off",
             Self::NoWarming => "warming off",
             Self::Off => "pipeline off",
         }
     }
 
-    /// The flags that are off.
-    fn flags_off(self) -> &'static [&'static str] {
+    /// The flag that is off.
+    fn flag_off(self) -> Option<&'static str> {
         match self {
-            Self::On => &[],
-            Self::NoCaching => &["caching"],
-            Self::NoBatching => &["batching"],
-            Self::NoDeduplication => &["deduplication"],
-            Self::NeitherKeptNorShared => &["deduplication", "caching"],
-            Self::NoWarming => &["warming"],
-            Self::Off => &["request_pipeline"],
+            Self::On => None,
+            Self::NoCaching => Some("caching"),
+            Self::NoBatching => Some("batching"),
+            Self::NoDeduplication => Some("deduplication"),
+            Self::NoWarming => Some("warming"),
+            Self::Off => Some("request_pipeline"),
         }
     }
 }
@@ -128,8 +123,7 @@ impl Case {
 
     /// Requests of a round. What is kept costs little: it takes more of it to be measured.
     fn requests(self, variant: Variant) -> u64 {
-        let is_kept =
-            !variant.flags_off().iter().any(|flag| ["caching", "request_pipeline"].contains(flag));
+        let is_kept = !matches!(variant, Variant::NoCaching | Variant::Off);
         match self {
             Self::Hot if is_kept => 400 * CROWD,
             Self::Hot => 20 * CROWD,
@@ -153,7 +147,6 @@ impl Case {
         match variant {
             Variant::On | Variant::Off => true,
             Variant::NoBatching => self == Self::Burst,
-            Variant::NeitherKeptNorShared => self == Self::Hot,
             Variant::NoCaching | Variant::NoDeduplication | Variant::NoWarming => false,
         }
     }
@@ -304,10 +297,9 @@ fn instructions(setting: &Setting, case: Case, variant: Variant) -> Result<f64> 
 fn start(setting: &Setting, variant: Variant, wrapper: &[String]) -> Result<Server> {
     let command = |address: SocketAddr, folder: &Path| {
         fs::write(folder.join("work.ics"), calendar::text())?;
-        let off = variant.flags_off().iter().map(|flag| format!("flags.{flag} = false\n"));
-        let flags: String = off.collect();
+        let flag = variant.flag_off().map_or(String::new(), |flag| format!("flags.{flag} = false"));
         let feed = "[[feeds]]\nname = \"work\"\nfile = \"work.ics\"";
-        let text = format!("time_zone = \"Europe/Berlin\"\n{flags}{feed}\n");
+        let text = format!("time_zone = \"Europe/Berlin\"\n{flag}\n{feed}\n");
         let config = folder.join("calendarbot.toml");
         fs::write(&config, text)?;
         let (port, data) = (address.port().to_string(), folder.join("data").display().to_string());
