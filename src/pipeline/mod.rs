@@ -264,10 +264,28 @@ impl Pipeline {
             group.retain(|wish| self.is_wanted(wish));
             let together = turn.read_together(&group);
             for wish in group {
-                let rendered = self.render(&mut turn, &wish, together.as_ref());
-                self.deliver(wish, rendered);
+                if !self.is_put_off(&turn, &wish) {
+                    let rendered = self.render(&mut turn, &wish, together.as_ref());
+                    self.deliver(wish, rendered);
+                }
                 future::yield_now().await;
             }
+        }
+    }
+
+    /// True when the data has changed since the turn began and the answer is left to another one:
+    /// whoever has joined since then has perhaps made the change.
+    fn is_put_off(&self, turn: &Turn<'_>, wish: &Wish<Whom>) -> bool {
+        let is_current = turn.generation == self.sources.feeds.generation();
+        match wish.job {
+            _ if is_current => false,
+            Whom::Askers => {
+                self.queue.0.try_send(Job { key: wish.key.clone(), whom: wish.job }).is_ok()
+            }
+            // It asked before the turn began.
+            Whom::One(_) => false,
+            // The change has everything looked at anew.
+            Whom::Later => true,
         }
     }
 

@@ -44,9 +44,11 @@ impl Pipeline {
             for keys in together.chunks(self.tuning.get().batch_max.into()) {
                 let has_room = self.cache.borrow().has_spare_room();
                 // Those who wait come first, and they may need the room.
-                if !has_room || !self.queue.1.is_empty() {
+                let somebody_waits = !self.queue.1.is_empty();
+                if !has_room || somebody_waits {
                     self.sources.metrics.pipeline_warming_cancelled.count();
-                    return None;
+                    // Soon nobody does; room is there when something has run out.
+                    return somebody_waits.then_some(LOOK_INTERVAL);
                 }
                 let at = Timestamp::from_second(keys[0].0).ok()?;
                 let job = |(_, key): &(i64, _)| Job { key: Clone::clone(key), whom: Whom::Later };

@@ -260,6 +260,7 @@ pub(crate) struct Bench {
     pub(crate) metrics: Rc<Metrics>,
     pub(crate) completions: async_channel::Receiver<Completion>,
     pub(crate) clock: Clock,
+    pub(crate) feeds: Rc<Feeds>,
     folder: tempfile::TempDir,
 }
 
@@ -272,15 +273,17 @@ impl Bench {
         let opened =
             Database::open(folder.path(), &limits.database, clock.clone(), Rc::clone(&metrics));
         let (database, _) = opened.expect("a database");
+        let feeds = Rc::new(Feeds::new(Vec::new(), TimeZone::UTC));
         let sources = Sources {
             clock: clock.clone(),
             database: Rc::new(database),
-            feeds: Rc::new(Feeds::new(Vec::new(), TimeZone::UTC)),
+            feeds: Rc::clone(&feeds),
             metrics: Rc::clone(&metrics),
             feed_limits: limits.feed.clone(),
         };
         let (pipeline, completions) = Pipeline::new(sources, &limits);
-        Self { pipeline: Rc::new(pipeline), metrics, completions, clock, folder }
+        let pipeline = Rc::new(pipeline);
+        Self { pipeline, metrics, completions, clock, feeds, folder }
     }
 
     pub(crate) fn ask(&self, limit: u16, asker: u64) -> Asking {

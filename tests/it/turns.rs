@@ -1,5 +1,5 @@
 //! When a turn of the pipeline begins: a crowd's waits for the rest of it, and what nobody has
-//! asked for yet waits for those who have.
+//! asked for yet waits for those who have. What becomes of it when the data changes meanwhile.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -72,6 +72,33 @@ fn whoever_waits_comes_before_what_is_made_ahead() {
             let metrics = &bench.metrics;
             let counted = (metrics.pipeline_warming_cancelled.get(), metrics.pipeline_warmed.get());
             assert_eq!(counted, (cancelled, warmed));
+            // When that is done, a second before the minute turns is in time all the same.
+            let pipeline = Rc::clone(&bench.pipeline);
+            let _running = executor.spawn(async move { pipeline.run().await });
+            settle().await;
+            bench.clock.advance(Duration::from_secs(1));
+            settle().await;
+            assert_eq!(metrics.pipeline_warmed.get(), u64::from(flags.warming));
         });
     }
+}
+
+#[test]
+fn who_asks_after_a_change_gets_nothing_of_a_turn_from_before_it() {
+    run(|executor| async move {
+        let bench = Bench::new();
+        (1..=2).for_each(|n| drop(bench.ask(n, n.into())));
+        let pipeline = Rc::clone(&bench.pipeline);
+        let _running = executor.spawn(async move { pipeline.run().await });
+        let changes_between = async move {
+            assert_eq!(bench.completed(1).await, [(1, 200)]);
+            bench.feeds.changed();
+            assert!(matches!(bench.ask(2, 3), Asking::Pending));
+            assert_eq!(bench.completed(2).await, [(2, 200), (3, 200)]);
+            assert_eq!(bench.metrics.pipeline_joined.get(), 1);
+            assert_eq!(bench.metrics.pipeline_turns.get(), 2);
+            assert!(matches!(bench.ask(2, 4), Asking::Answer(_)), "it is kept");
+        };
+        executor.spawn(changes_between).await;
+    });
 }
