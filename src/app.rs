@@ -297,7 +297,9 @@ impl App {
         {
             log::error!("cannot write down the feeds' ages: {error}");
         }
-        cancel(vec![watching, warming, answering, tidying, writer]).await;
+        cancel(vec![watching, warming, answering, tidying]).await;
+        database.close();
+        writer.await;
         ended
     }
 }

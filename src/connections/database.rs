@@ -161,6 +161,11 @@ impl Database {
         result
     }
 
+    /// Takes no further change; those that wait are made, and then the writer is done.
+    pub fn close(&self) {
+        self.changes.close();
+    }
+
     /// Completes when some part of the program has met damage in the file.
     pub async fn damaged(&self) {
         // The sender lives as long as the database does.
@@ -231,7 +236,8 @@ impl Database {
         result
     }
 
-    /// Drains the queue until the database is dropped. Run it as a task, once.
+    /// Drains the queue until the database is closed. Run it as a task, once, and let it end by
+    /// itself: what it has begun goes on on its thread, and has the file open.
     pub async fn run_writer(&self) {
         while let Ok(first) = self.queue.recv().await {
             let mut batch = vec![first];
@@ -291,8 +297,8 @@ impl Database {
         Lease { database: self, number: self.readers.begin() }
     }
 
-    /// Looks after the readers until the database is dropped: closes what is idle, takes back
-    /// what has leaked. Run it as a task, once.
+    /// Looks after the readers for as long as it is polled: closes what is idle, takes back what
+    /// has leaked. Run it as a task, once.
     pub async fn run_readers(&self) {
         loop {
             self.clock.sleep(self.limits.lease_time).await;

@@ -200,6 +200,32 @@ fn a_database_in_use_is_not_put_aside() {
     assert!(put_aside(folder.path()).is_ok());
 }
 
+/// The file must be closed before it is put aside: what the writer has begun is waited for.
+#[test]
+fn a_database_that_is_closed_finishes_what_it_has_begun() {
+    run(|executor| async move {
+        let opened = open();
+        let mut writer = opened.start_writer(&executor);
+        let (enter, entered) = async_channel::bounded(1);
+        let (release, gate) = async_channel::bounded::<()>(1);
+        let database = Rc::clone(&opened.database);
+        let writing = executor.spawn(async move {
+            let wait = move |_: &Connection| {
+                let _ = (enter.send_blocking(()), gate.recv_blocking());
+                Ok(())
+            };
+            database.write(wait).await
+        });
+        entered.recv().await.expect("begun");
+        opened.database.close();
+        assert!(future::poll_once(&mut writer).await.is_none(), "it is under way");
+        drop(release);
+        writer.await;
+        assert!(writing.await.is_ok());
+        assert!(opened.database.write(count).await.is_err());
+    });
+}
+
 /// A full disk takes back the transaction and nothing else; with room again the next one is
 /// written, by another writer.
 #[test]
