@@ -158,7 +158,8 @@ impl App {
                 aside.display()
             );
         }
-        let list = feeds_at_start(&database, &config)?;
+        let written = database.set_up(|connection| remember_feeds(connection, &config));
+        let list = remembered_feeds(&database, &config, written)?;
         let feeds = Rc::new(Feeds::new(list, display_zone(&config)));
         let database = Rc::new(database);
         let sources = Sources {
@@ -365,6 +366,7 @@ async fn reload(
         ("rate_limit", old.rate_limit == new.rate_limit),
         ("access_log", old.access_log == new.access_log),
         ("data_dir", old.data_dir == new.data_dir),
+        ("ca_file", old.ca_file == new.ca_file),
         ("memory_budget", old.memory_budget == new.memory_budget),
         ("past_days", limits.feed.past_days == new.past_days),
         ("future_days", limits.feed.future_days == new.future_days),
@@ -372,11 +374,11 @@ async fn reload(
     for (name, _) in fixed.iter().filter(|(_, same)| !same) {
         log::warn!("`{name}` takes effect at the next start");
     }
-    let list = {
+    let written = {
         let new = new.clone();
-        let described = database.write(move |connection| remember_feeds(connection, &new)).await?;
-        described.into_iter().map(Described::into_feed).collect()
+        database.write(move |connection| remember_feeds(connection, &new)).await
     };
+    let list = remembered_feeds(database, new, written)?;
     log::set_max_level(new.log_level);
     feeds.replace(list, display_zone(new));
     Ok(())
@@ -406,10 +408,13 @@ impl Described {
     }
 }
 
-/// The feeds as they are remembered. When nothing can be written they are as they were stored, and
-/// those that were not get their row with their first refresh.
-fn feeds_at_start(database: &Database, config: &Config) -> Result<Vec<Feed>> {
-    let written = database.set_up(|connection| remember_feeds(connection, config));
+/// The feeds with what came of writing their rows. When nothing can be written they are as they
+/// were stored, and those that were not get their row with their first refresh.
+fn remembered_feeds(
+    database: &Database,
+    config: &Config,
+    written: Result<Vec<Described>>,
+) -> Result<Vec<Feed>> {
     let described = match written {
         Err(error) if error.is_store() => {
             let recall = |name: &str, source| {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use calendarbot::budget::{DatabaseLimits, FeedLimits, Plan};
 use calendarbot::clock::Clock;
+use calendarbot::config::Config;
 use calendarbot::connections::database::{Database, put_aside};
 use calendarbot::error::{Error, Result};
 use calendarbot::metrics::Metrics;
@@ -271,13 +272,19 @@ fn what_is_stored_is_served_while_nothing_can_be_written() {
         fs::remove_file(&obstacle).expect("removed");
         fs::create_dir(&obstacle).expect("made");
         server.set(Script::new().ics("/a.ics", &WORK.replace("Stand-up", "Sit-down")));
-        let rig = Rig::start(&executor, config);
+        let rig = Rig::start(&executor, config.clone());
         rig.failed(1).await;
         assert_eq!(rig.metrics.database_writable.get(), 0);
         let answer = rig.get("/api/v1/next").await;
         assert_eq!((answer.status, answer.json("title")), (200, "Stand-up"));
         assert_eq!(answer.json("stale"), "true");
         assert!(rig.get("/").await.body.contains("staging.db"), "the page says why");
+        // What is configured can be changed all the same.
+        let settings = rig.feeds.settings_generation();
+        rig.reload(Config { time_zone: Some("Asia/Tokyo".to_owned()), ..config }).await;
+        rig.until(|rig| rig.feeds.settings_generation() > settings).await;
+        let answer = rig.get("/api/v1/next").await;
+        assert_eq!((answer.json("title"), answer.json("zone")), ("Stand-up", "Asia/Tokyo"));
         fs::remove_dir(&obstacle).expect("removed");
         rig.advance(Duration::from_secs(60));
         rig.refreshed(1).await;
