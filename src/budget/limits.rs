@@ -149,9 +149,9 @@ pub struct RefreshLimits {
     pub feeds_max: usize,
     /// Refreshes under way at once.
     pub at_once: usize,
-    /// Idle outbound connections kept for reuse, in all.
+    /// Outbound connections, in use and kept for reuse.
     pub outbound_total: usize,
-    /// The same for one origin.
+    /// Those of one origin that are kept for reuse.
     pub outbound_per_origin: usize,
     /// One read from a feed server.
     pub read_buffer_bytes: usize,

@@ -19,8 +19,8 @@ const MIGRATIONS: [&str; 3] = [
 ];
 
 /// What is on disk, as of version 1. An `occurrence` is stored where it is searched: by start, in
-/// the order of the window that is read. Its times are seconds since 1970 of an instant, or of a floating
-/// time or a date as if it were UTC; `form` says which.
+/// the order of the window that is read. Its times are seconds since 1970 of an instant, or of a
+/// floating time or a date as if it were UTC; `form` says which.
 ///
 /// There are no foreign keys: checking them opens a statement journal for each row, which made
 /// publishing 20,000 events ten times slower. `feed::store` deletes what belongs together.
@@ -166,7 +166,7 @@ fn attach_staging(connection: &Connection, path: &Path, limits: &DatabaseLimits)
 /// Opens a reader. WAL wants an index of the log beside the database, for readers too. Where none
 /// can be made, an `unwritten` database is read without: with an index in memory, for which it must
 /// be had alone, or as a file that nobody changes when there is no log either. Such a reader is for
-/// one read.
+/// one lease.
 pub(super) fn open_reader(
     path: &Path,
     limits: &DatabaseLimits,
@@ -379,8 +379,8 @@ mod tests {
         assert_eq!(MIGRATIONS.len(), 3, "compare the new step, too");
     }
 
-    /// A link to nowhere is in the place of the log's index, which every reader of WAL wants to make.
-    /// The name is no part of a URI's syntax.
+    /// A link to nowhere is in the place of the log's index, which every reader of WAL wants to
+    /// make. The name is no part of a URI's syntax.
     #[test]
     fn a_database_beside_which_nothing_can_be_made_is_read() {
         let limits = Plan::divide(16 << 20, 1, FeedLimits::default()).limits.database;

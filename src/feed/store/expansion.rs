@@ -46,9 +46,9 @@ impl Expansions<'_> {
     /// Expands every series, or those that have changed.
     ///
     /// Those that have changed get no more steps than they will when the window moves: when they
-    /// run out of them, the feed is looked at as a whole. A feed that has more occurrences than it may is walked through twice, first to count them. A
-    /// feed that is full already is counted at once: nothing would be stored only to be deleted
-    /// again.
+    /// run out of them, the feed is looked at as a whole. A feed that has more occurrences than it
+    /// may is walked through twice, first to count them. A feed that is full already is counted at
+    /// once: nothing would be stored only to be deleted again.
     pub(super) fn store(&self, everything: bool, published: &mut Published) -> Result<()> {
         let select = "SELECT EXISTS (SELECT 1 FROM staging.changed)";
         if !everything && !self.connection.query_row(select, [], |row| row.get(0))? {

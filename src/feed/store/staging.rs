@@ -51,8 +51,8 @@ pub fn stage(
     Ok(staging)
 }
 
-/// What one publication notes is not there for the next. Without a WHERE, SQLite would write a table
-/// anew that is empty already.
+/// What one publication notes is not there for the next. Without a WHERE, SQLite would write a
+/// table anew that is empty already.
 pub(super) fn clear_staged(connection: &Connection, feed: i64) -> Result<()> {
     connection.execute("DELETE FROM staging.staged WHERE feed = ?1", [feed])?;
     connection.execute("DELETE FROM staging.changed WHERE true", [])?;
