@@ -89,7 +89,8 @@ impl Tuning {
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { ttl_percent: 100, ranges_percent: 75, batch_max: 10 }
+        // Less than what ends the spare room, or nothing is made ahead while ranges fill theirs.
+        Self { ttl_percent: 100, ranges_percent: 50, batch_max: 10 }
     }
 }
 

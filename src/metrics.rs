@@ -1,8 +1,8 @@
 //! Every metric of the program, declared once: its name, its unit and what it counts.
 //!
 //! The table below makes the storage, and it is what `/stats` prints. One thread counts, so a
-//! metric is a plain [`Cell`]: no atomics, no lock. Any room may count; only `health` and
-//! `api/stats` read.
+//! metric is a plain [`Cell`]: no atomics, no lock. Any room may count; `health` and `api/stats`
+//! read, and a pool its own figures for its share of reuse.
 
 use std::cell::Cell;
 

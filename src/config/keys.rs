@@ -283,7 +283,7 @@ pub(super) static KEYS: &[Key<Draft>] = &[
         kind: Kind::Count(10..=90, |draft, percent| {
             draft.config.tuning.ranges_percent = percent as u16;
         }),
-        default: Preset::Is("75"),
+        default: Preset::Is("50"),
         help: "The part of the cache that answers about days may take, in percent.",
     },
     Key {

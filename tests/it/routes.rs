@@ -195,14 +195,17 @@ fn stats_are_one_object_with_the_figures_of_this_moment() {
         assert!(stats.json("heap").parse::<u64>().expect("a number") > 10_000);
         let sections = [
             "server",
+            "time_zones",
             "budget",
             "slab",
             "http",
             "cache",
             "pipeline",
             "connections",
+            "database",
             "feeds",
             "memory",
+            "disk",
             "threads",
             "feeds_status",
         ];

@@ -2,6 +2,7 @@
 
 use super::super::key::{Bound, View};
 use super::*;
+use crate::flags::Tuning;
 use crate::http::response::media;
 
 fn next(limit: u16) -> ViewKey {
@@ -120,6 +121,18 @@ fn ranges_never_push_out_what_the_wall_shows() {
     cache.set_ranges_percent(10);
     assert!(cache.weight_bytes() < 40_000 / 10 + 3000);
     assert!(is_hit(&cache.get(&next(1), 120, 1)));
+}
+
+/// However many days somebody walks through, displays stay warm.
+#[test]
+fn ranges_leave_spare_room() {
+    let ranges_percent = usize::from(Tuning::default().ranges_percent);
+    let mut cache = Cache::new(Share { ranges_percent, ..share(100_000) });
+    cache.insert(next(1), answer(5000), VALID);
+    for day in 0..100 {
+        cache.insert(range(day), answer(3000), VALID);
+        assert!(cache.keep_next(&next(1), answer(5000), AFTER, 150), "day {day}");
+    }
 }
 
 #[test]
