@@ -3,7 +3,7 @@
 //!
 //! This is the one file with `unsafe` in it. It forwards every call to the system allocator
 //! unchanged and keeps three numbers beside it; it owns no memory and takes no lock. The counts
-//! are atomics only because the blocking threads allocate too.
+//! are atomics only because the threads that block allocate too.
 
 #![allow(unsafe_code)]
 
@@ -37,25 +37,17 @@ pub fn restart_peak() {
     PEAK.store(USED.load(Relaxed), Relaxed);
 }
 
-/// Blocking threads: one for a look-up, one for a commit.
-const BLOCKING_THREADS: &str = "2";
-
 /// Prepares the process: call it first in `main`, while there is one thread.
 ///
-/// It keeps glibc to one arena and to returning what it frees (with the default of eight arenas
-/// a core each blocking thread would hold on to its own, unseen by the budget), and the pool of
-/// blocking threads to two.
+/// It keeps glibc to one arena and to returning what it frees: with the default of eight arenas
+/// a core each thread would hold on to its own, unseen by the budget.
 pub fn configure() {
-    // SAFETY: mallopt only sets tunables of malloc, and set_var needs that no other thread reads
-    // the environment: there is no other thread yet.
+    // SAFETY: mallopt only sets tunables of malloc.
+    #[cfg(target_env = "gnu")]
     unsafe {
-        #[cfg(target_env = "gnu")]
-        {
-            libc::mallopt(libc::M_ARENA_MAX, 1);
-            libc::mallopt(libc::M_TRIM_THRESHOLD, 128 * 1024);
-            libc::mallopt(libc::M_MMAP_THRESHOLD, 64 * 1024);
-        }
-        std::env::set_var("BLOCKING_MAX_THREADS", BLOCKING_THREADS);
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 128 * 1024);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 64 * 1024);
     }
 }
 

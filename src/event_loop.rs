@@ -12,7 +12,7 @@
 //!
 //! Sleeping in the server's own set, rather than in a reactor that watches that set, leaves three
 //! system calls to a lone request: wait, read, write. Everything else that is waited for (timers,
-//! feed servers, the blocking threads) comes through async-io's own thread, which wakes tasks
+//! feed servers, the threads that block) comes through async-io's own thread, which wakes tasks
 //! and thereby rings the bell.
 
 use std::cell::{Cell, RefCell};

@@ -30,3 +30,4 @@ pub mod metrics;
 pub mod pipeline;
 pub mod secret;
 pub mod tzdb;
+pub mod worker;

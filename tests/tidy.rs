@@ -125,7 +125,8 @@ const WALLS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("budget", &["error"]),
     ("tzdb", &["budget"]),
-    ("connections", &["budget", "clock", "error", "metrics"]),
+    ("worker", &[]),
+    ("connections", &["budget", "clock", "error", "metrics", "worker"]),
     ("ical", &["budget", "hash", "tzdb"]),
     ("calendar", &["budget", "hash", "ical"]),
 ];
@@ -207,7 +208,7 @@ fn nothing_starts_a_thread_or_a_second_executor() {
             "async_global_executor",
             "async_std",
             "thread::spawn",
-            "thread::Builder",
+            "unblock",
             "smol::fs",
             "smol::process",
             "smol::net",
@@ -217,11 +218,12 @@ fn nothing_starts_a_thread_or_a_second_executor() {
 }
 
 #[test]
-fn blocking_threads_look_up_names_and_commit() {
+fn two_threads_look_up_names_and_commit() {
+    check("a thread of its own", &["thread::Builder"], &["src/worker.rs"]);
     check(
         "only a look-up and a commit may block",
-        &["unblock"],
-        &["src/connections/database.rs", "src/connections/outbound/resolve.rs"],
+        &["Worker::"],
+        &["src/connections/database.rs", "src/connections/outbound/resolve.rs", "src/worker.rs"],
     );
 }
 

@@ -1,7 +1,7 @@
 //! Connections to the database: one writer, a few readers, and how each is set up.
 //!
 //! The writer lives on the queue: changes wait in a bounded channel, and one task drains them,
-//! up to `write_batch_max` together, into one transaction on a blocking thread, so that a slow
+//! up to `write_batch_max` together, into one transaction on a thread of its own, so that a slow
 //! SD card never holds the loop. Every change has its own savepoint (one that fails does not
 //! spoil its neighbours) and is acknowledged after the commit. Readers live on the loop and are
 //! leased for one turn; WAL lets them read while the writer writes.
@@ -27,6 +27,7 @@ use crate::budget::DatabaseLimits;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
+use crate::worker::Worker;
 
 /// How the file was found.
 #[derive(Debug, PartialEq, Eq)]
@@ -76,6 +77,7 @@ pub struct Database {
     changes: Sender<Change>,
     queue: Receiver<Change>,
     writer: Cell<Option<Connection>>,
+    worker: Worker,
     /// The last transaction was written, as far as is known.
     writable: Cell<bool>,
     readers: Readers,
@@ -135,6 +137,7 @@ impl Database {
             queue,
             writable: Cell::new(writer.is_some()),
             writer: Cell::new(writer),
+            worker: Worker::new("database"),
             readers,
             damage: async_channel::bounded(1),
             _lock: lock,
@@ -277,7 +280,7 @@ impl Database {
         }
     }
 
-    /// One transaction on a blocking thread. A connection that fails as a whole is not used
+    /// One transaction on the thread for that. A connection that fails as a whole is not used
     /// again: the next batch opens a new one.
     async fn commit(&self, batch: Vec<Change>) -> Committed {
         let writer = self.writer.take();
@@ -285,11 +288,14 @@ impl Database {
             self.metrics.database_reopened.count();
         }
         let (path, limits) = (self.path.clone(), self.limits.clone());
-        smol::unblock(move || {
+        let committed = self.worker.run(move || {
             let writer = writer.map_or_else(|| open_writer(&path, &limits), Ok);
             run_batch(writer, batch)
+        });
+        committed.await.unwrap_or_else(|cause| {
+            let failure = Error::store("the writer's thread").because(cause);
+            Committed { writer: None, acknowledgements: Vec::new(), failure: Some(failure) }
         })
-        .await
     }
 
     /// Lends a reader until the lease is dropped.

@@ -216,11 +216,8 @@ fn descriptors() -> usize {
     fs::read_dir("/proc/self/fd").expect("a folder of /proc").count()
 }
 
-/// All but the blocking pool's, which come with commits and go by themselves.
-fn lasting_threads() -> usize {
-    let tasks = fs::read_dir("/proc/self/task").expect("a folder of /proc");
-    let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
-    names.filter(|name| !name.starts_with("blocking")).count()
+fn threads() -> usize {
+    fs::read_dir("/proc/self/task").expect("a folder of /proc").count()
 }
 
 /// Asks a case in every way, until one fails.
@@ -267,11 +264,11 @@ fn check(file: &'static str) {
         rig.refreshed(2).await;
         assert_eq!(rig.get("/api/v1/next").await.status, 200);
         rig.until(|rig| rig.metrics.slab_used.get() == 0).await;
-        let before = (descriptors(), lasting_threads());
+        let before = (descriptors(), threads());
         let failures = failures(rig.address, file).await;
         assert!(failures.is_empty(), "{file}:\n{}", failures.join("\n"));
         rig.until(|rig| rig.metrics.slab_used.get() == 0).await;
-        assert_eq!((descriptors(), lasting_threads()), before);
+        assert_eq!((descriptors(), threads()), before);
     });
 }
 

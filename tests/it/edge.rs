@@ -174,6 +174,28 @@ fn who_asks_too_often_is_told_when_to_come_again() {
     });
 }
 
+/// It is the work that counts, whichever way it is done.
+#[test]
+fn an_answer_that_has_to_be_made_counts_as_several_requests() {
+    for pipeline in [true, false] {
+        run(move |executor| async move {
+            let settings = format!(
+                "rate_limit = 2\ntrusted_proxies = ['127.0.0.0/8']\n\
+                 flags.request_pipeline = {pipeline}\n"
+            );
+            let (rig, _folder) = demo(&executor, &settings);
+            rig.refreshed(1).await;
+            for (limit, status) in [(1, 200), (2, 200), (3, 429)] {
+                let get = format!(
+                    "GET /api/v1/next?limit={limit} HTTP/1.1\r\nHost: localhost\r\n\
+                     X-Forwarded-For: 203.0.113.7\r\n\r\n"
+                );
+                assert_eq!(rig.ask(&get).await.status, status, "{pipeline} {limit}");
+            }
+        });
+    }
+}
+
 #[test]
 fn nobody_is_a_proxy_who_was_not_named() {
     run(|executor| async move {

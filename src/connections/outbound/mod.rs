@@ -175,7 +175,7 @@ impl Outbound {
         Ok(self)
     }
 
-    /// Asks `lookup` instead of the system's resolver. It runs on a thread of the blocking pool and
+    /// Asks `lookup` instead of the system's resolver. It runs on a thread of its own and
     /// may take its time.
     pub fn set_lookup(
         &mut self,

@@ -1,33 +1,31 @@
 //! Host names to addresses, without ever stopping the loop.
 //!
-//! The system's resolver blocks, so it runs on a thread of the blocking pool, and it cannot be
-//! interrupted: one that stalls keeps its thread until it gives up. Therefore at most one
-//! look-up exists in the whole process. Whoever waits for it may stop waiting at any time; the
-//! next one first waits for it to end.
+//! The system's resolver blocks, so it runs on a thread of its own, and it cannot be interrupted:
+//! one that stalls keeps its thread until it gives up. Therefore at most one look-up exists in the
+//! whole process. Whoever waits for it may stop waiting at any time; the next one first waits for
+//! it to end.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
 use std::sync::Arc;
 
-use smol::Task;
-use smol::lock::Mutex;
+use crate::worker::Worker;
 
 /// Addresses of one host that are tried; a name with more has them for balance, not for reach.
 pub(super) const ADDRESSES_MAX: usize = 8;
 
-/// What asks the system for a name's addresses, on a thread of its own.
+/// What asks the system for a name's addresses.
 pub(super) type Lookup = Arc<dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync>;
 
 /// The one user of the system's resolver.
 pub(super) struct Resolver {
     lookup: Lookup,
-    /// The look-up under way. It stays here when the one who asked has stopped waiting.
-    running: Mutex<Option<Task<io::Result<Vec<IpAddr>>>>>,
+    worker: Worker,
 }
 
 impl Resolver {
     pub(super) fn new(lookup: Lookup) -> Self {
-        Self { lookup, running: Mutex::new(None) }
+        Self { lookup, worker: Worker::new("resolver") }
     }
 
     /// The system's resolver, with its `/etc/hosts`, search domains and mDNS.
@@ -46,15 +44,8 @@ impl Resolver {
         if let Some(known) = known(host) {
             return Ok(known);
         }
-        let mut running = self.running.lock().await;
-        if let Some(stalled) = running.as_mut() {
-            let _ = stalled.await;
-            *running = None;
-        }
         let (lookup, name) = (Arc::clone(&self.lookup), host.to_owned());
-        let found = running.insert(smol::unblock(move || lookup(&name))).await;
-        *running = None;
-        let mut found = found?;
+        let mut found = self.worker.run(move || lookup(&name)).await??;
         found.truncate(ADDRESSES_MAX);
         Ok(found)
     }
@@ -121,15 +112,15 @@ mod tests {
 
         smol::block_on(async {
             let impatient = async |host| future::poll_once(resolver.resolve(host)).await;
-            assert!(impatient("one.example").await.is_none());
+            let mut first = Box::pin(resolver.resolve("one.example"));
+            assert!(future::poll_once(&mut first).await.is_none());
             entered.recv().expect("the first look-up is stuck");
+            drop(first);
             for host in ["two.example", "three.example"] {
                 assert!(impatient(host).await.is_none());
             }
             let mut fourth = Box::pin(resolver.resolve("four.example"));
             assert!(future::poll_once(&mut fourth).await.is_none());
-            // The pool takes its work in order: had there been more, it would have begun.
-            smol::unblock(|| ()).await;
             release.send(()).expect("the stuck look-up ends");
             release.send(()).expect("and so does the fourth");
             fourth.await.expect("found");
