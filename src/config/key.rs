@@ -74,7 +74,9 @@ impl<T> Key<T> {
         place: impl FnOnce() -> String,
     ) -> Result<(), String> {
         self.kind.store(target, given).ok_or_else(|| {
-            let found = if self.is_secret() { HIDDEN.into() } else { given.shown() };
+            // Where the name of a scheme belongs people write the whole login.
+            let is_hidden = self.is_secret() || self.name == "auth";
+            let found = if is_hidden { HIDDEN.into() } else { given.shown() };
             let guess = match (&self.kind, given.text()) {
                 (Kind::Zone(_), Some(text)) => nearest_zone(text),
                 _ => String::new(),

@@ -277,6 +277,7 @@ fn errors_of_a_feed() {
     );
     let text = "allowed: 1 to 4096 bytes without control characters";
     with("username = 'u'\npassword = ''", &format!("c.toml:5: `password` is (hidden); {text}"));
+    with("auth = 'Bearer c4n4ry'", "c.toml:4: `auth` is (hidden); allowed: none, basic or bearer");
     let feed = |rest: &str, said: &str| with(rest, &format!("c.toml:1: feed `w` {said}"));
     feed("exclude = ['^ok', '^$']", "has \"^$\" in its `exclude`; it matches every title");
     feed(
@@ -349,7 +350,7 @@ fn errors_of_the_environment() {
     check_env(&[("CALENDARBOT_DATA_DIR", "a\u{fffd}")], "CALENDARBOT_DATA_DIR is not UTF-8");
     check_env(
         &[("CALENDARBOT_ICS_URL", "https://h/"), ("CALENDARBOT_ICS_AUTH_TYPE", "digest")],
-        "CALENDARBOT_ICS_AUTH_TYPE is \"digest\"; allowed: none, basic or bearer",
+        "CALENDARBOT_ICS_AUTH_TYPE is (hidden); allowed: none, basic or bearer",
     );
     check_env(
         &[("CALENDARBOT_ICS_URL", "file:///x")],
