@@ -2,6 +2,7 @@
 //! the direct way with the same answers.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 /// The switches. Read them once, at the edge, and hand them down as a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,29 +59,31 @@ impl Flags {
 /// What the pipeline is tuned by; every value keeps it inside its share of the budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tuning {
-    /// How long answers live, in percent of what they live by default.
-    pub ttl_percent: u16,
+    /// How long the answer about some days lives while nothing changes; other answers in
+    /// proportion.
+    pub ttl: Duration,
     /// The part of the cache that ranges of days may take, in percent: however many somebody asks
     /// for, what the wall shows stays.
-    pub ranges_percent: u16,
+    pub ranges_percent: u32,
     /// Answers made in one turn with one reader.
-    pub batch_max: u16,
+    pub batch_max: u32,
 }
 
 impl Tuning {
-    /// Bounds of [`Self::ttl_percent`].
-    pub const TTL_PERCENT: RangeInclusive<u16> = 20..=400;
+    /// Bounds of [`Self::ttl`], in seconds.
+    pub const TTL_SECONDS: RangeInclusive<u64> = 60..=1200;
     /// Bounds of [`Self::ranges_percent`].
-    pub const RANGES_PERCENT: RangeInclusive<u16> = 10..=90;
+    pub const RANGES_PERCENT: RangeInclusive<u32> = 10..=90;
     /// Bounds of [`Self::batch_max`].
-    pub const BATCH_MAX: RangeInclusive<u16> = 1..=32;
+    pub const BATCH_MAX: RangeInclusive<u32> = 1..=32;
 
     /// The same within its bounds.
     pub fn within_bounds(self) -> Self {
         let within =
-            |value: u16, bounds: RangeInclusive<u16>| value.clamp(*bounds.start(), *bounds.end());
+            |value: u32, bounds: RangeInclusive<u32>| value.clamp(*bounds.start(), *bounds.end());
+        let (shortest, longest) = Self::TTL_SECONDS.into_inner();
         Self {
-            ttl_percent: within(self.ttl_percent, Self::TTL_PERCENT),
+            ttl: self.ttl.clamp(Duration::from_secs(shortest), Duration::from_secs(longest)),
             ranges_percent: within(self.ranges_percent, Self::RANGES_PERCENT),
             batch_max: within(self.batch_max, Self::BATCH_MAX),
         }
@@ -90,7 +93,7 @@ impl Tuning {
 impl Default for Tuning {
     fn default() -> Self {
         // Less than what ends the spare room, or nothing is made ahead while ranges fill theirs.
-        Self { ttl_percent: 100, ranges_percent: 50, batch_max: 10 }
+        Self { ttl: Duration::from_secs(300), ranges_percent: 50, batch_max: 10 }
     }
 }
 
@@ -100,8 +103,8 @@ mod tests {
 
     #[test]
     fn tuning_stops_at_its_bounds() {
-        let far = Tuning { ttl_percent: u16::MAX, ranges_percent: 0, batch_max: 0 };
-        let near = Tuning { ttl_percent: 400, ranges_percent: 10, batch_max: 1 };
+        let far = Tuning { ttl: Duration::MAX, ranges_percent: 0, batch_max: 0 };
+        let near = Tuning { ttl: Duration::from_secs(1200), ranges_percent: 10, batch_max: 1 };
         assert_eq!(far.within_bounds(), near);
         assert_eq!(Tuning::default().within_bounds(), Tuning::default());
     }

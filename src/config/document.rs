@@ -12,7 +12,7 @@ const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/CONFIGURATION.md")
 const INTRODUCTION: &str = "\
 # Configuration
 
-<!-- Made from the table of keys in src/config/keys.rs: `BLESS=1 cargo test document`. -->
+<!-- Made from the tables of keys in src/config: `BLESS=1 cargo test document`. -->
 
 Nothing needs to be configured: without feeds, a demonstration calendar is shown. A file with two
 calendars, `~/.config/calendarbot/calendarbot.toml` or `/etc/calendarbot/calendarbot.toml`:

@@ -7,6 +7,7 @@
 use std::ops::RangeInclusive;
 
 use crate::budget::{BUDGET_BYTES_MAX, BUDGET_BYTES_MIN};
+use crate::flags::Tuning;
 use crate::http::peer::is_base_path;
 
 use super::Draft;
@@ -269,9 +270,7 @@ pub(super) static KEYS: &[Key<Draft>] = &[
         name: "pipeline.cache_ttl",
         env: &["CACHE_TTL_SECONDS"],
         option: "",
-        kind: Kind::Span(60..=1200, |draft, ttl| {
-            draft.config.tuning.ttl_percent = (ttl.as_secs() / 3) as u16;
-        }),
+        kind: Kind::Span(Tuning::TTL_SECONDS, |draft, ttl| draft.config.tuning.ttl = ttl),
         default: Preset::Is("5m"),
         help: "How long the answer about some days is given again while nothing changes; other \
                answers in proportion.",
@@ -280,8 +279,8 @@ pub(super) static KEYS: &[Key<Draft>] = &[
         name: "pipeline.ranges_share",
         env: &[],
         option: "",
-        kind: Kind::Count(10..=90, |draft, percent| {
-            draft.config.tuning.ranges_percent = percent as u16;
+        kind: Kind::Count(Tuning::RANGES_PERCENT, |draft, percent| {
+            draft.config.tuning.ranges_percent = percent;
         }),
         default: Preset::Is("50"),
         help: "The part of the cache that answers about days may take, in percent.",
@@ -290,7 +289,7 @@ pub(super) static KEYS: &[Key<Draft>] = &[
         name: "pipeline.batch_size",
         env: &["BATCH_SIZE"],
         option: "",
-        kind: Kind::Count(1..=32, |draft, size| draft.config.tuning.batch_max = size as u16),
+        kind: Kind::Count(Tuning::BATCH_MAX, |draft, size| draft.config.tuning.batch_max = size),
         default: Preset::Is("10"),
         help: "Answers made together, at most.",
     },

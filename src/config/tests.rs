@@ -116,7 +116,7 @@ fn defaults() {
     assert_eq!((config.time_zone, config.test_time), (None, None));
     assert_eq!(config.refresh_interval, Duration::from_secs(300));
     assert_eq!((config.past_days, config.future_days), (budget.past_days, budget.future_days));
-    assert_eq!(config.flags, Flags::ON);
+    assert_eq!((config.flags, config.tuning), (Flags::ON, Tuning::default()));
     assert_eq!((config.feeds.len(), config.warnings.len()), (0, 0));
     assert!(config.path.is_some_and(|path| path.ends_with("c.toml")));
 

@@ -156,9 +156,13 @@ fn every_calendar_expands_to_its_golden_file() {
         let window = Window { start: start.parse().unwrap(), end: end.parse().unwrap() };
         let zone = database().get(zone).unwrap();
         let found = format!("{head}\n{}", golden(&fs::read(&path).unwrap(), window, &zone));
+        if found == expected {
+            continue;
+        }
+        // Other tests read these files at the same time: only what differs is written.
         if bless {
             fs::write(&golden_path, found).unwrap();
-        } else if found != expected {
+        } else {
             wrong.push(format!("{}\nexpected:\n{expected}\nfound:\n{found}", path.display()));
         }
     }

@@ -57,8 +57,12 @@ impl Share {
         self.bytes_max / 100 * percent
     }
 
-    fn ranges_bytes_max(&self) -> usize {
-        self.percent(self.ranges_percent)
+    /// What all of one kind may weigh.
+    fn of(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::Range => self.percent(self.ranges_percent),
+            Kind::WhatsNext | Kind::Setup => self.bytes_max,
+        }
     }
 }
 
@@ -180,10 +184,7 @@ impl Cache {
     fn take_in(&mut self, key: ViewKey, entry: Entry, validity: Validity) -> Evicted {
         let mut evicted = Evicted::default();
         let (kind, bytes) = (key.view.kind(), entry.weight_bytes(&key));
-        let own_share = match kind {
-            Kind::Range => self.share.ranges_bytes_max(),
-            Kind::WhatsNext | Kind::Setup => self.share.bytes_max,
-        };
+        let own_share = self.share.of(kind);
         if bytes > self.share.entry_bytes_max.min(own_share / 100 * TIGHT_PERCENT) {
             return evicted;
         }
@@ -214,11 +215,14 @@ impl Cache {
         validity: Validity,
         now: i64,
     ) -> bool {
-        let has_room =
-            self.weight_bytes() + answer.weight_bytes() <= self.share.percent(SPARE_PERCENT);
-        let weight = &mut self.weights[key.view.kind() as usize];
-        let Some(entry) = self.entries.get_mut(key).filter(|_| has_room) else { return false };
-        *weight -= entry.weight_bytes(key);
+        let (kind, bytes) = (key.view.kind(), answer.weight_bytes());
+        let has_room = self.weight_bytes() + bytes <= self.share.percent(SPARE_PERCENT)
+            && self.weights[kind as usize] + bytes <= self.share.of(kind);
+        let Some(entry) = self.entries.get_mut(key) else { return false };
+        if !has_room || entry.weight_bytes(key) + bytes > self.share.entry_bytes_max {
+            return false;
+        }
+        self.weights[kind as usize] -= entry.weight_bytes(key);
         let is_good = |kept: &Kept| kept.validity.holds(now, validity.generation);
         let kept = Some(Kept { answer, validity });
         if entry.current.as_ref().is_some_and(is_good) {
@@ -226,12 +230,8 @@ impl Cache {
         } else {
             (entry.current, entry.next) = (kept, None);
         }
-        let fits = entry.weight_bytes(key) <= self.share.entry_bytes_max;
-        if !fits {
-            entry.next = None;
-        }
-        *weight += entry.weight_bytes(key);
-        fits
+        self.weights[kind as usize] += entry.weight_bytes(key);
+        true
     }
 
     /// The hot views that will have no answer `lead` seconds from `now`, the hottest first and
@@ -270,7 +270,7 @@ impl Cache {
     pub fn set_ranges_percent(&mut self, percent: usize) -> Evicted {
         let mut evicted = Evicted::default();
         self.share.ranges_percent = percent;
-        self.evict(self.share.ranges_bytes_max(), Some(Kind::Range), &mut evicted);
+        self.evict(self.share.of(Kind::Range), Some(Kind::Range), &mut evicted);
         evicted
     }
 

@@ -33,6 +33,9 @@ impl Bound {
     }
 }
 
+/// How long the answer about some days lives, in seconds, where nothing else is configured.
+pub(super) const RANGE_SECONDS: i64 = 300;
+
 /// One view, with its parameters normalised.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum View {
@@ -118,7 +121,7 @@ impl View {
             // Its clients start their countdown from a number of seconds without a date.
             View::LiteNext => 1,
             View::Page | View::Next { .. } => 60,
-            View::Events { .. } => 300,
+            View::Events { .. } => RANGE_SECONDS,
             View::Calendars => 600,
         }
     }

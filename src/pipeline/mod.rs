@@ -27,6 +27,7 @@ mod warm;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
 use jiff::Timestamp;
@@ -120,7 +121,7 @@ impl Pipeline {
             bytes_max: limits.cache_bytes_max,
             entries_max: limits.cache_entries_max,
             entry_bytes_max: limits.cache_entry_bytes_max,
-            ranges_percent: tuning.ranges_percent.into(),
+            ranges_percent: tuning.ranges_percent as usize,
         };
         let pipeline = Self {
             sources,
@@ -151,7 +152,7 @@ impl Pipeline {
     pub fn tune(&self, tuning: Tuning) {
         let tuning = tuning.within_bounds();
         self.tuning.set(tuning);
-        let percent = tuning.ranges_percent.into();
+        let percent = tuning.ranges_percent as usize;
         let evicted = self.cache.borrow_mut().set_ranges_percent(percent);
         count_evicted(&self.sources.metrics, evicted);
         self.gauge();
@@ -215,7 +216,7 @@ impl Pipeline {
         Asking::Pending
     }
 
-    /// An asker has gone; what only it waited for is not made.
+    /// An asker has gone; what all who asked for have left is not made. Without deduplication it is.
     pub fn leave(&self, asker: Token) {
         self.pending.borrow_mut().leave(asker);
     }
@@ -233,12 +234,12 @@ impl Pipeline {
     }
 
     /// What is made together with `first`: what waits already, and what comes while this waits.
-    async fn gather(&self, first: Job, wait: std::time::Duration) -> Vec<Job> {
+    async fn gather(&self, first: Job, wait: Duration) -> Vec<Job> {
         let mut jobs = vec![first];
         if !self.flags.get().batching {
             return jobs;
         }
-        let jobs_max = usize::from(self.tuning.get().batch_max);
+        let jobs_max = self.tuning.get().batch_max as usize;
         while jobs.len() < jobs_max
             && let Ok(next) = self.queue.1.try_recv()
         {
@@ -261,7 +262,7 @@ impl Pipeline {
 
     /// One turn as of `now`.
     async fn make(&self, jobs: Vec<Job>, now: Timestamp) {
-        let mut turn = Turn::begin(&self.sources, &self.limits, now, self.tuning.get().ttl_percent);
+        let mut turn = Turn::begin(&self.sources, &self.limits, now, self.tuning.get().ttl);
         if jobs.len() > 1 {
             turn.hold_snapshot();
         }
@@ -360,7 +361,7 @@ impl Pipeline {
 
     fn make_at_once(&self, key: &ViewKey) -> Rc<Answer> {
         let now = self.sources.clock.wall();
-        let mut turn = Turn::begin(&self.sources, &self.limits, now, self.tuning.get().ttl_percent);
+        let mut turn = Turn::begin(&self.sources, &self.limits, now, self.tuning.get().ttl);
         let wish = turn.wish((), key.clone());
         match self.render(&mut turn, &wish, None) {
             Err(error) => self.failed(&error),

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::cache::Validity;
-use super::key::View;
+use super::key::{RANGE_SECONDS, View};
 use super::turn::{Rendered, Turn, Wish};
 use crate::api::native::EventsQuery;
 use crate::api::{lite, native};
@@ -54,7 +54,7 @@ pub(super) fn render<J>(
 /// next start, end or midnight.
 fn validity(turn: &Turn<'_>, view: &View, agenda: &Agenda<'_>) -> Validity {
     let from = agenda.now.as_second();
-    let seconds = view.seconds_max() * i64::from(turn.ttl_percent) / 100;
+    let seconds = view.seconds_max() * turn.ttl.as_secs() as i64 / RANGE_SECONDS;
     let minute_turns = from - from.rem_euclid(60) + 60;
     let until = (from + seconds.max(1))
         .min(if view.counts_minutes() { minute_turns } else { i64::MAX })

@@ -2,6 +2,7 @@
 //! transaction. Views of the same time share what is read for them.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -14,7 +15,7 @@ use crate::budget::PipelineLimits;
 use crate::calendar::{CalendarStatus, Entry, selection};
 use crate::connections::database::Lease;
 use crate::error::Result;
-use crate::feed::store::{WindowQuery, read_window};
+use crate::feed::store::{FORM_SLACK_SECONDS, WindowQuery, read_window};
 use crate::http::response::Answer;
 use crate::ical::{Time, Window};
 use crate::tzdb::tzdb;
@@ -24,8 +25,6 @@ use crate::tzdb::tzdb;
 const SPARE_ENTRIES: usize = 24;
 /// The same where those were not enough, and for the rules that pass over many.
 const SPARE_ENTRIES_MAX: usize = 64;
-/// A day of today, in the order in which entries are read, is not later than so many hours from now.
-const DAY_SLACK_HOURS: i64 = 15;
 /// `/api/v1/events` without an end covers this many days.
 const EVENTS_DAYS: i64 = 7;
 
@@ -41,8 +40,8 @@ pub(super) struct Turn<'p> {
     /// The generation that was current before anything was read.
     pub(super) generation: u64,
     pub(super) calendars: Vec<CalendarStatus>,
-    /// How long answers live, beside what they live by default.
-    pub(super) ttl_percent: u16,
+    /// How long the answer about some days lives; others in proportion.
+    pub(super) ttl: Duration,
     reader: Lease<'p>,
 }
 
@@ -83,19 +82,26 @@ impl<J> Wish<J> {
         (self.key.zone.as_deref(), self.key.view.calendar())
     }
 
-    /// True when nothing that the view shows can be missing from these entries: what is next, as
-    /// many as it shows after that, and every day of today.
+    /// True when nothing that the view shows can be missing from these entries: what is next, and
+    /// as many as it shows after that.
+    ///
+    /// They come in the order in which they are stored, in which dates and floating times are
+    /// those of UTC: what begins well before the last of them is complete.
     pub(super) fn is_enough(&self, entries: &[Entry], truncated: bool, now: Timestamp) -> bool {
         let Some(later) = self.key.view.later().filter(|_| truncated) else { return true };
-        let days_end = now.saturating_add(SignedDuration::from_hours(DAY_SLACK_HOURS));
-        let (mut ahead, mut is_next_there, mut last) = (0, false, now);
+        let Some(last) = entries.last() else { return false };
+        let last = selection::resolve(last.start, &TimeZone::UTC);
+        let complete_until = last.saturating_sub(SignedDuration::from_secs(FORM_SLACK_SECONDS));
+        let Ok(complete_until) = complete_until else { return false };
+        let (mut ahead, mut is_next_there) = (0, false);
         for entry in entries {
             let start = selection::resolve(entry.start, &self.zone);
-            ahead += usize::from(start > now);
-            is_next_there |= start > now && !matches!(entry.start, Time::Date(_));
-            last = last.max(start);
+            if start > now && start < complete_until {
+                ahead += 1;
+                is_next_there |= !matches!(entry.start, Time::Date(_));
+            }
         }
-        is_next_there && ahead > later && days_end.is_ok_and(|end| last > end)
+        is_next_there && ahead > later
     }
 }
 
@@ -105,13 +111,13 @@ impl<'p> Turn<'p> {
         sources: &'p Sources,
         limits: &'p PipelineLimits,
         now: Timestamp,
-        ttl_percent: u16,
+        ttl: Duration,
     ) -> Self {
         let generation = sources.feeds.generation();
         let calendars = sources.feeds.list().iter().map(|feed| feed.status(now)).collect();
         let reader = sources.database.lease();
         sources.metrics.pipeline_turns.count();
-        Self { sources, limits, now, generation, calendars, ttl_percent, reader }
+        Self { sources, limits, now, generation, calendars, ttl, reader }
     }
 
     /// The turn reads one state of the database, whatever is published meanwhile.
@@ -138,6 +144,7 @@ impl<'p> Turn<'p> {
             }
         };
         let more = key.view.later().map(|later| ahead(SPARE_ENTRIES_MAX + later));
+        let more = more.filter(|more| *more != scope);
         Wish { job, key, zone, scope, more }
     }
 

@@ -41,7 +41,7 @@ impl Pipeline {
         let (mut due, _) = self.running_out(now);
         due.sort_by_key(|(at, _)| *at);
         for together in due.chunk_by(|(a, _), (b, _)| a == b) {
-            for keys in together.chunks(self.tuning.get().batch_max.into()) {
+            for keys in together.chunks(self.tuning.get().batch_max as usize) {
                 let has_room = self.cache.borrow().has_spare_room();
                 // Those who wait come first, and they may need the room.
                 let somebody_waits = !self.queue.1.is_empty();

@@ -87,6 +87,19 @@ fn next_says_when_the_server_holds_no_more() {
     });
 }
 
+/// They are read in UTC's order: in Los Angeles tomorrow's days come before this evening's meeting.
+#[test]
+fn days_of_tomorrow_do_not_hide_what_is_next() {
+    run(|executor| async move {
+        let days = events(40, &["DTSTART;VALUE=DATE:20260106", "SUMMARY:Fair"]);
+        let floating = event("floating", &["DTSTART:20260105T235400", "SUMMARY:Late"]);
+        let meeting = event("meeting", &["DTSTART:20260106T010000Z", "SUMMARY:Meeting"]);
+        let (rig, _server, _folder) = with(&executor, &(days + &floating + &meeting)).await;
+        let answer = rig.get("/api/v1/next?tz=America/Los_Angeles").await;
+        assert!(answer.body.contains("\"next\":{\"id\":\"meeting\""), "{}", answer.body);
+    });
+}
+
 /// A date is stored as if it were UTC's; Berlin is an hour ahead.
 #[test]
 fn dates_outside_the_window_take_no_place_in_it() {

@@ -20,7 +20,7 @@ use crate::ical::{Details, Time, Window};
 
 /// A floating time or a date is stored as if it were UTC; seen from a zone it may lie up to 14
 /// hours earlier or 12 later (and an hour more for safety).
-const FORM_SLACK_SECONDS: i64 = 15 * 3600;
+pub const FORM_SLACK_SECONDS: i64 = 15 * 3600;
 
 /// Rows by start, in the order that they are stored in. Whose they are is looked at row by row,
 /// where each is counted: a flood in another calendar takes its time all the same.

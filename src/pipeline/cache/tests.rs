@@ -126,7 +126,7 @@ fn ranges_never_push_out_what_the_wall_shows() {
 /// However many days somebody walks through, displays stay warm.
 #[test]
 fn ranges_leave_spare_room() {
-    let ranges_percent = usize::from(Tuning::default().ranges_percent);
+    let ranges_percent = Tuning::default().ranges_percent as usize;
     let mut cache = Cache::new(Share { ranges_percent, ..share(100_000) });
     cache.insert(next(1), answer(5000), VALID);
     for day in 0..100 {
@@ -286,6 +286,18 @@ impl Model {
     fn keep_next(&mut self, key: &ViewKey, bytes: usize, valid: Validity, now: i64) {
         let room =
             self.weight(None) + answer(bytes).weight_bytes() <= self.share.bytes_max / 100 * 70;
+        let kind = key.view.kind();
+        let own_room = kind != Kind::Range
+            || self.weight(Some(kind)) + answer(bytes).weight_bytes()
+                <= self.share.bytes_max / 100 * self.share.ranges_percent;
+        let room = room && own_room;
+        let entry_bytes = |entry: &(ViewKey, Listed, Listed, u32)| {
+            let listed = [entry.1, entry.2].into_iter().flatten();
+            let answers: usize = listed.map(|(bytes, _)| answer(bytes).weight_bytes()).sum();
+            self.empty_bytes + answers + answer(bytes).weight_bytes()
+        };
+        let known = self.entries.iter().find(|(known, ..)| known == key).map(entry_bytes);
+        let room = room && known.is_some_and(|weight| weight <= self.share.entry_bytes_max);
         let entry = self.entries.iter_mut().find(|(known, ..)| known == key);
         let Some((_, current, next, _)) = entry.filter(|_| room) else { return };
         let is_good = |(_, v): (usize, Validity)| {

@@ -140,19 +140,7 @@ fn serve(setting: &Setting, way: Way, url: &str) -> Result<Server> {
                 way.flag()
             ),
         )?;
-        let (port, data) = (address.port().to_string(), folder.join("data"));
-        let words = [
-            setting.product.display().to_string(),
-            "-c".to_owned(),
-            config.display().to_string(),
-            "--port".to_owned(),
-            port,
-            "--data-dir".to_owned(),
-            data.display().to_string(),
-            "--memory-budget".to_owned(),
-            setting.budget.to_owned(),
-        ];
-        Ok(words.into())
+        Ok(setting.command(Some(&config), address, folder))
     };
     Server::start_with("calendarbot", command, VIEW, &[])
 }

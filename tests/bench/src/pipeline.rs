@@ -302,21 +302,7 @@ fn start(setting: &Setting, variant: Variant, wrapper: &[String]) -> Result<Serv
         let text = format!("time_zone = \"Europe/Berlin\"\n{flag}\n{feed}\n");
         let config = folder.join("calendarbot.toml");
         fs::write(&config, text)?;
-        let (port, data) = (address.port().to_string(), folder.join("data").display().to_string());
-        let (product, config) =
-            (setting.product.display().to_string(), config.display().to_string());
-        let words = [
-            &*product,
-            "-c",
-            &config,
-            "--port",
-            &port,
-            "--data-dir",
-            &data,
-            "--memory-budget",
-            setting.budget,
-        ];
-        Ok(words.map(str::to_owned).into())
+        Ok(setting.command(Some(&config), address, folder))
     };
     let time = ["env".to_owned(), format!("CALENDARBOT_TEST_TIME={}", calendar::NOW)];
     Server::start_with(variant.name(), command, WHATS_NEXT, &[&time[..], wrapper].concat())

@@ -65,22 +65,7 @@ pub fn measure(setting: &Setting, file: &Path) -> Result<Refresh> {
     let feeds = FeedServer::start(file, true)?;
     let command = |address: SocketAddr, folder: &Path| {
         let config = configure(folder, feeds.address, &["small", "large"])?;
-        let (port, data) = (address.port().to_string(), folder.join("data"));
-        let (config, data) = (config.display().to_string(), data.display().to_string());
-        let product = setting.product.display().to_string();
-        let budget = setting.budget;
-        let words = [
-            &product,
-            "-c",
-            &config,
-            "--port",
-            &port,
-            "--data-dir",
-            &data,
-            "--memory-budget",
-            budget,
-        ];
-        Ok(words.map(str::to_owned).into())
+        Ok(setting.command(Some(&config), address, folder))
     };
     let server = Server::start_with("calendarbot", command, "/stats", &[])?;
     watch(&server, 1)?;

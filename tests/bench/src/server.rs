@@ -42,6 +42,24 @@ pub struct Setting {
     pub budget: &'static str,
 }
 
+impl Setting {
+    /// The command line that starts the product in `folder`, by this configuration or by none.
+    pub fn command(
+        &self,
+        config: Option<&Path>,
+        address: SocketAddr,
+        folder: &Path,
+    ) -> Vec<String> {
+        let text = |path: &Path| path.display().to_string();
+        let (port, data) = (address.port().to_string(), text(&folder.join("data")));
+        let mut words = vec![text(&self.product)];
+        words.extend(config.into_iter().flat_map(|config| ["-c".to_owned(), text(config)]));
+        let further = ["--port", &port, "--data-dir", &data, "--memory-budget", self.budget];
+        words.extend(further.map(str::to_owned));
+        words
+    }
+}
+
 /// A running server; it stops when dropped.
 pub struct Server {
     /// Where it listens.

@@ -71,7 +71,7 @@ impl Kind {
         match self {
             Self::RawEpoll => own("raw-epoll"),
             Self::Hyper => own("hyper-peer"),
-            Self::Calendarbot => Ok(calendarbot(setting, address, folder)),
+            Self::Calendarbot => Ok(setting.command(None, address, folder)),
             Self::NginxReturn => {
                 let body = String::from_utf8(answer::body(setting.body_bytes))?;
                 // The media type is the configuration's.
@@ -96,13 +96,6 @@ fn text(path: &Path) -> String {
 
 fn program(name: &str) -> Result<String> {
     Ok(text(&installed(name).ok_or_else(|| format!("{name} is not installed"))?))
-}
-
-fn calendarbot(setting: &Setting, address: SocketAddr, folder: &Path) -> Vec<String> {
-    let (port, data) = (address.port().to_string(), text(&folder.join("data")));
-    let (product, budget) = (text(&setting.product), setting.budget);
-    let words = [&product, "--port", &port, "--data-dir", &data, "--memory-budget", budget];
-    words.map(str::to_owned).into()
 }
 
 /// A folder in which the path that is asked for is a file.
