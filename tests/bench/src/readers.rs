@@ -11,6 +11,10 @@ use crate::server::installed;
 
 /// A time below this is read again and again until it is long enough to be told from a tick.
 const SECONDS_MIN: f64 = 1.0;
+/// What user time is counted in.
+const TICK_SECONDS: f64 = 0.01;
+/// More often nothing is read to find that out.
+const TIMES_MAX: u64 = 1_000;
 /// Of so many runs the fastest counts: whatever else the machine does only makes them slower.
 const RUNS: usize = 3;
 
@@ -95,10 +99,21 @@ impl Programs {
     /// # Errors
     /// When a program cannot be run at all.
     pub fn measure(&self, reader: Reader, file: &Path, bytes: usize) -> Result<Option<Figures>> {
-        let Some([events, once, growth_kib]) = self.run(reader, file, 1, &[])? else {
+        let Some([events, mut spent, growth_kib]) = self.run(reader, file, 1, &[])? else {
             return Ok(None);
         };
-        let times = (SECONDS_MIN / once.max(0.01)).ceil() as u64;
+        // The system counts user time in hundredths of a second: what takes a few of them at most is
+        // read more often before it is known how often a second's worth is.
+        let mut times = 1;
+        while spent < 10.0 * TICK_SECONDS && times < TIMES_MAX {
+            times *= 10;
+            let Some([_, longer, _]) = self.run(reader, file, times, &[])? else {
+                return Ok(None);
+            };
+            spent = longer;
+        }
+        let once = spent.max(TICK_SECONDS) / times as f64;
+        let times = (SECONDS_MIN / once).ceil() as u64;
         let mut seconds = f64::MAX;
         for _ in 0..RUNS {
             let Some([_, spent, _]) = self.run(reader, file, times, &[])? else { return Ok(None) };
