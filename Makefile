@@ -13,7 +13,7 @@ BENCH_OUT = --product $(TARGET)/release/calendarbot --out $(TARGET)/bench $(if $
 BENCH_PYTHON := $(TARGET)/bench/python/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage check bless oracle bench bench-http bench-ical bench-connections bench-pipeline bench-setup gate attack attack-cgroup faults fuzz size tools
+.PHONY: help run test coverage check bless oracle bench bench-http bench-ical bench-connections bench-pipeline bench-setup gate attack attack-cgroup faults soak fuzz size tools
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -102,6 +102,10 @@ faults: tools ## full and failing disks, damaged files, sudden death (CASES="ful
 	$(call need,curl sqlite3)
 	$(CARGO) build --release --locked --quiet
 	tests/faults.sh $(TARGET)/release/calendarbot $(CASES)
+
+soak: tools ## half an hour of refreshes over TLS: connections are reused, memory stays
+	$(CARGO) nextest run --locked --release --run-ignored only --no-capture --profile soak --test it \
+	  -E 'test(/^soak::/)'
 
 FUZZ ?= frame calendar
 SEEDS_frame := tests/data/http

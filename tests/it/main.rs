@@ -25,6 +25,7 @@ mod rig;
 mod routes;
 mod secrets;
 mod seeded;
+mod soak;
 mod storage;
 mod strangers;
 mod turns;

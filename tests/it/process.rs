@@ -116,6 +116,20 @@ impl Process {
         }
     }
 
+    /// Sends an empty POST.
+    pub(crate) fn post(&self, path: &str) -> String {
+        self.ask(&format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        ))
+    }
+
+    /// The pages that are its own: what it has written to, and what it alone has read, in kB.
+    pub(crate) fn private_kib(&self) -> [u64; 2] {
+        let rollup = format!("/proc/{}/smaps_rollup", self.child.id());
+        let rollup = fs::read_to_string(rollup).expect("read");
+        ["Private_Dirty:", "Private_Clean:"].map(|name| kib(&rollup, name))
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args([name, &pid]).status().expect("sent");
@@ -125,8 +139,7 @@ impl Process {
     /// A figure of `/proc/PID/status`.
     fn status(&self, name: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("read");
-        let line = status.lines().find(|line| line.starts_with(name)).expect("a figure");
-        line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
+        kib(&status, name)
     }
 
     /// Reads the log on in a thread: at the finest level it would fill its pipe.
@@ -149,6 +162,12 @@ impl Process {
         let _ = self.log.read_to_string(&mut rest);
         rest
     }
+}
+
+/// A figure in the manner of `/proc`.
+pub(crate) fn kib(text: &str, name: &str) -> u64 {
+    let line = text.lines().find(|line| line.starts_with(name)).expect("a figure");
+    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
 }
 
 /// A number of a JSON answer.

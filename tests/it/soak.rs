@@ -1,0 +1,146 @@
+//! The program itself for as long as it takes: `make soak`. What the tests show at a clock that
+//! they turn is shown here once more at that of the wall.
+
+use std::fs;
+use std::time::Duration;
+
+use calendarbot::alloc;
+use rcgen::SanType;
+
+use crate::feed_server::{FeedServer, Reply, Script, run_within};
+use crate::fetch::tls::Authority;
+use crate::process::{Process, kib, number};
+use crate::rig::{Rig, configure, folder, toml};
+use crate::routes::WORK;
+
+/// Refreshes of every feed, the one at the start included.
+const ROUNDS: u64 = 51;
+const FEEDS: u64 = 5;
+/// A little more than how often people may ask for a refresh.
+const PAUSE: Duration = Duration::from_millis(31_000);
+
+/// Five feeds on three origins, two of them over TLS, refreshed fifty times with another event
+/// each time.
+#[test]
+#[ignore = "half an hour: make soak"]
+fn connections_are_reused_and_memory_stays() {
+    run_within(PAUSE * (ROUNDS as u32 + 2), |executor| async move {
+        let authority = Authority::new();
+        let fields = [("Keep-Alive", "timeout=600, max=1000")];
+        let script = |round: u64| {
+            let text = WORK.replace("Stand-up", &format!("Stand-up {round}"));
+            Script::new().reply("/a.ics", Reply::answer(200, &fields, &text))
+        };
+        let tls = || {
+            let name = SanType::IpAddress([127, 0, 0, 1].into());
+            let tls = authority.server(|params| params.subject_alt_names = vec![name]);
+            FeedServer::start_tls(&executor, script(1), tls)
+        };
+        let servers = [tls(), tls(), FeedServer::start(&executor, script(1))];
+        let url = |server: usize| servers[server].url("/a.ics");
+        let feeds = [("a", url(0)), ("b", url(0)), ("c", url(1)), ("d", url(1)), ("e", url(2))];
+        let folder = folder();
+        let (path, roots) = (folder.path().join("calendarbot.toml"), folder.path().join("ca.pem"));
+        fs::write(&roots, authority.pem()).expect("written");
+        let text = format!("ca_file = \"{}\"\n{}", roots.display(), toml(&feeds));
+        fs::write(&path, text).expect("written");
+        let process = Process::start(folder.path(), &["-c", path.to_str().expect("UTF-8")]);
+        let mut at_five = 0;
+        for round in 1..=ROUNDS {
+            if round > 1 {
+                servers.iter().for_each(|server| server.set(script(round)));
+                smol::Timer::after(PAUSE).await;
+                let answer = process.post("/api/v1/refresh");
+                assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+            }
+            let wanted = FEEDS * round;
+            let stats =
+                process.until_it("/stats", |stats| number(stats, "refreshes") >= wanted).await;
+            servers.iter().for_each(FeedServer::forget);
+            let [dirty, clean] = process.private_kib();
+            let private = dirty + clean;
+            let (opened, reused) =
+                (number(&stats, "outbound_opened"), number(&stats, "outbound_reused"));
+            let (full, resumed) =
+                (number(&stats, "handshakes_full"), number(&stats, "handshakes_resumed"));
+            println!(
+                "round {round}: {dirty} + {clean} kB private, {opened} opened, {reused} reused, \
+                 handshakes {full} full, {resumed} resumed"
+            );
+            if round == 5 {
+                at_five = private;
+            } else if round == ROUNDS {
+                assert!(reused * 100 > 80 * (opened + reused), "{reused} of {}", opened + reused);
+                assert!(private <= at_five + 64, "{at_five} kB after 5 rounds, {private} now");
+            }
+        }
+    });
+}
+
+/// A month of refreshes every five minutes, each of which changes the calendar, over the day on
+/// which New York's clocks change and the one on which Berlin's do: none is missed, the stand-up
+/// is at nine, and neither memory nor disk grows.
+#[test]
+#[ignore = "a month: make soak"]
+fn a_month_passes() {
+    const INTERVAL: Duration = Duration::from_secs(300);
+    const DAYS: u64 = 30;
+    const ROUNDS_A_DAY: u64 = 288;
+    run_within(Duration::from_secs(1200), |executor| async move {
+        let script = |round: u64| {
+            Script::new().ics("/a.ics", &WORK.replace("Stand-up", &format!("Stand-up {round}")))
+        };
+        let server = FeedServer::start(&executor, script(1));
+        let folder = folder();
+        let config = configure(folder.path(), &toml(&[("a", server.url("/a.ics"))]));
+        let rig = Rig::start_at(&executor, config, "2026-03-05T06:00:00Z");
+        let mut grown: Option<[u64; 2]> = None;
+        for round in 1..=DAYS * ROUNDS_A_DAY {
+            if round > 1 {
+                server.set(script(round));
+                rig.advance(INTERVAL);
+            }
+            rig.refreshed(round).await;
+            let now = rig.clock.wall();
+            let is_waiting = |rig: &Rig| {
+                rig.feeds.list().iter().all(|feed| feed.status(now).next_due > Some(now))
+            };
+            rig.until(is_waiting).await;
+            if round % ROUNDS_A_DAY != 1 {
+                continue;
+            }
+            server.forget();
+            // It is seven or eight in the morning.
+            let local = now.in_tz("Europe/Berlin").expect("a zone");
+            let answer = rig.get("/api/v1/next").await;
+            if local.weekday().to_monday_one_offset() <= 5 {
+                assert_eq!(answer.json("title"), format!("Stand-up {round}"));
+                let start = format!("{}T09:00:00{}", local.date(), local.strftime("%:z"));
+                assert_eq!(answer.json("start"), start);
+            }
+            let disk = ["calendarbot.db", "calendarbot.db-wal"]
+                .map(|name| fs::metadata(folder.path().join(name)).map_or(0, |file| file.len()));
+            let sizes = [alloc::used_bytes() as u64, disk.iter().sum()];
+            println!(
+                "{}: {} B of heap, {disk:?} B on disk, {} kB private",
+                local.date(),
+                sizes[0],
+                kib(
+                    &fs::read_to_string("/proc/self/smaps_rollup").expect("read"),
+                    "Private_Dirty:"
+                )
+            );
+            // The log has been cut back once by then.
+            match grown {
+                Some([heap, disk]) => {
+                    assert!(sizes[0] <= heap + 64 * 1024, "{heap} B of heap after three days");
+                    assert!(sizes[1] <= disk + 64 * 1024, "{disk} B on disk after three days");
+                }
+                None if round > 3 * ROUNDS_A_DAY => grown = Some(sizes),
+                None => {}
+            }
+        }
+        assert_eq!(rig.metrics.refreshes_failed.get(), 0);
+        rig.stop().await;
+    });
+}
