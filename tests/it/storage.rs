@@ -258,13 +258,24 @@ fn an_older_schema_is_brought_up_to_date() {
     let connection = rusqlite::Connection::open(&path).expect("opened");
     connection
         .execute_batch(
-            "DROP TABLE truncated; ALTER TABLE feed DROP COLUMN warnings; PRAGMA user_version = 1;",
+            "PRAGMA cache_size = -64; DROP INDEX occurrence_feed; ALTER TABLE occurrence DROP COLUMN feed;
+             DROP TABLE truncated; ALTER TABLE feed DROP COLUMN warnings;
+             INSERT INTO component VALUES (1, 7, 0, 'a', x'', '');
+             INSERT INTO occurrence WITH RECURSIVE n (i) AS
+                 (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) SELECT i, 1, 0, i, 0 FROM n;
+             PRAGMA user_version = 1;",
         )
         .expect("as version 1 left it");
     store::register(&connection, "a", 1).expect_err("this one wants more");
     drop(connection);
-    let (database, opened) = open(folder.path()).expect("migrated");
-    assert_eq!(opened, Opened::Existing);
+    // The least of all budgets has room for it.
+    let limits = Plan::divide(8 << 20, 1, FeedLimits::default()).limits.database;
+    let metrics = Rc::new(Metrics::default());
+    let (database, opened) =
+        Database::open(folder.path(), &limits, Clock::system(None), Rc::clone(&metrics))
+            .expect("migrated");
+    assert_eq!((opened, metrics.database_writable.get()), (Opened::Existing, 1));
+    assert_eq!(count(&database, "occurrence WHERE feed = 7"), 50_000);
     drop(database);
     let connection = rusqlite::Connection::open(&path).expect("opened");
     assert_eq!(store::register(&connection, "a", 1).expect("registered").warnings, [""; 0]);
