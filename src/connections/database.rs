@@ -20,7 +20,7 @@ use std::rc::Rc;
 use async_channel::{Receiver, Sender};
 use rusqlite::{Connection, ErrorCode};
 
-use open::{folder_error, limit_heap, lock, open_reader, open_writer, quarantine};
+use open::{PATIENCE, folder_error, limit_heap, lock, open_reader, open_writer, quarantine};
 use readers::Readers;
 
 use crate::budget::DatabaseLimits;
@@ -379,7 +379,7 @@ pub fn open_beside(folder: &Path, limits: &DatabaseLimits) -> Result<Connection>
         return Err(Error::store(format!("there is no database in {}", folder.display())));
     }
     limit_heap(limits.heap_bytes_max)?;
-    open_reader(&path, limits, true)
+    open_reader(&path, limits, true, PATIENCE)
 }
 
 impl From<rusqlite::Error> for Error {

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::budget::DatabaseLimits;
@@ -108,8 +108,11 @@ const STAGING_SCHEMA: &str = "
 const NOT_TEXT: &str = "the data folder's name is not text";
 /// Damaged databases that are kept aside for a person to look at.
 const QUARANTINE_MAX: usize = 2;
-/// How long a connection waits for another process (a `calendarbot next`, a backup).
-const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a connection that nobody waits for waits for a lock: somebody else opens the file anew
+/// after a loss of power, or closes it as the last one.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+/// The same of a connection that the loop waits for.
+pub(super) const NO_PATIENCE: Duration = Duration::ZERO;
 
 pub(super) fn open_writer(path: &Path, limits: &DatabaseLimits) -> Result<Connection> {
     let connection = Connection::open_with_flags(
@@ -119,7 +122,7 @@ pub(super) fn open_writer(path: &Path, limits: &DatabaseLimits) -> Result<Connec
             | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
     keep_private(path)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.busy_timeout(PATIENCE)?;
     set_cache(&connection, "main", limits.writer_cache_bytes / 2)?;
     connection.pragma_update(None, "mmap_size", 0)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -188,26 +191,40 @@ pub(super) fn open_reader(
     path: &Path,
     limits: &DatabaseLimits,
     unwritten: bool,
+    patience: Duration,
 ) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let open = || Ok(Connection::open_with_flags(path, flags)?);
-    match open().and_then(|reader| as_reader(reader, limits)) {
-        Err(error) if unwritten && error.is_store() => {}
-        opened => return opened,
+    let open = || Connection::open_with_flags(path, flags);
+    let as_reader = |reader| as_reader(reader, limits, patience);
+    match open().and_then(as_reader) {
+        Err(error) if unwritten && may_be_without_index(&error) => {}
+        opened => return Ok(opened?),
     }
     if has_log(path) {
         let reader = open()?;
         reader.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-        return as_reader(reader, limits);
+        return Ok(as_reader(reader)?);
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
-    as_reader(Connection::open_with_flags(immutable(path)?, flags)?, limits)
+    Ok(as_reader(Connection::open_with_flags(immutable(path)?, flags)?)?)
 }
 
-fn as_reader(reader: Connection, limits: &DatabaseLimits) -> Result<Connection> {
-    reader.busy_timeout(BUSY_TIMEOUT)?;
+/// Neither damage nor the lock of somebody who is writing, who must not be overlooked.
+fn may_be_without_index(error: &rusqlite::Error) -> bool {
+    !matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    )
+}
+
+fn as_reader(
+    reader: Connection,
+    limits: &DatabaseLimits,
+    patience: Duration,
+) -> rusqlite::Result<Connection> {
+    reader.busy_timeout(patience)?;
     reader.pragma_update(None, "query_only", true)?;
     reader.pragma_update(None, "mmap_size", 0)?;
     set_cache(&reader, "main", limits.reader_cache_bytes)?;
@@ -245,9 +262,9 @@ fn immutable(path: &Path) -> Result<String> {
 }
 
 /// A negative `cache_size` counts KiB.
-fn set_cache(connection: &Connection, schema: &str, bytes: usize) -> Result<()> {
+fn set_cache(connection: &Connection, schema: &str, bytes: usize) -> rusqlite::Result<()> {
     let kib = -((bytes / 1024) as i64);
-    Ok(connection.pragma_update(Some(schema), "cache_size", kib)?)
+    connection.pragma_update(Some(schema), "cache_size", kib)
 }
 
 /// Locks the folder itself: on a full or read-only disk no file can be made for it.
@@ -340,7 +357,7 @@ mod tests {
             let path = folder.path().join("calendarbot.db");
             let limits = Plan::divide(mib << 20, 1, FeedLimits::default()).limits.database;
             let writer = open_writer(&path, &limits).unwrap();
-            let reader = open_reader(&path, &limits, false).unwrap();
+            let reader = open_reader(&path, &limits, false, NO_PATIENCE).unwrap();
             let kib = |bytes: usize| format!("-{}", bytes / 1024);
             for (connection, name, expected) in [
                 (&writer, "main.cache_size", kib(limits.writer_cache_bytes / 2)),
@@ -351,6 +368,8 @@ mod tests {
                 (&writer, "synchronous", "1".to_owned()),
                 (&reader, "cache_size", kib(limits.reader_cache_bytes)),
                 (&reader, "query_only", "1".to_owned()),
+                (&writer, "busy_timeout", "2000".to_owned()),
+                (&reader, "busy_timeout", "0".to_owned()),
                 (&writer, "mmap_size", "0".to_owned()),
                 (&reader, "mmap_size", "0".to_owned()),
             ] {
@@ -415,11 +434,31 @@ mod tests {
                 fs::write(&log_path, &image[1]).unwrap();
             }
             std::os::unix::fs::symlink("nowhere/index", path.with_extension("db-shm")).unwrap();
-            assert!(open_reader(&path, &limits, false).is_err());
-            let count = open_reader(&path, &limits, true).and_then(|reader| {
+            let open = |unwritten| open_reader(&path, &limits, unwritten, NO_PATIENCE);
+            assert!(open(false).is_err());
+            let count = open(true).and_then(|reader| {
                 Ok(reader.query_row("SELECT count(*) FROM feed", [], |row| row.get::<_, u64>(0))?)
             });
             assert_eq!(count.ok(), Some(1), "log: {has_log}");
         }
+    }
+
+    /// Another program has the file to itself. It may be writing.
+    #[test]
+    fn a_database_that_is_locked_is_not_read_past_the_lock() {
+        let limits = Plan::divide(16 << 20, 1, FeedLimits::default()).limits.database;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("calendarbot.db");
+        drop(open_writer(&path, &limits).unwrap());
+        let other = Connection::open(&path).unwrap();
+        let lock =
+            "PRAGMA locking_mode = EXCLUSIVE; INSERT INTO feed (name, source) VALUES ('a', 0)";
+        other.execute_batch(lock).unwrap();
+        for unwritten in [false, true] {
+            let error = open_reader(&path, &limits, unwritten, NO_PATIENCE).unwrap_err();
+            assert!(error.is_store() && error.to_string().contains("locked"), "{error}");
+        }
+        drop(other);
+        assert!(open_reader(&path, &limits, false, NO_PATIENCE).is_ok());
     }
 }
