@@ -20,7 +20,9 @@ use std::rc::Rc;
 use async_channel::{Receiver, Sender};
 use rusqlite::{Connection, ErrorCode};
 
-use open::{PATIENCE, folder_error, limit_heap, lock, open_reader, open_writer, quarantine};
+use open::{
+    PATIENCE, checked, folder_error, limit_heap, lock, open_reader, open_writer, quarantine,
+};
 use readers::Readers;
 
 use crate::budget::DatabaseLimits;
@@ -80,6 +82,8 @@ pub struct Database {
     worker: Worker,
     /// The last transaction was written, as far as is known.
     writable: Cell<bool>,
+    /// No writer has been opened since the start, which is when the file is checked.
+    unchecked: Cell<bool>,
     readers: Readers,
     damage: (Sender<()>, Receiver<()>),
     /// Held as long as the database is open: two servers on one folder would undo each other.
@@ -109,7 +113,7 @@ impl Database {
         let mut found = if is_hollow {
             Err(Error::corrupt("the database file is empty"))
         } else {
-            open_writer(&path, limits)
+            open_writer(&path, limits).and_then(checked)
         };
         if found.as_ref().is_err_and(Error::is_corrupt) {
             opened = Opened::Rebuilt(quarantine(&path)?);
@@ -136,6 +140,7 @@ impl Database {
             changes,
             queue,
             writable: Cell::new(writer.is_some()),
+            unchecked: Cell::new(writer.is_none()),
             writer: Cell::new(writer),
             worker: Worker::new("database"),
             readers,
@@ -288,14 +293,20 @@ impl Database {
             self.metrics.database_reopened.count();
         }
         let (path, limits) = (self.path.clone(), self.limits.clone());
+        let unchecked = self.unchecked.get();
         let committed = self.worker.run(move || {
-            let writer = writer.map_or_else(|| open_writer(&path, &limits), Ok);
-            run_batch(writer, batch)
+            let open = || {
+                let writer = open_writer(&path, &limits)?;
+                if unchecked { checked(writer) } else { Ok(writer) }
+            };
+            run_batch(writer.map_or_else(open, Ok), batch)
         });
-        committed.await.unwrap_or_else(|cause| {
+        let committed = committed.await.unwrap_or_else(|cause| {
             let failure = Error::store("the writer's thread").because(cause);
             Committed { writer: None, acknowledgements: Vec::new(), failure: Some(failure) }
-        })
+        });
+        self.unchecked.set(unchecked && committed.failure.is_some());
+        committed
     }
 
     /// Lends a reader until the lease is dropped.

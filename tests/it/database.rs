@@ -262,6 +262,40 @@ fn a_full_disk_is_an_error_until_there_is_room() {
     });
 }
 
+/// What this program has read from files and elsewhere.
+fn read_bytes() -> usize {
+    let figures = fs::read_to_string("/proc/self/io").expect("the kernel counts");
+    let figure = figures.lines().find_map(|line| line.strip_prefix("rchar: "));
+    figure.and_then(|figure| figure.parse().ok()).expect("a number")
+}
+
+/// All of the file is read at the start, and not whenever a change has failed.
+#[test]
+fn the_file_is_checked_once() {
+    run(|executor| async move {
+        let Opened { folder, limits, clock, database, metrics } = open();
+        let fill = "INSERT INTO component (feed, kind, uid, hash, text) WITH RECURSIVE n (i) AS
+                        (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+                    SELECT 1, 0, i, randomblob(16), hex(zeroblob(500)) FROM n";
+        database.set_up(|connection| Ok(connection.execute_batch(fill)?)).expect("filled");
+        drop(database);
+        let before = read_bytes();
+        let opened = Database::open(folder.path(), &limits, clock, Rc::clone(&metrics));
+        let database = Rc::new(opened.expect("opened").0);
+        assert!(read_bytes() - before > 2_000_000, "at the start");
+        let _writer = executor.spawn({
+            let database = Rc::clone(&database);
+            async move { database.run_writer().await }
+        });
+        let failed = database.write(|_| Err::<(), _>(Error::store("it broke"))).await;
+        assert!(failed.is_err());
+        let before = read_bytes();
+        database.write(count).await.expect("written");
+        assert_eq!(metrics.database_reopened.get(), 1);
+        assert!(read_bytes() - before < 200_000, "{} bytes", read_bytes() - before);
+    });
+}
+
 /// A folder in the place of a file stands for a disk on which none can be made.
 #[test]
 fn what_is_stored_is_served_while_nothing_can_be_written() {

@@ -160,12 +160,17 @@ fn migrate(connection: &Connection) -> Result<()> {
         connection.execute_batch(&format!("BEGIN; {step} COMMIT;"))?;
     }
     connection.execute(NAME_FEEDS, [])?;
-    // Damage is found now and not at nine o'clock.
-    let verdict: String = connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;
+    Ok(())
+}
+
+/// Reads all of the file, to find damage now and not at nine o'clock.
+pub(super) fn checked(writer: Connection) -> Result<Connection> {
+    let verdict: String =
+        writer.pragma_query_value(Some("main"), "quick_check", |row| row.get(0))?;
     if verdict != "ok" {
         return Err(Error::corrupt(format!("the database is damaged: {verdict}")));
     }
-    Ok(())
+    Ok(writer)
 }
 
 fn attach_staging(connection: &Connection, path: &Path, limits: &DatabaseLimits) -> Result<()> {
