@@ -7,7 +7,8 @@
 //! leased for one turn; WAL lets them read while the writer writes.
 //!
 //! A folder that cannot be written, for now or for good, is no reason to stop: what is stored is
-//! read, and every change tries to open the writer again.
+//! read, and every change tries to open the writer again. Nor is a damaged file that cannot be put
+//! aside: what can be read of it is, and every change tries to put it aside.
 
 mod open;
 mod readers;
@@ -21,7 +22,8 @@ use async_channel::{Receiver, Sender};
 use rusqlite::{Connection, ErrorCode};
 
 use open::{
-    PATIENCE, checked, folder_error, limit_heap, lock, open_reader, open_writer, quarantine,
+    Condition, PATIENCE, checked, folder_error, limit_heap, lock, open_reader, open_writer,
+    quarantine, reopen_writer,
 };
 use readers::Readers;
 
@@ -82,8 +84,7 @@ pub struct Database {
     worker: Worker,
     /// The last transaction was written, as far as is known.
     writable: Cell<bool>,
-    /// No writer has been opened since the start, which is when the file is checked.
-    unchecked: Cell<bool>,
+    condition: Cell<Condition>,
     readers: Readers,
     damage: (Sender<()>, Receiver<()>),
     /// Held as long as the database is open: two servers on one folder would undo each other.
@@ -115,12 +116,20 @@ impl Database {
         } else {
             open_writer(&path, limits).and_then(checked)
         };
+        let mut condition = Condition::Unchecked;
         if found.as_ref().is_err_and(Error::is_corrupt) {
-            opened = Opened::Rebuilt(quarantine(&path)?);
-            found = open_writer(&path, limits);
+            condition = Condition::Damaged;
+            found = quarantine(&path).and_then(|aside| {
+                opened = aside.map_or(Opened::New, Opened::Rebuilt);
+                condition = Condition::Unchecked;
+                open_writer(&path, limits)
+            });
         }
         let writer = match found {
-            Ok(writer) => Some(writer),
+            Ok(writer) => {
+                condition = Condition::Good;
+                Some(writer)
+            }
             Err(error) if error.is_store() => {
                 let folder = folder.display();
                 log::error!("nothing can be written in the data folder {folder}: {error}");
@@ -140,7 +149,7 @@ impl Database {
             changes,
             queue,
             writable: Cell::new(writer.is_some()),
-            unchecked: Cell::new(writer.is_none()),
+            condition: Cell::new(condition),
             writer: Cell::new(writer),
             worker: Worker::new("database"),
             readers,
@@ -180,11 +189,20 @@ impl Database {
         let _ = self.damage.1.recv().await;
     }
 
-    /// Tells [`Self::damaged`] when an error means that the file is damaged.
+    /// Tells [`Self::damaged`] when an error means that the file is damaged. One that cannot be
+    /// put aside is kept in use, since nothing can be written.
     pub fn examine(&self, error: &Error) {
         if error.is_corrupt() {
-            let _ = self.damage.0.try_send(());
+            self.condition.set(Condition::Damaged);
+            if self.writable.get() {
+                self.tell_of_damage();
+            }
         }
+    }
+
+    fn tell_of_damage(&self) {
+        // Full means that it has been told.
+        let _ = self.damage.0.try_send(());
     }
 
     /// Runs `change` in a transaction on the writer and returns what it returned, once that is
@@ -269,11 +287,11 @@ impl Database {
     /// Whoever asked for a change is told each time, the log when things turn.
     fn note_failure(&self, failure: &Error) {
         self.metrics.database_failed.count();
+        self.examine(failure);
         self.metrics.database_writable.set(0);
         if self.writable.replace(false) {
             log::error!("nothing can be stored: {failure}");
         }
-        self.examine(failure);
     }
 
     /// A transaction of which a part had to be taken back shows nothing: there may be no room.
@@ -293,19 +311,23 @@ impl Database {
             self.metrics.database_reopened.count();
         }
         let (path, limits) = (self.path.clone(), self.limits.clone());
-        let unchecked = self.unchecked.get();
+        let condition = self.condition.get();
         let committed = self.worker.run(move || {
-            let open = || {
-                let writer = open_writer(&path, &limits)?;
-                if unchecked { checked(writer) } else { Ok(writer) }
-            };
+            let open = || reopen_writer(&path, &limits, condition);
             run_batch(writer.map_or_else(open, Ok), batch)
         });
         let committed = committed.await.unwrap_or_else(|cause| {
             let failure = Error::store("the writer's thread").because(cause);
             Committed { writer: None, acknowledgements: Vec::new(), failure: Some(failure) }
         });
-        self.unchecked.set(unchecked && committed.failure.is_some());
+        match &committed.failure {
+            None => self.condition.set(Condition::Good),
+            Some(failure) if condition == Condition::Damaged && failure.is_corrupt() => {
+                log::error!("{failure}");
+                self.tell_of_damage();
+            }
+            Some(_) => {}
+        }
         committed
     }
 
@@ -370,11 +392,11 @@ impl Drop for Lease<'_> {
 }
 
 /// Puts the database of a folder aside, unopened: damage was seen in it that a check at the next
-/// start need not find. Returns where it is kept.
+/// start need not find. Returns where it is kept, if there was one.
 ///
 /// # Errors
 /// When the file cannot be renamed, or another server has taken the folder meanwhile.
-pub fn put_aside(folder: &Path) -> Result<PathBuf> {
+pub fn put_aside(folder: &Path) -> Result<Option<PathBuf>> {
     let _lock = lock(folder)?;
     quarantine(&folder.join("calendarbot.db"))
 }

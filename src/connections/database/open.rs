@@ -83,10 +83,8 @@ const OCCURRENCES_OF_FEED: &str = "
 ";
 
 /// Whose the occurrences are that a program of an older version has stored.
-const NAME_FEEDS: &str = "
-    UPDATE occurrence SET feed = (SELECT feed FROM component WHERE id = occurrence.component)
-    WHERE feed IS NULL
-";
+const NAME_FEEDS: &str = "UPDATE occurrence SET feed =
+    (SELECT feed FROM component WHERE id = occurrence.component) WHERE feed IS NULL";
 
 /// Components on their way in, one refresh at a time and feed. They are in a file of their own,
 /// without a journal, that is made anew whenever the writer is opened: nothing in it is worth a
@@ -114,6 +112,17 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 /// The same of a connection that the loop waits for.
 pub(super) const NO_PATIENCE: Duration = Duration::ZERO;
 
+/// What is known of the file that the next writer would write to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Condition {
+    /// It was checked at the start.
+    Good,
+    /// No writer has been opened since the start.
+    Unchecked,
+    /// It is damaged, and has to be put aside first.
+    Damaged,
+}
+
 pub(super) fn open_writer(path: &Path, limits: &DatabaseLimits) -> Result<Connection> {
     let connection = Connection::open_with_flags(
         path,
@@ -134,6 +143,23 @@ pub(super) fn open_writer(path: &Path, limits: &DatabaseLimits) -> Result<Connec
     attach_staging(&connection, path, limits)?;
     connection.set_prepared_statement_cache_capacity(24);
     Ok(connection)
+}
+
+/// Opens the writer in the place of one that has failed. After damage there is no other one until
+/// the app is opened again, but the file is put aside, if that can be done now.
+pub(super) fn reopen_writer(
+    path: &Path,
+    limits: &DatabaseLimits,
+    condition: Condition,
+) -> Result<Connection> {
+    match condition {
+        Condition::Good => open_writer(path, limits),
+        Condition::Unchecked => open_writer(path, limits).and_then(checked),
+        Condition::Damaged => {
+            quarantine(path)?;
+            Err(Error::corrupt("the damaged database was put aside; all feeds are fetched anew"))
+        }
+    }
 }
 
 /// Sets SQLite's hard limit on its heap, over all connections, and returns it as read back. It can
@@ -293,8 +319,12 @@ fn keep_private(path: &Path) -> Result<()> {
     })
 }
 
-/// Puts a damaged database aside as `calendarbot.db.corrupt-N`, with the oldest making room.
-pub(super) fn quarantine(path: &Path) -> Result<PathBuf> {
+/// Puts a damaged database aside as `calendarbot.db.corrupt-N`, with the oldest making room. `None`
+/// when there is none any more.
+pub(super) fn quarantine(path: &Path) -> Result<Option<PathBuf>> {
+    if !path.exists() {
+        return Ok(None);
+    }
     let aside = |number: usize| path.with_extension(format!("db.corrupt-{number}"));
     let failed = |error: std::io::Error| {
         Error::store("cannot put the damaged database aside").because(error)
@@ -321,7 +351,7 @@ pub(super) fn quarantine(path: &Path) -> Result<PathBuf> {
         fs::rename(log, path.with_extension(format!("db.corrupt-{number}-wal"))).map_err(failed)?;
     }
     remove_if_there(&path.with_extension("db-shm"))?;
-    Ok(aside(number))
+    Ok(Some(aside(number)))
 }
 
 fn remove_if_there(path: &Path) -> Result<()> {
