@@ -323,13 +323,21 @@ impl Refresher {
             Err(error) => Err(error),
         };
         let is_done = published.is_ok();
+        let turned = feed.is_stuck.replace(!is_done) == is_done;
         match published {
-            Ok(published) if published.changed => {
-                take_note(&mut feed.status.borrow_mut(), published);
-                self.feeds.changed();
+            Ok(published) => {
+                if turned {
+                    log::info!("feed `{}`: its window moves again", feed.name);
+                }
+                if published.changed {
+                    take_note(&mut feed.status.borrow_mut(), published);
+                    self.feeds.changed();
+                }
             }
-            Ok(_) => {}
-            Err(error) => log::error!("feed `{}`: cannot move its window: {error}", feed.name),
+            Err(error) if turned => {
+                log::error!("feed `{}`: cannot move its window: {error}", feed.name);
+            }
+            Err(_) => {}
         }
         is_done
     }
