@@ -75,6 +75,9 @@ const FEED_BYTES: usize = 2 * KIB + 2 * NOTES_MAX * (NOTE_UID_BYTES_MAX + 184);
 /// Bands that the occurrences of a feed are counted in, by their distance from today, when it has too
 /// many: of an hour and a half with 60 days.
 pub const DISTANCE_BANDS: usize = 1024;
+/// Components of a feed that are deleted together, their numbers in memory: it may lose all of its
+/// own at once.
+pub const DELETED_AT_ONCE_MAX: usize = 256;
 /// A file of certificate authorities: the public ones together have 220 KB.
 pub const CA_FILE_BYTES_MAX: u64 = MIB as u64;
 /// Bytes of a gzip body that are decoded at once: a few dozen kilobytes of calendar.

@@ -102,9 +102,15 @@ fn serve(arguments: &Arguments, inputs: &Inputs) -> Result<()> {
                     Ended::Stopped => break log::info!("stopped"),
                     Ended::Damaged(current) => {
                         config = *current;
-                        let aside = database::put_aside(&folder)?;
-                        let aside = aside.display();
-                        log::error!("the damaged database was kept as {aside}; starting anew");
+                        match database::put_aside(&folder) {
+                            Ok(Some(aside)) => {
+                                let aside = aside.display();
+                                log::error!("the damaged database was kept as {aside}");
+                            }
+                            Ok(None) => {}
+                            // Its readable part is better than nothing.
+                            Err(error) => log::error!("{error}"),
+                        }
                         // A card that damages every new one must not keep the program busy.
                         let is_hasty =
                             rebuilt.is_some_and(|at| clock.now().since(at) < REBUILD_PAUSE);

@@ -9,7 +9,7 @@
 set -eu
 program=$(realpath "$1")
 shift
-cases=${*:-full full_unread full_start full_power_cut full_first_start read_only_start read_only eio_once eio_sync images power_cut kill_9 clock_1970}
+cases=${*:-full full_unread full_start full_power_cut full_first_start read_only_start read_only_damaged read_only eio_once eio_sync images power_cut kill_9 clock_1970}
 work=$(mktemp -d)
 rounds=25
 
@@ -188,6 +188,30 @@ case_read_only_start() {
   mount -o remount,rw "$data"
   recovers
 }
+
+# Nothing of it can be read, and it cannot be put aside.
+case_read_only_damaged() {
+  small_disk
+  begin
+  stop
+  echo 'a diary' > "$data/calendarbot.db"
+  mount -o remount,ro "$data"
+  check "it starts" start
+  check "it says that it has nothing" says /api/v1/next '"status":503'
+  refresh
+  sleep 10
+  check "it is alive" alive
+  check "and says why" grep -q 'put the damaged database aside' log
+  check "and so does the database" says /stats '"writable":0'
+  check "no hot retry: at most 12 lines in the log" lines 12
+  mount -o remount,rw "$data"
+  generation 2
+  refresh
+  check "it opens anew" within 45 opened_twice
+  recovers
+}
+# On another port, as the first was any.
+opened_twice() { [ "$(grep -c 'serves at' log)" = 2 ] && serves; }
 
 # System calls fail as long as the tracer is there.
 inject() { # what

@@ -7,7 +7,8 @@
 //! leased for one turn; WAL lets them read while the writer writes.
 //!
 //! A folder that cannot be written, for now or for good, is no reason to stop: what is stored is
-//! read, and every change tries to open the writer again.
+//! read, and every change tries to open the writer again. Nor is a damaged file that cannot be put
+//! aside: what can be read of it is, and every change tries to put it aside.
 
 mod open;
 mod readers;
@@ -20,7 +21,10 @@ use std::rc::Rc;
 use async_channel::{Receiver, Sender};
 use rusqlite::{Connection, ErrorCode};
 
-use open::{folder_error, limit_heap, lock, open_reader, open_writer, quarantine};
+use open::{
+    Condition, PATIENCE, checked, folder_error, limit_heap, lock, open_reader, open_writer,
+    quarantine, reopen_writer,
+};
 use readers::Readers;
 
 use crate::budget::DatabaseLimits;
@@ -80,6 +84,7 @@ pub struct Database {
     worker: Worker,
     /// The last transaction was written, as far as is known.
     writable: Cell<bool>,
+    condition: Cell<Condition>,
     readers: Readers,
     damage: (Sender<()>, Receiver<()>),
     /// Held as long as the database is open: two servers on one folder would undo each other.
@@ -109,14 +114,22 @@ impl Database {
         let mut found = if is_hollow {
             Err(Error::corrupt("the database file is empty"))
         } else {
-            open_writer(&path, limits)
+            open_writer(&path, limits).and_then(checked)
         };
+        let mut condition = Condition::Unchecked;
         if found.as_ref().is_err_and(Error::is_corrupt) {
-            opened = Opened::Rebuilt(quarantine(&path)?);
-            found = open_writer(&path, limits);
+            condition = Condition::Damaged;
+            found = quarantine(&path).and_then(|aside| {
+                opened = aside.map_or(Opened::New, Opened::Rebuilt);
+                condition = Condition::Unchecked;
+                open_writer(&path, limits)
+            });
         }
         let writer = match found {
-            Ok(writer) => Some(writer),
+            Ok(writer) => {
+                condition = Condition::Good;
+                Some(writer)
+            }
             Err(error) if error.is_store() => {
                 let folder = folder.display();
                 log::error!("nothing can be written in the data folder {folder}: {error}");
@@ -136,6 +149,7 @@ impl Database {
             changes,
             queue,
             writable: Cell::new(writer.is_some()),
+            condition: Cell::new(condition),
             writer: Cell::new(writer),
             worker: Worker::new("database"),
             readers,
@@ -175,11 +189,20 @@ impl Database {
         let _ = self.damage.1.recv().await;
     }
 
-    /// Tells [`Self::damaged`] when an error means that the file is damaged.
+    /// Tells [`Self::damaged`] when an error means that the file is damaged. One that cannot be
+    /// put aside is kept in use, since nothing can be written.
     pub fn examine(&self, error: &Error) {
         if error.is_corrupt() {
-            let _ = self.damage.0.try_send(());
+            self.condition.set(Condition::Damaged);
+            if self.writable.get() {
+                self.tell_of_damage();
+            }
         }
+    }
+
+    fn tell_of_damage(&self) {
+        // Full means that it has been told.
+        let _ = self.damage.0.try_send(());
     }
 
     /// Runs `change` in a transaction on the writer and returns what it returned, once that is
@@ -264,11 +287,11 @@ impl Database {
     /// Whoever asked for a change is told each time, the log when things turn.
     fn note_failure(&self, failure: &Error) {
         self.metrics.database_failed.count();
+        self.examine(failure);
         self.metrics.database_writable.set(0);
         if self.writable.replace(false) {
             log::error!("nothing can be stored: {failure}");
         }
-        self.examine(failure);
     }
 
     /// A transaction of which a part had to be taken back shows nothing: there may be no room.
@@ -288,14 +311,24 @@ impl Database {
             self.metrics.database_reopened.count();
         }
         let (path, limits) = (self.path.clone(), self.limits.clone());
+        let condition = self.condition.get();
         let committed = self.worker.run(move || {
-            let writer = writer.map_or_else(|| open_writer(&path, &limits), Ok);
-            run_batch(writer, batch)
+            let open = || reopen_writer(&path, &limits, condition);
+            run_batch(writer.map_or_else(open, Ok), batch)
         });
-        committed.await.unwrap_or_else(|cause| {
+        let committed = committed.await.unwrap_or_else(|cause| {
             let failure = Error::store("the writer's thread").because(cause);
             Committed { writer: None, acknowledgements: Vec::new(), failure: Some(failure) }
-        })
+        });
+        match &committed.failure {
+            None => self.condition.set(Condition::Good),
+            Some(failure) if condition == Condition::Damaged && failure.is_corrupt() => {
+                log::error!("{failure}");
+                self.tell_of_damage();
+            }
+            Some(_) => {}
+        }
+        committed
     }
 
     /// Lends a reader until the lease is dropped.
@@ -359,11 +392,11 @@ impl Drop for Lease<'_> {
 }
 
 /// Puts the database of a folder aside, unopened: damage was seen in it that a check at the next
-/// start need not find. Returns where it is kept.
+/// start need not find. Returns where it is kept, if there was one.
 ///
 /// # Errors
 /// When the file cannot be renamed, or another server has taken the folder meanwhile.
-pub fn put_aside(folder: &Path) -> Result<PathBuf> {
+pub fn put_aside(folder: &Path) -> Result<Option<PathBuf>> {
     let _lock = lock(folder)?;
     quarantine(&folder.join("calendarbot.db"))
 }
@@ -379,7 +412,7 @@ pub fn open_beside(folder: &Path, limits: &DatabaseLimits) -> Result<Connection>
         return Err(Error::store(format!("there is no database in {}", folder.display())));
     }
     limit_heap(limits.heap_bytes_max)?;
-    open_reader(&path, limits, true)
+    open_reader(&path, limits, true, PATIENCE)
 }
 
 impl From<rusqlite::Error> for Error {

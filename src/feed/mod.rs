@@ -100,6 +100,8 @@ pub struct Feed {
     no_nudge_before: Cell<Moment>,
     /// Failures in a row.
     failures: Cell<u32>,
+    /// Its window could not be moved when that was tried last.
+    is_stuck: Cell<bool>,
 }
 
 /// A feed is stale after this many intervals without a good refresh.
@@ -138,6 +140,7 @@ impl Feed {
             nudge: async_channel::bounded(1),
             no_nudge_before: Cell::default(),
             failures: Cell::default(),
+            is_stuck: Cell::default(),
         }
     }
 
@@ -181,6 +184,7 @@ impl Feed {
         self.remembered.borrow_mut().checked_at = old.remembered.borrow().checked_at;
         self.no_nudge_before.set(old.no_nudge_before.get());
         self.failures.set(old.failures.get());
+        self.is_stuck.set(old.is_stuck.get());
     }
 
     /// When a wish of `now` is served.

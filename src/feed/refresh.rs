@@ -23,7 +23,7 @@ use smol::future;
 use smol::lock::{Semaphore, SemaphoreGuard};
 
 use self::failure::{Failure, Retry, wait_after};
-use self::source::{Body, open_file};
+use self::source::{Body, FileBody};
 use super::fetch::{self, Fetched};
 use super::store::{self, FetchedFacts, Publication, Published, Staging};
 use super::{Feed, Feeds, Origin};
@@ -195,7 +195,10 @@ impl Refresher {
                 let today = self.clock.wall().to_zoned_datetime(zone.clone()).date();
                 Body::Text(demo::calendar(today, zone.iana_name().unwrap_or("UTC")).into(), 0)
             }
-            Origin::File(path) => Body::File(open_file(path)?),
+            Origin::File(path) => {
+                let limits = &self.limits.refresh;
+                Body::File(FileBody::open(path, &self.outbound, &self.clock, limits).await?)
+            }
             Origin::Server(server) => {
                 let request = fetch::Request {
                     url: &server.url,
@@ -253,7 +256,7 @@ impl Refresher {
     }
 
     /// Reads a body to its end into the staging place.
-    async fn stage(&self, id: i64, body: &mut Body) -> Result<FetchedFacts, Failure> {
+    async fn stage(&self, id: i64, body: &mut Body<'_>) -> Result<FetchedFacts, Failure> {
         let seen_bytes_max = self.limits.refresh.seen_bytes_max;
         let begin = move |connection: &_| store::begin_staging(connection, id, seen_bytes_max);
         let mut staging = self.database.write(begin).await?;
@@ -323,13 +326,21 @@ impl Refresher {
             Err(error) => Err(error),
         };
         let is_done = published.is_ok();
+        let turned = feed.is_stuck.replace(!is_done) == is_done;
         match published {
-            Ok(published) if published.changed => {
-                take_note(&mut feed.status.borrow_mut(), published);
-                self.feeds.changed();
+            Ok(published) => {
+                if turned {
+                    log::info!("feed `{}`: its window moves again", feed.name);
+                }
+                if published.changed {
+                    take_note(&mut feed.status.borrow_mut(), published);
+                    self.feeds.changed();
+                }
             }
-            Ok(_) => {}
-            Err(error) => log::error!("feed `{}`: cannot move its window: {error}", feed.name),
+            Err(error) if turned => {
+                log::error!("feed `{}`: cannot move its window: {error}", feed.name);
+            }
+            Err(_) => {}
         }
         is_done
     }

@@ -262,6 +262,40 @@ fn a_full_disk_is_an_error_until_there_is_room() {
     });
 }
 
+/// What this program has read from files and elsewhere.
+fn read_bytes() -> usize {
+    let figures = fs::read_to_string("/proc/self/io").expect("the kernel counts");
+    let figure = figures.lines().find_map(|line| line.strip_prefix("rchar: "));
+    figure.and_then(|figure| figure.parse().ok()).expect("a number")
+}
+
+/// All of the file is read at the start, and not whenever a change has failed.
+#[test]
+fn the_file_is_checked_once() {
+    run(|executor| async move {
+        let Opened { folder, limits, clock, database, metrics } = open();
+        let fill = "INSERT INTO component (feed, kind, uid, hash, text) WITH RECURSIVE n (i) AS
+                        (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+                    SELECT 1, 0, i, randomblob(16), hex(zeroblob(500)) FROM n";
+        database.set_up(|connection| Ok(connection.execute_batch(fill)?)).expect("filled");
+        drop(database);
+        let before = read_bytes();
+        let opened = Database::open(folder.path(), &limits, clock, Rc::clone(&metrics));
+        let database = Rc::new(opened.expect("opened").0);
+        assert!(read_bytes() - before > 2_000_000, "at the start");
+        let _writer = executor.spawn({
+            let database = Rc::clone(&database);
+            async move { database.run_writer().await }
+        });
+        let failed = database.write(|_| Err::<(), _>(Error::store("it broke"))).await;
+        assert!(failed.is_err());
+        let before = read_bytes();
+        database.write(count).await.expect("written");
+        assert_eq!(metrics.database_reopened.get(), 1);
+        assert!(read_bytes() - before < 200_000, "{} bytes", read_bytes() - before);
+    });
+}
+
 /// A folder in the place of a file stands for a disk on which none can be made.
 #[test]
 fn what_is_stored_is_served_while_nothing_can_be_written() {
@@ -313,17 +347,16 @@ fn a_first_start_waits_until_something_can_be_written() {
     });
 }
 
-/// Whoever goes back a version takes the file along.
+/// Whoever goes back a version takes the file along, and comes back with what that one has stored.
 #[test]
 fn the_program_of_the_previous_schema_can_use_the_file() {
     run(|executor| async move {
-        let (rig, _server, _config, folder) =
-            fed(&executor, Script::new().ics("/a.ics", WORK)).await;
+        let (rig, server, config, folder) = fed(&executor, Script::new().ics("/a.ics", WORK)).await;
         rig.stop().await;
         let connection = Connection::open(folder.path().join("calendarbot.db")).expect("opened");
-        let script = fs::read_to_string("tests/data/schema/2.sql").expect("read");
+        let script = fs::read_to_string("tests/data/schema/3.sql").expect("read");
         let statements: Vec<&str> = script.split(';').filter(|text| text.len() > 1).collect();
-        assert_eq!(statements.len(), 22);
+        assert_eq!(statements.len(), 35);
         for statement in &statements {
             connection.prepare(statement).unwrap_or_else(|error| panic!("{statement}: {error}"));
         }
@@ -331,12 +364,32 @@ fn the_program_of_the_previous_schema_can_use_the_file() {
         let texts: Vec<String> = connection
             .prepare(window)
             .expect("prepared")
-            .query_map((0, i64::MAX / 2, 0, "a"), |row| row.get(6))
+            .query_map((0, i64::MAX / 2, 0, 0), |row| row.get(6))
             .expect("read")
             .collect::<std::result::Result<_, _>>()
             .expect("texts");
         assert!(texts.len() > 1 && texts[0].contains("Stand-up"), "{texts:?}");
         let changed = connection.execute(statements[0], ("b", 1)).expect("written");
         assert_eq!(changed, 1, "what is new has a default");
+        let insert = statements.iter().find(|text| text.contains("INSERT INTO occurrence"));
+        let forget = "CREATE TEMP TABLE kept AS SELECT * FROM occurrence; DELETE FROM occurrence";
+        connection.execute_batch(forget).expect("forgotten");
+        connection
+            .prepare("SELECT start, component, recurrence, stop, form FROM kept")
+            .and_then(|mut kept| {
+                let mut rows = kept.query([])?;
+                while let Some(row) = rows.next()? {
+                    let row: (i64, i64, i64, i64, i64) = row.try_into()?;
+                    connection.execute(insert.expect("one"), row)?;
+                }
+                Ok(())
+            })
+            .expect("stored by that program");
+        drop(connection);
+        server.set(Script::new().status("/a.ics", 503));
+        let rig = Rig::start(&executor, config);
+        for path in ["/api/v1/events", "/api/v1/events?calendar=a"] {
+            assert_eq!(rig.get(path).await.json("title"), "Stand-up", "{path}");
+        }
     });
 }

@@ -171,7 +171,7 @@ fn damage_that_shows_later_ends_the_run_so_that_the_next_one_rebuilds() {
         let answer = rig.get("/api/v1/events?from=2026-01-01&to=2026-03-01").await;
         assert_eq!((answer.status, rig.metrics.http_5xx.get()), (503, 1));
         assert_eq!(rig.ended().await, Ended::Damaged(Box::new(reloaded)));
-        let aside = put_aside(folder.path()).expect("put aside");
+        let aside = put_aside(folder.path()).expect("put aside").expect("one");
         assert_eq!(fs::read(aside).expect("kept"), bytes);
         assert_eq!(open(folder.path()).expect("it opens").1, Opened::New);
     });
@@ -221,6 +221,62 @@ fn damage_that_the_check_overlooks_is_put_aside_after_the_run_that_met_it() {
     });
 }
 
+/// Fills the page that a table or an index begins on with what is neither.
+fn damage_root(folder: &Path, name: &str) {
+    let path = folder.join("calendarbot.db");
+    let connection = rusqlite::Connection::open(&path).expect("opened");
+    let select = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
+    let page: usize = connection.query_row(select, [name], |row| row.get(0)).expect("a page");
+    drop(connection);
+    let mut bytes = fs::read(&path).expect("a database");
+    bytes[(page - 1) * 4096..page * 4096].fill(0x55);
+    fs::write(&path, bytes).expect("damaged");
+}
+
+/// Folders in the place of those that are kept stand for a disk that can only be read.
+#[test]
+fn damage_that_cannot_be_put_aside_is_lived_with_until_it_can() {
+    run(|executor| async move {
+        for (damage, status) in [
+            (|folder: &Path| damage_root(folder, "occurrence_component"), 200),
+            (|folder: &Path| damage_root(folder, "occurrence"), 503),
+            (|folder: &Path| fs::write(folder.join("calendarbot.db"), "a diary").unwrap(), 503),
+        ] as [(fn(&Path), u16); 3]
+        {
+            let (rig, _server, config, folder) =
+                fed(&executor, Script::new().ics("/a.ics", WORK)).await;
+            rig.stop().await;
+            damage(folder.path());
+            let file = || fs::read(folder.path().join("calendarbot.db")).expect("a file");
+            let damaged = file();
+            let obstacles = ["calendarbot.db.corrupt-1", "calendarbot.db.corrupt-2"]
+                .map(|name| folder.path().join(name));
+            obstacles.iter().for_each(|path| fs::create_dir_all(path.join("x")).expect("made"));
+            let rig = Rig::start(&executor, config.clone());
+            for failed in 1..=3 {
+                rig.failed(failed).await;
+                let answer = rig.get("/api/v1/next").await;
+                assert_eq!(answer.status, status, "{}", answer.body);
+                assert_eq!(rig.get("/healthz").await.status, 200);
+                assert!(rig.get("/stats").await.body.contains("\"writable\":0"));
+                let error = rig.feeds.list()[0].status(rig.clock.wall()).last_error;
+                assert!(error.is_some_and(|error| error.contains("damaged database aside")));
+                rig.advance(Duration::from_secs(3600));
+            }
+            assert!(file() == damaged, "it is not written to");
+            obstacles.iter().for_each(|path| fs::remove_dir_all(path).expect("removed"));
+            rig.advance(Duration::from_secs(3600));
+            assert_eq!(rig.ended().await, Ended::Damaged(Box::new(config.clone())));
+            assert!(fs::read(&obstacles[0]).expect("kept") == damaged);
+            assert_eq!(put_aside(folder.path()).expect("done already"), None);
+            let rig = Rig::start(&executor, config);
+            rig.refreshed(1).await;
+            assert_eq!(rig.get("/api/v1/next").await.json("title"), "Stand-up");
+            assert_eq!(rig.metrics.database_writable.get(), 1);
+        }
+    });
+}
+
 #[test]
 fn a_folder_is_used_by_one_program_at_a_time() {
     let folder = folder();
@@ -258,13 +314,24 @@ fn an_older_schema_is_brought_up_to_date() {
     let connection = rusqlite::Connection::open(&path).expect("opened");
     connection
         .execute_batch(
-            "DROP TABLE truncated; ALTER TABLE feed DROP COLUMN warnings; PRAGMA user_version = 1;",
+            "PRAGMA cache_size = -64; DROP INDEX occurrence_feed; ALTER TABLE occurrence DROP COLUMN feed;
+             DROP TABLE truncated; ALTER TABLE feed DROP COLUMN warnings;
+             INSERT INTO component VALUES (1, 7, 0, 'a', x'', '');
+             INSERT INTO occurrence WITH RECURSIVE n (i) AS
+                 (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) SELECT i, 1, 0, i, 0 FROM n;
+             PRAGMA user_version = 1;",
         )
         .expect("as version 1 left it");
     store::register(&connection, "a", 1).expect_err("this one wants more");
     drop(connection);
-    let (database, opened) = open(folder.path()).expect("migrated");
-    assert_eq!(opened, Opened::Existing);
+    // The least of all budgets has room for it.
+    let limits = Plan::divide(8 << 20, 1, FeedLimits::default()).limits.database;
+    let metrics = Rc::new(Metrics::default());
+    let (database, opened) =
+        Database::open(folder.path(), &limits, Clock::system(None), Rc::clone(&metrics))
+            .expect("migrated");
+    assert_eq!((opened, metrics.database_writable.get()), (Opened::Existing, 1));
+    assert_eq!(count(&database, "occurrence WHERE feed = 7"), 50_000);
     drop(database);
     let connection = rusqlite::Connection::open(&path).expect("opened");
     assert_eq!(store::register(&connection, "a", 1).expect("registered").warnings, [""; 0]);

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::budget::DatabaseLimits;
@@ -12,10 +12,11 @@ use crate::error::{Error, Result};
 
 /// The schema that this program writes, as the step from each version to the next. A reader of
 /// version n must be able to read what version n + 1 has written: a step may add, and nothing else.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     SCHEMA,
     "ALTER TABLE feed ADD COLUMN warnings TEXT NOT NULL DEFAULT ''; PRAGMA user_version = 2;",
     TRUNCATED,
+    OCCURRENCES_OF_FEED,
 ];
 
 /// What is on disk, as of version 1. An `occurrence` is stored where it is searched: by start, in
@@ -72,6 +73,19 @@ const TRUNCATED: &str = "
     PRAGMA user_version = 3;
 ";
 
+/// The occurrences of one feed by start, so that who asks for it need not walk through all others.
+/// The condition keeps the rows that are there out of it: to sort them takes a megabyte.
+const OCCURRENCES_OF_FEED: &str = "
+    ALTER TABLE occurrence ADD COLUMN feed INTEGER;
+    CREATE INDEX occurrence_feed ON occurrence (feed, start, component, recurrence, stop, form)
+        WHERE feed NOT NULL;
+    PRAGMA user_version = 4;
+";
+
+/// Whose the occurrences are that a program of an older version has stored.
+const NAME_FEEDS: &str = "UPDATE occurrence SET feed =
+    (SELECT feed FROM component WHERE id = occurrence.component) WHERE feed IS NULL";
+
 /// Components on their way in, one refresh at a time and feed. They are in a file of their own,
 /// without a journal, that is made anew whenever the writer is opened: nothing in it is worth a
 /// write more. A refresh remembers the epoch that it began to stage in, since what it staged is
@@ -92,8 +106,22 @@ const STAGING_SCHEMA: &str = "
 const NOT_TEXT: &str = "the data folder's name is not text";
 /// Damaged databases that are kept aside for a person to look at.
 const QUARANTINE_MAX: usize = 2;
-/// How long a connection waits for another process (a `calendarbot next`, a backup).
-const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a connection that nobody waits for waits for a lock: somebody else opens the file anew
+/// after a loss of power, or closes it as the last one.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+/// The same of a connection that the loop waits for.
+pub(super) const NO_PATIENCE: Duration = Duration::ZERO;
+
+/// What is known of the file that the next writer would write to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Condition {
+    /// It was checked at the start.
+    Good,
+    /// No writer has been opened since the start.
+    Unchecked,
+    /// It is damaged, and has to be put aside first.
+    Damaged,
+}
 
 pub(super) fn open_writer(path: &Path, limits: &DatabaseLimits) -> Result<Connection> {
     let connection = Connection::open_with_flags(
@@ -103,7 +131,7 @@ pub(super) fn open_writer(path: &Path, limits: &DatabaseLimits) -> Result<Connec
             | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
     keep_private(path)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.busy_timeout(PATIENCE)?;
     set_cache(&connection, "main", limits.writer_cache_bytes / 2)?;
     connection.pragma_update(None, "mmap_size", 0)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -115,6 +143,23 @@ pub(super) fn open_writer(path: &Path, limits: &DatabaseLimits) -> Result<Connec
     attach_staging(&connection, path, limits)?;
     connection.set_prepared_statement_cache_capacity(24);
     Ok(connection)
+}
+
+/// Opens the writer in the place of one that has failed. After damage there is no other one until
+/// the app is opened again, but the file is put aside, if that can be done now.
+pub(super) fn reopen_writer(
+    path: &Path,
+    limits: &DatabaseLimits,
+    condition: Condition,
+) -> Result<Connection> {
+    match condition {
+        Condition::Good => open_writer(path, limits),
+        Condition::Unchecked => open_writer(path, limits).and_then(checked),
+        Condition::Damaged => {
+            quarantine(path)?;
+            Err(Error::corrupt("the damaged database was put aside; all feeds are fetched anew"))
+        }
+    }
 }
 
 /// Sets SQLite's hard limit on its heap, over all connections, and returns it as read back. It can
@@ -140,12 +185,18 @@ fn migrate(connection: &Connection) -> Result<()> {
     for step in MIGRATIONS.iter().skip(version) {
         connection.execute_batch(&format!("BEGIN; {step} COMMIT;"))?;
     }
-    // Damage is found now and not at nine o'clock.
-    let verdict: String = connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;
+    connection.execute(NAME_FEEDS, [])?;
+    Ok(())
+}
+
+/// Reads all of the file, to find damage now and not at nine o'clock.
+pub(super) fn checked(writer: Connection) -> Result<Connection> {
+    let verdict: String =
+        writer.pragma_query_value(Some("main"), "quick_check", |row| row.get(0))?;
     if verdict != "ok" {
         return Err(Error::corrupt(format!("the database is damaged: {verdict}")));
     }
-    Ok(())
+    Ok(writer)
 }
 
 fn attach_staging(connection: &Connection, path: &Path, limits: &DatabaseLimits) -> Result<()> {
@@ -171,26 +222,40 @@ pub(super) fn open_reader(
     path: &Path,
     limits: &DatabaseLimits,
     unwritten: bool,
+    patience: Duration,
 ) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let open = || Ok(Connection::open_with_flags(path, flags)?);
-    match open().and_then(|reader| as_reader(reader, limits)) {
-        Err(error) if unwritten && error.is_store() => {}
-        opened => return opened,
+    let open = || Connection::open_with_flags(path, flags);
+    let as_reader = |reader| as_reader(reader, limits, patience);
+    match open().and_then(as_reader) {
+        Err(error) if unwritten && may_be_without_index(&error) => {}
+        opened => return Ok(opened?),
     }
     if has_log(path) {
         let reader = open()?;
         reader.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-        return as_reader(reader, limits);
+        return Ok(as_reader(reader)?);
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
-    as_reader(Connection::open_with_flags(immutable(path)?, flags)?, limits)
+    Ok(as_reader(Connection::open_with_flags(immutable(path)?, flags)?)?)
 }
 
-fn as_reader(reader: Connection, limits: &DatabaseLimits) -> Result<Connection> {
-    reader.busy_timeout(BUSY_TIMEOUT)?;
+/// Neither damage nor the lock of somebody who is writing, who must not be overlooked.
+fn may_be_without_index(error: &rusqlite::Error) -> bool {
+    !matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    )
+}
+
+fn as_reader(
+    reader: Connection,
+    limits: &DatabaseLimits,
+    patience: Duration,
+) -> rusqlite::Result<Connection> {
+    reader.busy_timeout(patience)?;
     reader.pragma_update(None, "query_only", true)?;
     reader.pragma_update(None, "mmap_size", 0)?;
     set_cache(&reader, "main", limits.reader_cache_bytes)?;
@@ -228,9 +293,9 @@ fn immutable(path: &Path) -> Result<String> {
 }
 
 /// A negative `cache_size` counts KiB.
-fn set_cache(connection: &Connection, schema: &str, bytes: usize) -> Result<()> {
+fn set_cache(connection: &Connection, schema: &str, bytes: usize) -> rusqlite::Result<()> {
     let kib = -((bytes / 1024) as i64);
-    Ok(connection.pragma_update(Some(schema), "cache_size", kib)?)
+    connection.pragma_update(Some(schema), "cache_size", kib)
 }
 
 /// Locks the folder itself: on a full or read-only disk no file can be made for it.
@@ -254,8 +319,12 @@ fn keep_private(path: &Path) -> Result<()> {
     })
 }
 
-/// Puts a damaged database aside as `calendarbot.db.corrupt-N`, with the oldest making room.
-pub(super) fn quarantine(path: &Path) -> Result<PathBuf> {
+/// Puts a damaged database aside as `calendarbot.db.corrupt-N`, with the oldest making room. `None`
+/// when there is none any more.
+pub(super) fn quarantine(path: &Path) -> Result<Option<PathBuf>> {
+    if !path.exists() {
+        return Ok(None);
+    }
     let aside = |number: usize| path.with_extension(format!("db.corrupt-{number}"));
     let failed = |error: std::io::Error| {
         Error::store("cannot put the damaged database aside").because(error)
@@ -282,7 +351,7 @@ pub(super) fn quarantine(path: &Path) -> Result<PathBuf> {
         fs::rename(log, path.with_extension(format!("db.corrupt-{number}-wal"))).map_err(failed)?;
     }
     remove_if_there(&path.with_extension("db-shm"))?;
-    Ok(aside(number))
+    Ok(Some(aside(number)))
 }
 
 fn remove_if_there(path: &Path) -> Result<()> {
@@ -323,7 +392,7 @@ mod tests {
             let path = folder.path().join("calendarbot.db");
             let limits = Plan::divide(mib << 20, 1, FeedLimits::default()).limits.database;
             let writer = open_writer(&path, &limits).unwrap();
-            let reader = open_reader(&path, &limits, false).unwrap();
+            let reader = open_reader(&path, &limits, false, NO_PATIENCE).unwrap();
             let kib = |bytes: usize| format!("-{}", bytes / 1024);
             for (connection, name, expected) in [
                 (&writer, "main.cache_size", kib(limits.writer_cache_bytes / 2)),
@@ -334,6 +403,8 @@ mod tests {
                 (&writer, "synchronous", "1".to_owned()),
                 (&reader, "cache_size", kib(limits.reader_cache_bytes)),
                 (&reader, "query_only", "1".to_owned()),
+                (&writer, "busy_timeout", "2000".to_owned()),
+                (&reader, "busy_timeout", "0".to_owned()),
                 (&writer, "mmap_size", "0".to_owned()),
                 (&reader, "mmap_size", "0".to_owned()),
             ] {
@@ -362,7 +433,7 @@ mod tests {
             let rows = select.query_map([table], |row| row.try_into()).unwrap();
             rows.collect::<Result<_, _>>().unwrap()
         };
-        for (before, steps) in [(1, 2), (2, 3)] {
+        for (before, steps) in [(1, 2), (2, 3), (3, 4)] {
             let [old, new] = [before, steps].map(|steps| {
                 let connection = Connection::open_in_memory().unwrap();
                 MIGRATIONS.iter().take(steps).for_each(|s| connection.execute_batch(s).unwrap());
@@ -376,7 +447,7 @@ mod tests {
                 assert!(new[old.len()..].iter().all(|(_, _, optional)| *optional), "{table}");
             }
         }
-        assert_eq!(MIGRATIONS.len(), 3, "compare the new step, too");
+        assert_eq!(MIGRATIONS.len(), 4, "compare the new step, too");
     }
 
     /// A link to nowhere is in the place of the log's index, which every reader of WAL wants to
@@ -398,11 +469,31 @@ mod tests {
                 fs::write(&log_path, &image[1]).unwrap();
             }
             std::os::unix::fs::symlink("nowhere/index", path.with_extension("db-shm")).unwrap();
-            assert!(open_reader(&path, &limits, false).is_err());
-            let count = open_reader(&path, &limits, true).and_then(|reader| {
+            let open = |unwritten| open_reader(&path, &limits, unwritten, NO_PATIENCE);
+            assert!(open(false).is_err());
+            let count = open(true).and_then(|reader| {
                 Ok(reader.query_row("SELECT count(*) FROM feed", [], |row| row.get::<_, u64>(0))?)
             });
             assert_eq!(count.ok(), Some(1), "log: {has_log}");
         }
+    }
+
+    /// Another program has the file to itself. It may be writing.
+    #[test]
+    fn a_database_that_is_locked_is_not_read_past_the_lock() {
+        let limits = Plan::divide(16 << 20, 1, FeedLimits::default()).limits.database;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("calendarbot.db");
+        drop(open_writer(&path, &limits).unwrap());
+        let other = Connection::open(&path).unwrap();
+        let lock =
+            "PRAGMA locking_mode = EXCLUSIVE; INSERT INTO feed (name, source) VALUES ('a', 0)";
+        other.execute_batch(lock).unwrap();
+        for unwritten in [false, true] {
+            let error = open_reader(&path, &limits, unwritten, NO_PATIENCE).unwrap_err();
+            assert!(error.is_store() && error.to_string().contains("locked"), "{error}");
+        }
+        drop(other);
+        assert!(open_reader(&path, &limits, false, NO_PATIENCE).is_ok());
     }
 }

@@ -17,7 +17,7 @@ use std::rc::Rc;
 
 use rusqlite::Connection;
 
-use super::open::{is_well, let_go, open_reader};
+use super::open::{NO_PATIENCE, is_well, let_go, open_reader};
 use crate::budget::DatabaseLimits;
 use crate::clock::{Clock, Moment};
 use crate::error::Result;
@@ -126,7 +126,7 @@ impl Readers {
         if self.broken.replace(false) {
             self.metrics.readers_reopened.count();
         }
-        open_reader(&self.path, &self.limits, unwritten)
+        open_reader(&self.path, &self.limits, unwritten, NO_PATIENCE)
     }
 
     /// Takes the reader of a lease back after a read that went well.

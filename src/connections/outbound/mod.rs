@@ -184,6 +184,16 @@ impl Outbound {
         self.resolver = Resolver::new(Arc::new(lookup));
     }
 
+    /// Does work that may block on the thread that looks up names; `None` when it has not ended by
+    /// `deadline`. No name is looked up until it has.
+    pub async fn block<T: Send + 'static>(
+        &self,
+        deadline: Moment,
+        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> Option<io::Result<T>> {
+        within(&self.clock, deadline, self.resolver.block(work)).await
+    }
+
     /// A connection to `origin`: an idle one that is still quiet, else a new one.
     ///
     /// # Errors

@@ -49,6 +49,14 @@ impl Resolver {
         found.truncate(ADDRESSES_MAX);
         Ok(found)
     }
+
+    /// Does other work that may block in the same place, and under the same terms.
+    pub(super) async fn block<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        self.worker.run(work).await?
+    }
 }
 
 fn known(host: &str) -> Option<Vec<IpAddr>> {

@@ -4,11 +4,8 @@ use rusqlite::{Connection, params};
 
 use super::ZONE;
 use super::staging::Staging;
+use crate::budget::DELETED_AT_ONCE_MAX;
 use crate::error::{Error, Result};
-
-/// Components that are deleted together: SQLite remembers in memory what one statement deletes,
-/// and a feed may lose all of its own at once.
-const DELETED_AT_ONCE: usize = 256;
 
 /// What a fetch has changed.
 #[derive(Default)]
@@ -81,7 +78,7 @@ fn delete_gone(connection: &Connection, feed: i64, staging: &Staging) -> Result<
     loop {
         let mut found = Vec::new();
         let mut rows = find.query(params![feed, last])?;
-        while found.len() < DELETED_AT_ONCE
+        while found.len() < DELETED_AT_ONCE_MAX
             && let Some(row) = rows.next()?
         {
             last = row.get(0)?;

@@ -155,7 +155,7 @@ impl Expansions<'_> {
         for text in expansion.truncated.iter().chain(&expansion.warnings) {
             series.warn(text, published);
         }
-        published.changed |= series.store(connection, &expansion.occurrences)?;
+        published.changed |= series.store(connection, feed, &expansion.occurrences)?;
         let reason = expansion.truncated.as_deref();
         published.changed |= series.remember_truncated(connection, feed, reason)?;
         Ok(true)

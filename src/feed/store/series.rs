@@ -31,6 +31,7 @@ impl Series {
     pub(super) fn store(
         &self,
         connection: &Connection,
+        feed: i64,
         occurrences: &[Occurrence],
     ) -> Result<bool> {
         let mut wanted: Vec<Stored> =
@@ -61,12 +62,12 @@ impl Series {
             delete.execute(params![stored.start, stored.component, stored.recurrence])?;
         }
         let mut insert = connection.prepare_cached(
-            "INSERT INTO occurrence (start, component, recurrence, stop, form)
-             VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO occurrence (start, component, recurrence, stop, form, feed)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
         for (new, _) in wanted.iter().zip(&is_new).filter(|(_, is_new)| **is_new) {
             let Stored { start, component, recurrence, stop, form } = *new;
-            insert.execute(params![start, component, recurrence, stop, form])?;
+            insert.execute(params![start, component, recurrence, stop, form, feed])?;
         }
         Ok(!gone.is_empty() || is_new.contains(&true))
     }

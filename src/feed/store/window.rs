@@ -22,18 +22,35 @@ use crate::ical::{Details, Time, Window};
 /// hours earlier or 12 later (and an hour more for safety).
 pub const FORM_SLACK_SECONDS: i64 = 15 * 3600;
 
-/// Rows by start, in the order that they are stored in. Whose they are is looked at row by row,
-/// where each is counted: a flood in another calendar takes its time all the same.
-const TOUCHING: &str =
-    "SELECT o.start, o.component, o.recurrence, o.stop, o.form, c.uid, c.text, f.name, f.source
-     FROM occurrence AS o JOIN component AS c ON c.id = o.component JOIN feed AS f ON f.id = c.feed
-     WHERE o.start < ?2 + ?3 * (o.form <> 0)
-       AND (o.stop > ?1 - ?3 * (o.form <> 0) OR o.start >= ?1 - ?3 * (o.form <> 0))
-       AND o.start < ?2 + ?3 AND o.start > ?4
-     ORDER BY o.start";
+/// Rows by start, in the order that they are stored in.
+macro_rules! touching {
+    ($from:literal) => {
+        concat!(
+            "SELECT o.start, o.component, o.recurrence, o.stop, o.form,
+                    c.uid, c.text, f.name, f.source FROM ",
+            $from,
+            " WHERE o.start < ?2 + ?3 * (o.form <> 0)
+                AND (o.stop > ?1 - ?3 * (o.form <> 0) OR o.start >= ?1 - ?3 * (o.form <> 0))
+                AND o.start < ?2 + ?3 AND o.start > ?4
+              ORDER BY o.start"
+        )
+    };
+}
+
+const TOUCHING: &str = touching!(
+    "occurrence AS o JOIN component AS c ON c.id = o.component JOIN feed AS f ON f.id = c.feed"
+);
+/// Of one feed: all others may be a flood.
+const TOUCHING_OF_FEED: &str = touching!(
+    "feed AS f CROSS JOIN occurrence AS o ON o.feed = f.id AND f.name = ?5
+     JOIN component AS c ON c.id = o.component"
+);
 
 const LAST_PASSED_OVER: &str =
     "SELECT start FROM occurrence WHERE start < ?1 ORDER BY start DESC LIMIT 1 OFFSET ?2";
+const LAST_PASSED_OVER_OF_FEED: &str =
+    "SELECT start FROM occurrence WHERE start < ?1 AND feed = (SELECT id FROM feed WHERE name = ?3)
+     ORDER BY start DESC LIMIT 1 OFFSET ?2";
 
 /// What to read for an answer.
 pub struct WindowQuery<'q> {
@@ -49,8 +66,8 @@ pub struct WindowQuery<'q> {
     pub ended: bool,
     /// This many entries at most.
     pub limit: usize,
-    /// This many rows are looked at, those that are not shown and those of other feeds included,
-    /// and as many that began before it.
+    /// This many rows are looked at, those that are not shown included, and as many that began
+    /// before it.
     pub rows_max: usize,
     /// This many bytes of entries at most.
     pub bytes_max: usize,
@@ -65,13 +82,19 @@ pub fn read_window(
     query: &WindowQuery<'_>,
     limits: &FeedLimits,
 ) -> Result<(Vec<Entry>, bool)> {
-    let mut select = reader.prepare_cached(TOUCHING)?;
     let slack = FORM_SLACK_SECONDS;
     let (from, to) = (query.from.as_second(), query.to.as_second());
     let window = Window { start: query.from, end: query.to };
-    let passed_over = last_passed_over(reader, from - slack, query.rows_max)?;
+    let passed_over = last_passed_over(reader, from - slack, query)?;
     let first = passed_over.unwrap_or(i64::MIN);
-    let mut rows = select.query(params![from, to, slack, first])?;
+    let mut select = reader.prepare_cached(match query.calendar {
+        None => TOUCHING,
+        Some(_) => TOUCHING_OF_FEED,
+    })?;
+    let mut rows = match query.calendar {
+        None => select.query(params![from, to, slack, first]),
+        Some(name) => select.query(params![from, to, slack, first, name]),
+    }?;
     let mut merged = Merged::new(query.calendars, query.zone);
     let mut events = Events { known: HashMap::new(), bytes: 0, limits };
     let (mut rows_seen, mut bytes) = (0, 0);
@@ -83,9 +106,6 @@ pub fn read_window(
             break;
         }
         let name = row.get_ref(7)?.as_str().unwrap_or_default();
-        if query.calendar.is_some_and(|wanted| wanted != name) {
-            continue;
-        }
         let stored = Stored::read(row)?;
         let Some((start, end)) = stored.times() else { continue };
         let (first, last) = selection::times(start, end, query.zone);
@@ -156,9 +176,19 @@ impl Events<'_> {
 
 /// Of what began before a window some may still go on in it, and each has to be looked at; but not
 /// all of a flood, since the loop waits. The start of the last one that there is no time for.
-fn last_passed_over(reader: &Connection, from: i64, rows_max: usize) -> Result<Option<i64>> {
-    let mut select = reader.prepare_cached(LAST_PASSED_OVER)?;
-    Ok(select.query_row(params![from, rows_max], |row| row.get(0)).optional()?)
+fn last_passed_over(
+    reader: &Connection,
+    from: i64,
+    query: &WindowQuery<'_>,
+) -> Result<Option<i64>> {
+    let (rows_max, start) = (query.rows_max, |row: &Row<'_>| row.get(0));
+    let found = match query.calendar {
+        None => reader.prepare_cached(LAST_PASSED_OVER)?.query_row(params![from, rows_max], start),
+        Some(name) => reader
+            .prepare_cached(LAST_PASSED_OVER_OF_FEED)?
+            .query_row(params![from, rows_max, name], start),
+    };
+    Ok(found.optional()?)
 }
 
 /// What is kept of an event while its rows are read.
@@ -210,23 +240,84 @@ fn masked_id(stored: &Stored, source: i64, name: &str, uid: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use super::*;
-    use crate::budget::Plan;
+    use crate::budget::{Limits, Plan};
+    use crate::clock::Clock;
     use crate::connections::database::Database;
+    use crate::feed::store::{EVENT, register};
     use crate::metrics::Metrics;
+
+    fn open() -> (Database, Limits, TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let limits = Plan::divide(16 << 20, 1, FeedLimits::default()).limits;
+        let (clock, metrics) = (Clock::system(None), Rc::new(Metrics::default()));
+        let opened = Database::open(folder.path(), &limits.database, clock, metrics);
+        (opened.unwrap().0, limits, folder)
+    }
+
+    /// What this thread has read from files and elsewhere.
+    fn read_bytes() -> usize {
+        let figures = std::fs::read_to_string("/proc/thread-self/io").unwrap();
+        figures.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
+    }
+
+    /// The loop waits for it: whoever asks for a small calendar does not read the large one.
+    #[test]
+    fn another_calendar_is_not_read() {
+        let (database, limits, _folder) = open();
+        let fill = |connection: &Connection, name, events: usize| -> Result<()> {
+            let feed = register(connection, name, 0)?.id;
+            let mut component = connection.prepare(
+                "INSERT INTO component (feed, kind, uid, hash, text)
+                 VALUES (?1, ?2, ?3, randomblob(16), ?4) RETURNING id",
+            )?;
+            let mut occurrence = connection.prepare(
+                "INSERT INTO occurrence (start, component, recurrence, stop, form, feed)
+                 VALUES (?1, ?2, ?3, ?4, 0, ?5)",
+            )?;
+            for number in 0..events {
+                let text = format!("UID:{number}\nDTSTART:19700101T000000Z\n{}", " ".repeat(900));
+                let id: i64 = component
+                    .query_row(params![feed, EVENT, number.to_string(), text], |row| row.get(0))?;
+                // One event in seven has begun before the window.
+                let start = (number % 7) as i64 * 100 + 1;
+                occurrence.execute(params![start, id, NOT_RECURRING, 1000, feed])?;
+            }
+            Ok(())
+        };
+        let fill = |connection: &_| {
+            fill(connection, "large", 20_000).and_then(|()| fill(connection, "small", 30))
+        };
+        database.set_up(fill).unwrap();
+        let calendars = ["small", "large"]
+            .map(|name| CalendarStatus { name: name.to_owned(), ..CalendarStatus::default() });
+        let query = WindowQuery {
+            from: Timestamp::from_second(100).unwrap(),
+            to: Timestamp::MAX,
+            zone: &TimeZone::UTC,
+            calendar: Some("small"),
+            ended: false,
+            limit: 100,
+            rows_max: limits.pipeline.view_rows_max,
+            bytes_max: limits.pipeline.view_bytes_max,
+            calendars: &calendars,
+        };
+        let mut lease = database.lease();
+        lease.read(|_| Ok(())).unwrap();
+        let before = read_bytes();
+        let read = lease.read(|reader| read_window(reader, &query, &limits.feed));
+        let pages = (read_bytes() - before) / 4096;
+        let (entries, truncated) = read.unwrap();
+        assert_eq!((entries.len(), truncated), (30, false));
+        assert!(pages <= 40, "{pages} pages");
+    }
 
     /// The loop waits for these: they walk along an index, and sort nothing.
     #[test]
     fn rows_come_in_the_order_of_an_index() {
-        let folder = tempfile::tempdir().unwrap();
-        let limits = Plan::divide(16 << 20, 1, FeedLimits::default()).limits.database;
-        let (database, _) = Database::open(
-            folder.path(),
-            &limits,
-            crate::clock::Clock::system(None),
-            Rc::new(Metrics::default()),
-        )
-        .unwrap();
+        let (database, _, _folder) = open();
         for (select, expected) in [
             (
                 TOUCHING,
@@ -236,7 +327,23 @@ mod tests {
                     "SEARCH f USING INTEGER PRIMARY KEY (rowid=?)",
                 ][..],
             ),
+            (
+                TOUCHING_OF_FEED,
+                &[
+                    "SEARCH f USING INDEX sqlite_autoindex_feed_1 (name=?)",
+                    "SEARCH o USING COVERING INDEX occurrence_feed (feed=? AND start>? AND start<?)",
+                    "SEARCH c USING INTEGER PRIMARY KEY (rowid=?)",
+                ],
+            ),
             (LAST_PASSED_OVER, &["SEARCH occurrence USING PRIMARY KEY (start<?)"]),
+            (
+                LAST_PASSED_OVER_OF_FEED,
+                &[
+                    "SEARCH occurrence USING COVERING INDEX occurrence_feed (feed=? AND start<?)",
+                    "SCALAR SUBQUERY 1",
+                    "SEARCH feed USING COVERING INDEX sqlite_autoindex_feed_1 (name=?)",
+                ],
+            ),
         ] {
             let plan = database.lease().read(|reader| {
                 let mut explain = reader.prepare(&format!("EXPLAIN QUERY PLAN {select}"))?;
