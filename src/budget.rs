@@ -135,6 +135,7 @@ fn http_limits(budget_bytes: usize) -> HttpLimits {
     let head_bytes_max = 8 * KIB;
     let body_bytes_max = 64 * KIB;
     let chunk_overhead_bytes_max = 4 * KIB;
+    let socket_send_bytes = 8 * KIB;
     HttpLimits {
         slots,
         backlog: 4 * slots,
@@ -154,8 +155,10 @@ fn http_limits(budget_bytes: usize) -> HttpLimits {
         body_bytes_max,
         chunk_overhead_bytes_max,
         socket_receive_bytes: 2 * KIB,
-        socket_send_bytes: 8 * KIB,
+        socket_send_bytes,
         outgoing_bytes_max: budget_bytes / 96,
+        answer_bytes_at_once: 2 * socket_send_bytes,
+        progress_bytes_min: 4 * KIB,
         grace_time: Duration::from_secs(1),
         head_time: Duration::from_secs(10),
         body_time: Duration::from_secs(20),

@@ -71,9 +71,14 @@ pub struct HttpLimits {
     /// `SO_SNDBUF` of each connection, as asked for; the kernel doubles it.
     pub socket_send_bytes: usize,
     /// Answers that clients have yet to take, all together, each divided among those who hold it.
-    /// When it is more, the slowest of them lose theirs; one alone may be larger.
+    /// When it is more, those who are slow lose theirs; when nobody is, the next large answer is a
+    /// 503. One alone may be larger.
     pub outgoing_bytes_max: usize,
-    /// Who has been in a state for less than this is not slow.
+    /// What an idle connection's socket takes at once; a larger answer is one that waits.
+    pub answer_bytes_at_once: usize,
+    /// Taking so much of an answer is progress: less, however often, is not.
+    pub progress_bytes_min: usize,
+    /// Who has been in a state, or without progress in it, for less than this is not slow.
     pub grace_time: Duration,
     /// From the first byte of a request to the end of its head.
     pub head_time: Duration,

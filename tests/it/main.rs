@@ -25,6 +25,7 @@ mod rig;
 mod routes;
 mod secrets;
 mod seeded;
+mod slow_readers;
 mod storage;
 mod strangers;
 mod turns;
