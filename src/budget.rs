@@ -77,6 +77,9 @@ const FEED_BYTES: usize = 2 * KIB + 2 * NOTES_MAX * (NOTE_UID_BYTES_MAX + 184);
 pub const DISTANCE_BANDS: usize = 1024;
 /// A file of certificate authorities: the public ones together have 220 KB.
 pub const CA_FILE_BYTES_MAX: u64 = MIB as u64;
+/// The longest that the body of a feed may take, whatever is configured for it: where one refresh
+/// goes on at a time, all others wait for its end.
+pub const BODY_SECONDS_MAX: u64 = 300;
 /// Bytes of a gzip body that are decoded at once: a few dozen kilobytes of calendar.
 pub const GZIP_WIRE_BYTES: usize = 2 * KIB;
 /// What decodes a gzip body: its window and tables, as measured, and what was received.
@@ -228,7 +231,9 @@ fn refresh_limits(budget_bytes: usize) -> RefreshLimits {
         stage_bytes_max: (budget_bytes / 256).clamp(32 * KIB, 64 * KIB),
         connect_time: Duration::from_secs(10),
         first_byte_time: Duration::from_secs(10),
+        answer_time: Duration::from_secs(90),
         body_time: Duration::from_secs(30),
+        body_time_max: Duration::from_secs(BODY_SECONDS_MAX),
         body_bytes_per_second_min: 64 * KIB,
         redirects_max: 5,
         head_bytes_max: 16 * KIB,

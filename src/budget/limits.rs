@@ -169,8 +169,13 @@ pub struct RefreshLimits {
     pub connect_time: Duration,
     /// From the request to the answer's head.
     pub first_byte_time: Duration,
+    /// From the beginning of a fetch to the head of the answer that is read: everything that
+    /// redirects add up to.
+    pub answer_time: Duration,
     /// The whole body: this much, and a second more for every [`Self::body_bytes_per_second_min`].
     pub body_time: Duration,
+    /// The same, however long the body is: other feeds wait for it.
+    pub body_time_max: Duration,
     /// The slowest server that is waited for.
     pub body_bytes_per_second_min: usize,
     /// Redirects followed.

@@ -62,6 +62,18 @@ pub async fn fetch(
     limits: &RefreshLimits,
     request: Request<'_>,
 ) -> Result<Fetched, FetchError> {
+    let deadline = clock.now() + limits.answer_time;
+    let fetched = within(clock, deadline, follow_redirects(outbound, clock, limits, request)).await;
+    let late = || FetchError::transient(Cause::Timeout, "the redirects took too long");
+    fetched.unwrap_or_else(|| Err(late()))
+}
+
+async fn follow_redirects(
+    outbound: &Outbound,
+    clock: &Clock,
+    limits: &RefreshLimits,
+    request: Request<'_>,
+) -> Result<Fetched, FetchError> {
     let errand = Errand { outbound, clock, limits, policy: request.policy };
     let public = public_fields(&request)?;
     let own = own_fields(&request)?;
