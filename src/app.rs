@@ -263,6 +263,10 @@ impl App {
             let database = Rc::clone(&database);
             async move { database.run_readers().await }
         });
+        let closing = executor.spawn({
+            let refresher = Rc::clone(&refresher);
+            async move { refresher.outbound.run().await }
+        });
         let watching = executor.spawn(watch_clock(refresher.clock.clone(), Rc::clone(&feeds)));
         let (stop, stopped): (Sender<()>, _) = async_channel::bounded(1);
         let server = executor.spawn(server.run(stopped));
@@ -298,7 +302,7 @@ impl App {
         {
             log::error!("cannot write down the feeds' ages: {error}");
         }
-        cancel(vec![watching, warming, answering, tidying]).await;
+        cancel(vec![watching, closing, warming, answering, tidying]).await;
         database.close();
         writer.await;
         ended

@@ -241,6 +241,7 @@ fn refresh_limits(budget_bytes: usize) -> RefreshLimits {
         outbound_idle_time: Duration::from_secs(30),
         // Two intervals of most feeds; many routers forget a connection that is silent for longer.
         outbound_idle_time_max: Duration::from_secs(600),
+        outbound_idle_time_margin: Duration::from_secs(1),
         nudge_interval: Duration::from_secs(30),
         backoff_floor: Duration::from_secs(5),
         backoff_min: Duration::from_secs(30),

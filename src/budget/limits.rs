@@ -188,6 +188,9 @@ pub struct RefreshLimits {
     pub outbound_idle_time: Duration,
     /// The longest that one is kept whose server does.
     pub outbound_idle_time_max: Duration,
+    /// So much sooner than its server: a request is lost that is on its way when the server closes
+    /// the connection.
+    pub outbound_idle_time_margin: Duration,
     /// From one attempt to the next that somebody wishes for, by POST or by a reload. A server's
     /// Retry-After may make it longer.
     pub nudge_interval: Duration,
