@@ -257,6 +257,7 @@ fn errors_of_a_feed() {
                    X-Name = \"value\", that the HTTP client does not set itself";
     with("headers = { Host = 'x' }", headers);
     with("headers = { Range = 'bytes=0-' }", headers);
+    with("headers = { transfer-encoding = 'chunked' }", headers);
     with("headers = { Authorization = 'x' }", headers);
     with("headers = { 'a b' = 'x' }", headers);
     with("headers = { A = \"x\\r\\nB: y\" }", headers);
