@@ -359,7 +359,6 @@ async fn reload(
     feeds: &Feeds,
     limits: &Limits,
 ) -> Result<()> {
-    plan(new)?;
     let fixed = [
         ("host", old.host == new.host),
         ("port", old.port == new.port),
@@ -378,6 +377,8 @@ async fn reload(
     for (name, _) in fixed.iter().filter(|(_, same)| !same) {
         log::warn!("`{name}` takes effect at the next start");
     }
+    // The budget that counts is the one that everything was sized by.
+    Plan::new(limits.budget_bytes, new.feeds.len().max(1), limits.feed.clone())?;
     let written = {
         let new = new.clone();
         database.write(move |connection| remember_feeds(connection, &new)).await

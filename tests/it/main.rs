@@ -21,6 +21,7 @@ mod pooling;
 mod process;
 mod publish;
 mod refresh;
+mod reload;
 mod rig;
 mod routes;
 mod secrets;
