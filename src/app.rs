@@ -263,6 +263,10 @@ impl App {
             let database = Rc::clone(&database);
             async move { database.run_readers().await }
         });
+        let closing = executor.spawn({
+            let refresher = Rc::clone(&refresher);
+            async move { refresher.outbound.run().await }
+        });
         let watching = executor.spawn(watch_clock(refresher.clock.clone(), Rc::clone(&feeds)));
         let (stop, stopped): (Sender<()>, _) = async_channel::bounded(1);
         let server = executor.spawn(server.run(stopped));
@@ -298,7 +302,7 @@ impl App {
         {
             log::error!("cannot write down the feeds' ages: {error}");
         }
-        cancel(vec![watching, warming, answering, tidying]).await;
+        cancel(vec![watching, closing, warming, answering, tidying]).await;
         database.close();
         writer.await;
         ended
@@ -355,7 +359,6 @@ async fn reload(
     feeds: &Feeds,
     limits: &Limits,
 ) -> Result<()> {
-    plan(new)?;
     let fixed = [
         ("host", old.host == new.host),
         ("port", old.port == new.port),
@@ -374,6 +377,8 @@ async fn reload(
     for (name, _) in fixed.iter().filter(|(_, same)| !same) {
         log::warn!("`{name}` takes effect at the next start");
     }
+    // The budget that counts is the one that everything was sized by.
+    Plan::new(limits.budget_bytes, new.feeds.len().max(1), limits.feed.clone())?;
     let written = {
         let new = new.clone();
         database.write(move |connection| remember_feeds(connection, &new)).await

@@ -80,6 +80,9 @@ pub const DISTANCE_BANDS: usize = 1024;
 pub const DELETED_AT_ONCE_MAX: usize = 256;
 /// A file of certificate authorities: the public ones together have 220 KB.
 pub const CA_FILE_BYTES_MAX: u64 = MIB as u64;
+/// The longest that the body of a feed may take, whatever is configured for it: where one refresh
+/// goes on at a time, all others wait for its end.
+pub const BODY_SECONDS_MAX: u64 = 300;
 /// Bytes of a gzip body that are decoded at once: a few dozen kilobytes of calendar.
 pub const GZIP_WIRE_BYTES: usize = 2 * KIB;
 /// What decodes a gzip body: its window and tables, as measured, and what was received.
@@ -138,6 +141,7 @@ fn http_limits(budget_bytes: usize) -> HttpLimits {
     let head_bytes_max = 8 * KIB;
     let body_bytes_max = 64 * KIB;
     let chunk_overhead_bytes_max = 4 * KIB;
+    let socket_send_bytes = 8 * KIB;
     HttpLimits {
         slots,
         backlog: 4 * slots,
@@ -157,8 +161,10 @@ fn http_limits(budget_bytes: usize) -> HttpLimits {
         body_bytes_max,
         chunk_overhead_bytes_max,
         socket_receive_bytes: 2 * KIB,
-        socket_send_bytes: 8 * KIB,
+        socket_send_bytes,
         outgoing_bytes_max: budget_bytes / 96,
+        answer_bytes_at_once: 2 * socket_send_bytes,
+        progress_bytes_min: 4 * KIB,
         grace_time: Duration::from_secs(1),
         head_time: Duration::from_secs(10),
         body_time: Duration::from_secs(20),
@@ -228,7 +234,9 @@ fn refresh_limits(budget_bytes: usize) -> RefreshLimits {
         stage_bytes_max: (budget_bytes / 256).clamp(32 * KIB, 64 * KIB),
         connect_time: Duration::from_secs(10),
         first_byte_time: Duration::from_secs(10),
+        answer_time: Duration::from_secs(90),
         body_time: Duration::from_secs(30),
+        body_time_max: Duration::from_secs(BODY_SECONDS_MAX),
         body_bytes_per_second_min: 64 * KIB,
         redirects_max: 5,
         head_bytes_max: 16 * KIB,
@@ -236,6 +244,7 @@ fn refresh_limits(budget_bytes: usize) -> RefreshLimits {
         outbound_idle_time: Duration::from_secs(30),
         // Two intervals of most feeds; many routers forget a connection that is silent for longer.
         outbound_idle_time_max: Duration::from_secs(600),
+        outbound_idle_time_margin: Duration::from_secs(1),
         nudge_interval: Duration::from_secs(30),
         backoff_floor: Duration::from_secs(5),
         backoff_min: Duration::from_secs(30),

@@ -170,11 +170,11 @@ impl Clock {
         self.sleep_until(self.now() + span)
     }
 
-    /// Moves a manual clock forward and wakes every sleeper whose time has come.
+    /// Moves a manual clock forward and wakes every sleeper whose time has come: how many.
     ///
     /// # Panics
     /// On the system clock, which nobody can move.
-    pub fn advance(&self, span: Duration) {
+    pub fn advance(&self, span: Duration) -> usize {
         let Source::Manual(manual) = &*self.0 else {
             panic!("only a manual clock can be advanced");
         };
@@ -188,7 +188,9 @@ impl Clock {
             }
             asleep
         });
+        let woken = due.len();
         due.into_iter().for_each(Waker::wake);
+        woken
     }
 
     /// Sets a manual clock's wall time without touching the monotonic one, as NTP does.

@@ -71,9 +71,14 @@ pub struct HttpLimits {
     /// `SO_SNDBUF` of each connection, as asked for; the kernel doubles it.
     pub socket_send_bytes: usize,
     /// Answers that clients have yet to take, all together, each divided among those who hold it.
-    /// When it is more, the slowest of them lose theirs; one alone may be larger.
+    /// When it is more, those who are slow lose theirs; when nobody is, the next large answer is a
+    /// 503. One alone may be larger.
     pub outgoing_bytes_max: usize,
-    /// Who has been in a state for less than this is not slow.
+    /// What an idle connection's socket takes at once; a larger answer is one that waits.
+    pub answer_bytes_at_once: usize,
+    /// Taking so much of an answer is progress: less, however often, is not.
+    pub progress_bytes_min: usize,
+    /// Who has been in a state, or without progress in it, for less than this is not slow.
     pub grace_time: Duration,
     /// From the first byte of a request to the end of its head.
     pub head_time: Duration,
@@ -164,8 +169,13 @@ pub struct RefreshLimits {
     pub connect_time: Duration,
     /// From the request to the answer's head.
     pub first_byte_time: Duration,
+    /// From the beginning of a fetch to the head of the answer that is read: everything that
+    /// redirects add up to.
+    pub answer_time: Duration,
     /// The whole body: this much, and a second more for every [`Self::body_bytes_per_second_min`].
     pub body_time: Duration,
+    /// The same, however long the body is: other feeds wait for it.
+    pub body_time_max: Duration,
     /// The slowest server that is waited for.
     pub body_bytes_per_second_min: usize,
     /// Redirects followed.
@@ -178,6 +188,9 @@ pub struct RefreshLimits {
     pub outbound_idle_time: Duration,
     /// The longest that one is kept whose server does.
     pub outbound_idle_time_max: Duration,
+    /// So much sooner than its server: a request is lost that is on its way when the server closes
+    /// the connection.
+    pub outbound_idle_time_margin: Duration,
     /// From one attempt to the next that somebody wishes for, by POST or by a reload. A server's
     /// Retry-After may make it longer.
     pub nudge_interval: Duration,

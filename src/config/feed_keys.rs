@@ -5,6 +5,7 @@ use super::filter::{addresses, allowed_addresses, allowed_patterns, patterns};
 use super::given::plain;
 use super::key::{Key, Kind, Preset};
 use super::keys::{INTERVAL_SECONDS, SECRET_TEXT, SECRET_URL};
+use crate::budget::BODY_SECONDS_MAX;
 
 /// The settings of one feed: a `[[feeds]]` table, or the environment's single feed.
 pub(super) static FEED_KEYS: &[Key<FeedDraft>] = &[
@@ -85,10 +86,10 @@ pub(super) static FEED_KEYS: &[Key<FeedDraft>] = &[
         name: "timeout",
         env: &["CALENDARBOT_ICS_TIMEOUT"],
         option: "",
-        kind: Kind::Span(1..=600, |feed, span| feed.timeout = span),
+        kind: Kind::Span(1..=BODY_SECONDS_MAX, |feed, span| feed.timeout = span),
         default: Preset::Is("30s"),
         help: "How long an answer may take from its first byte to its last, beyond what its \
-               size needs.",
+               size needs; never more than five minutes in all.",
     },
     Key {
         name: "auth",

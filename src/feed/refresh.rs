@@ -75,15 +75,11 @@ impl Refresher {
         let mut slide_due = self.clock.now();
         let mut slid_to = None;
         loop {
-            let wake = [due, self.outbound.next_expiry()]
-                .into_iter()
-                .flatten()
-                .fold(slide_due, Moment::min);
+            let wake = due.map_or(slide_due, |due| due.min(slide_due));
             if self.wait(&feed, wake).await {
                 let nudge_due = feed.nudge_due(self.clock.now());
                 due = Some(due.map_or(nudge_due, |due| due.min(nudge_due)));
             }
-            self.outbound.close_expired();
             if self.clock.is_set() && feed.limit_age(self.clock.wall()) {
                 self.feeds.changed();
             }

@@ -76,6 +76,8 @@ pub struct Connection {
     pub state: State,
     /// When it got there, or last made progress in writing.
     pub since: Moment,
+    /// What its client has taken of the answer since then.
+    pub taken_bytes: usize,
     /// A borrowed large buffer, when the slot's own is too small for the request.
     pub large: Option<Box<[u8]>>,
     /// Bytes in the buffer.
@@ -116,6 +118,7 @@ impl Connection {
             peer,
             state: State::Head,
             since: now,
+            taken_bytes: 0,
             large: None,
             filled: 0,
             interest: Interest::Read,
@@ -150,6 +153,22 @@ impl Connection {
     pub fn enter(&mut self, state: State, now: Moment) {
         self.state = state;
         self.since = now;
+        self.taken_bytes = 0;
+    }
+
+    /// The client has taken more of its answer. Whoever sips makes no progress until it has taken as
+    /// much as one who reads takes in a moment.
+    pub fn note_taken(&mut self, bytes: usize, now: Moment, limits: &HttpLimits) {
+        self.taken_bytes += bytes;
+        if self.taken_bytes >= limits.progress_bytes_min {
+            self.taken_bytes = 0;
+            self.since = now;
+        }
+    }
+
+    /// True when it has been in its state, or without progress, for longer than others need wait.
+    pub fn is_slow(&self, now: Moment, limits: &HttpLimits) -> bool {
+        now.since(self.since) >= limits.grace_time
     }
 
     /// What the connection holds of an answer that its client has not taken.
@@ -178,8 +197,7 @@ impl Connection {
     /// longest in its state. Who is slow goes before who is not; of those that are not, who has
     /// been given most goes first. `None` is never evicted: its answer is being made.
     pub fn eviction_rank(&self, now: Moment, limits: &HttpLimits) -> Option<u8> {
-        let is_slow = now.since(self.since) >= limits.grace_time;
-        match (&self.state, is_slow) {
+        match (&self.state, self.is_slow(now, limits)) {
             (State::Lingering { .. }, _) => Some(0),
             (State::Idle, _) => Some(1),
             (State::Head, true) => Some(2),

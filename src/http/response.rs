@@ -257,6 +257,11 @@ impl Outgoing {
         Self { answer, date, manner, sent_bytes: 0 }
     }
 
+    /// Another answer for the same client, in the same manner.
+    pub fn replaced_by(&self, answer: Rc<Answer>) -> Self {
+        Self::new(answer, self.date, Manner { unchanged: false, ..self.manner })
+    }
+
     /// The status that this client gets.
     pub fn status(&self) -> Status {
         if self.manner.unchanged { Status::NOT_MODIFIED } else { self.answer.status }

@@ -88,7 +88,7 @@ pub enum NotACalendar {
     Bare,
     /// It ends inside a calendar.
     CutOff,
-    /// Text goes on behind the calendar.
+    /// Text goes on behind a calendar whose end may be none: something in it was still open.
     TrailingText,
     /// It is longer than this many bytes.
     TooLarge(usize),
@@ -102,7 +102,7 @@ impl fmt::Display for NotACalendar {
             NotACalendar::NoBegin => "no BEGIN:VCALENDAR",
             NotACalendar::Bare => "components without BEGIN:VCALENDAR around them",
             NotACalendar::CutOff => "cut off before END:VCALENDAR",
-            NotACalendar::TrailingText => "text after END:VCALENDAR",
+            NotACalendar::TrailingText => "text after an END:VCALENDAR that ends nothing",
             NotACalendar::TooLarge(bytes_max) => {
                 return write!(f, "larger than {} MiB (feed bytes_max)", bytes_max / (1024 * 1024));
             }
@@ -143,10 +143,13 @@ impl Reader {
     pub fn finish(mut self, sink: &mut impl FnMut(Item)) -> Result<Summary, NotACalendar> {
         let assembler = &mut self.assembler;
         self.lines.finish(&mut |line| assembler.read(&line, sink))?;
-        match (self.assembler.begun, self.assembler.open.is_empty()) {
+        match (assembler.begun, assembler.open.is_empty()) {
             (false, _) => Err(NotACalendar::Empty),
             (true, false) => Err(NotACalendar::CutOff),
-            (true, true) => Ok(self.assembler.summary),
+            (true, true) => {
+                assembler.tell_surplus(sink);
+                Ok(self.assembler.summary)
+            }
         }
     }
 }
@@ -184,6 +187,11 @@ struct Assembler {
     limits: FeedLimits,
     /// A calendar was seen.
     begun: bool,
+    /// The last one ended where nothing else was open, and everything of it was there.
+    complete: bool,
+    /// The lines after it that belong to none, and the first of them.
+    surplus: u32,
+    surplus_begun: u32,
     /// What is open, the outermost first; at most `nesting_max`.
     open: Vec<Block>,
     /// How many more are open inside those.
@@ -197,6 +205,9 @@ impl Assembler {
         Self {
             limits,
             begun: false,
+            complete: false,
+            surplus: 0,
+            surplus_begun: 0,
             open: Vec::new(),
             beyond: 0,
             draft: Draft::default(),
@@ -226,13 +237,32 @@ impl Assembler {
         Ok(())
     }
 
-    /// A line that no calendar holds.
-    fn outside(&self, line: &Line<'_>) -> Result<(), NotACalendar> {
+    /// A line that no calendar holds. Behind a complete one it does no harm: caches and providers
+    /// leave comments there.
+    fn outside(&mut self, line: &Line<'_>) -> Result<(), NotACalendar> {
         match line.bytes.trim_ascii_start() {
-            [] => Ok(()),
-            _ if self.begun => Err(NotACalendar::TrailingText),
-            [b'<', ..] => Err(NotACalendar::Html),
-            _ => Err(NotACalendar::NoBegin),
+            [] => {}
+            _ if self.complete => {
+                if self.surplus == 0 {
+                    self.surplus_begun = line.number;
+                }
+                self.surplus = self.surplus.saturating_add(1);
+            }
+            _ if self.begun => return Err(NotACalendar::TrailingText),
+            [b'<', ..] => return Err(NotACalendar::Html),
+            _ => return Err(NotACalendar::NoBegin),
+        }
+        Ok(())
+    }
+
+    fn tell_surplus(&mut self, sink: &mut impl FnMut(Item)) {
+        let (uid, line) = (String::new(), self.surplus_begun);
+        match std::mem::take(&mut self.surplus) {
+            0 => {}
+            lines => {
+                let reason = format!("lines after END:VCALENDAR are left out: {lines}");
+                sink(Item::Skipped(Skip { uid, line, reason }));
+            }
         }
     }
 
@@ -257,7 +287,8 @@ impl Assembler {
             // was not ended.
             (Block::Calendar, _) => {
                 self.close_to(0, sink);
-                self.begun = true;
+                self.tell_surplus(sink);
+                (self.begun, self.complete) = (true, false);
                 block
             }
             (_, None) if !self.begun => return Err(NotACalendar::Bare),
@@ -291,6 +322,8 @@ impl Assembler {
 
     fn end(&mut self, block: Block, sink: &mut impl FnMut(Item)) {
         if block == Block::Calendar {
+            // One more END behind the last one changes nothing.
+            self.complete |= self.open == [Block::Calendar] && self.beyond == 0;
             return self.close_to(0, sink);
         }
         if self.beyond > 0 {

@@ -126,6 +126,21 @@ fn connections_last_as_long_as_their_servers_say() {
     });
 }
 
+/// Closing what has been idle for long enough wakes one task, and not that of every feed.
+#[test]
+fn one_task_wakes_for_idle_connections() {
+    run(|executor| async move {
+        let series = Series::start(&executor, &[("Keep-Alive", "timeout=21")]);
+        series.round().await;
+        let metrics = Rc::clone(&series.rig.metrics);
+        assert!(metrics.outbound_idle.get() > 0);
+        assert_eq!(series.rig.clock.advance(Duration::from_secs(19)), 0);
+        assert_eq!(series.rig.clock.advance(Duration::from_secs(1)), 1);
+        series.rig.until(|_| metrics.outbound_idle.get() == 0).await;
+        assert_eq!(series.rig.clock.advance(Duration::from_secs(1)), 0);
+    });
+}
+
 #[test]
 fn a_program_short_of_memory_keeps_no_connection() {
     run(|executor| async move {

@@ -234,7 +234,7 @@ fn errors_of_a_feed() {
     with("interval = 1", &format!("c.toml:4: `interval` is 1; {SPAN}"));
     with(
         "timeout = 0",
-        "c.toml:4: `timeout` is 0; allowed: a time from 1s to 10m, like 90 (seconds), 5m or 1h",
+        "c.toml:4: `timeout` is 0; allowed: a time from 1s to 5m, like 90 (seconds), 5m or 1h",
     );
     with(
         "user_agent = \"a\\nb\"",
@@ -257,6 +257,7 @@ fn errors_of_a_feed() {
                    X-Name = \"value\", that the HTTP client does not set itself";
     with("headers = { Host = 'x' }", headers);
     with("headers = { Range = 'bytes=0-' }", headers);
+    with("headers = { transfer-encoding = 'chunked' }", headers);
     with("headers = { Authorization = 'x' }", headers);
     with("headers = { 'a b' = 'x' }", headers);
     with("headers = { A = \"x\\r\\nB: y\" }", headers);

@@ -263,13 +263,13 @@ impl Outbound {
         self.pool.keep_connections(keeping);
     }
 
-    /// Closes idle connections that have waited too long. Every lease does it too; call it at
-    /// [`Self::next_expiry`], so that the last connection does not stay for ever.
-    pub fn close_expired(&self) {
-        self.pool.close_expired();
+    /// Closes idle connections that have waited too long, when they have. For one task; every lease
+    /// does it too.
+    pub async fn run(&self) {
+        self.pool.run().await;
     }
 
-    /// When the next idle connection will have waited too long.
+    /// When the first idle connection will have waited too long.
     pub fn next_expiry(&self) -> Option<Moment> {
         self.pool.next_expiry()
     }

@@ -17,6 +17,7 @@ use std::net::{IpAddr, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
+use async_channel::{Receiver, Sender};
 use futures_rustls::client::TlsStream;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::{Async, future};
@@ -127,22 +128,21 @@ struct Idle {
     until: Moment,
 }
 
-/// A request that is on its way when the server closes the connection is lost: it is sent no more
-/// in the last second.
-const LAST_MOMENT: Duration = Duration::from_secs(1);
-
 /// The idle connections, oldest first, and the number of those in use.
 pub(super) struct Pool {
     clock: Clock,
     metrics: Rc<Metrics>,
     idle: RefCell<VecDeque<Idle>>,
     active: Cell<usize>,
+    /// Tells of a connection that expires before all others.
+    kept: (Sender<()>, Receiver<()>),
     /// Off: every connection serves one request.
     keeping: Cell<bool>,
     total_max: usize,
     per_origin_max: usize,
     idle_time: Duration,
     idle_time_max: Duration,
+    idle_time_margin: Duration,
 }
 
 impl Pool {
@@ -152,11 +152,13 @@ impl Pool {
             metrics,
             idle: RefCell::default(),
             active: Cell::new(0),
+            kept: async_channel::bounded(1),
             keeping: Cell::new(true),
             total_max: limits.outbound_total,
             per_origin_max: limits.outbound_per_origin,
             idle_time: limits.outbound_idle_time,
             idle_time_max: limits.outbound_idle_time_max,
+            idle_time_margin: limits.outbound_idle_time_margin,
         }
     }
 
@@ -204,6 +206,21 @@ impl Pool {
         self.gauge();
     }
 
+    /// Closes each idle connection once it has waited long enough. For one task.
+    pub(super) async fn run(&self) {
+        loop {
+            let kept = async {
+                // The sender lives as long as this does.
+                let _ = self.kept.1.recv().await;
+            };
+            match self.next_expiry() {
+                Some(expiry) => future::or(kept, self.clock.sleep_until(expiry)).await,
+                None => kept.await,
+            }
+            self.close_expired();
+        }
+    }
+
     /// When the first idle connection has waited long enough.
     pub(super) fn next_expiry(&self) -> Option<Moment> {
         self.idle.borrow().iter().map(|idle| idle.until).min()
@@ -237,7 +254,7 @@ impl Pool {
     fn keep(&self, link: Link, idle_time: Option<Duration>) {
         self.close_expired();
         let idle_time = idle_time.map_or(self.idle_time, |told| {
-            told.saturating_sub(LAST_MOMENT).min(self.idle_time_max)
+            told.saturating_sub(self.idle_time_margin).min(self.idle_time_max)
         });
         if !self.keeping.get() || idle_time.is_zero() {
             return;
@@ -250,7 +267,12 @@ impl Pool {
             idle.remove(oldest);
             self.metrics.outbound_evicted.count();
         }
-        idle.push_back(Idle { link, until: self.clock.now() + idle_time });
+        let until = self.clock.now() + idle_time;
+        if idle.iter().all(|idle| until < idle.until) {
+            // Full means that whoever closes it has yet to look.
+            let _ = self.kept.0.try_send(());
+        }
+        idle.push_back(Idle { link, until });
         drop(idle);
         self.gauge();
     }

@@ -20,6 +20,7 @@ pub struct Body {
     clock: Clock,
     begun: Moment,
     time: Duration,
+    time_max: Duration,
     bytes_per_second_min: usize,
     coded: Coded,
     /// Bytes of the body as it was sent, and as it was read from us.
@@ -76,6 +77,7 @@ impl Body {
             clock: clock.clone(),
             begun: clock.now(),
             time: request.body_time,
+            time_max: limits.body_time_max,
             bytes_per_second_min: limits.body_bytes_per_second_min.max(1),
             coded,
             received: 0,
@@ -148,7 +150,7 @@ impl Body {
 
     async fn receive(&self, exchange: &mut Exchange) -> Result<(), FetchError> {
         let earned = Duration::from_secs((self.received / self.bytes_per_second_min) as u64);
-        let deadline = self.begun + self.time + earned;
+        let deadline = self.begun + (self.time + earned).min(self.time_max);
         let late = || FetchError::transient(Cause::Timeout, "the body did not arrive in time");
         // A server that always has a few bytes ready never lets the timer below fire.
         if self.clock.now() >= deadline {

@@ -28,7 +28,8 @@ use message::{Answer, Event, Head, Malformed};
 pub struct Request<'a> {
     /// http or https. Its user and password are not used.
     pub url: &'a Url,
-    /// Credentials and other fields of one's own; they are sent to the URL's origin only.
+    /// Credentials and other fields of one's own, none of which the configuration reserves; they are
+    /// sent to the URL's origin only.
     pub headers: &'a [(String, String)],
     /// User-Agent.
     pub user_agent: &'a str,
@@ -57,6 +58,18 @@ pub enum Fetched {
 /// # Errors
 /// Everything but a 200 and an expected 304; see [`Kind`].
 pub async fn fetch(
+    outbound: &Outbound,
+    clock: &Clock,
+    limits: &RefreshLimits,
+    request: Request<'_>,
+) -> Result<Fetched, FetchError> {
+    let deadline = clock.now() + limits.answer_time;
+    let fetched = within(clock, deadline, follow_redirects(outbound, clock, limits, request)).await;
+    let late = || FetchError::transient(Cause::Timeout, "the redirects took too long");
+    fetched.unwrap_or_else(|| Err(late()))
+}
+
+async fn follow_redirects(
     outbound: &Outbound,
     clock: &Clock,
     limits: &RefreshLimits,
@@ -120,29 +133,8 @@ fn public_fields(request: &Request<'_>) -> Result<Public, FetchError> {
 
 /// The same, and those that only the feed's own origin may see.
 fn own_fields(request: &Request<'_>) -> Result<Fields, FetchError> {
-    /// What the framing, the connection and the conditions depend on.
-    const RESERVED: [&str; 15] = [
-        "accept-encoding",
-        "connection",
-        "content-length",
-        "expect",
-        "host",
-        "if-match",
-        "if-modified-since",
-        "if-none-match",
-        "if-range",
-        "if-unmodified-since",
-        "range",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    ];
     let mut fields = public_fields(request)?.fields;
     for (name, value) in request.headers {
-        if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
-            return Err(FetchError::refused("a configured header is one that cannot be set"));
-        }
         fields.set(name, value)?;
     }
     Ok(fields)

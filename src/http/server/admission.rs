@@ -6,7 +6,7 @@ use super::Server;
 use crate::http::connection::{Connection, State, read_once};
 use crate::http::listener::{Accepted, Socket};
 use crate::http::peer::Peer;
-use crate::http::response::Status;
+use crate::http::response::{Outgoing, Status};
 use crate::http::slab::Token;
 
 /// Clients accepted in one turn, so that a flood of them does not starve those already here.
@@ -93,19 +93,46 @@ impl Server {
         true
     }
 
-    /// Closes the slowest readers until what all hold fits, or only `newest` is left: answers are
-    /// as many as clients care to ask for, and not to read one costs a client nothing.
-    pub(super) fn relieve(&mut self, newest: Token) {
-        if self.slab.get_mut(newest).is_none_or(|tenant| tenant.outgoing_bytes() == 0) {
-            return;
+    /// A large answer, if there is room for it while its client takes it; else one that says when
+    /// to come again.
+    pub(super) fn ration(&mut self, outgoing: Outgoing) -> Outgoing {
+        let is_large = outgoing.total_bytes() > self.service.limits.answer_bytes_at_once;
+        if !is_large || self.make_way(outgoing.share_bytes()) {
+            return outgoing;
         }
-        let held = |(_, tenant): (Token, &Connection)| tenant.outgoing_bytes();
-        while self.slab.iter().map(held).sum::<usize>() > self.service.limits.outgoing_bytes_max {
-            let holders = self.slab.iter().filter(|(token, tenant)| {
-                *token != newest && matches!(tenant.state, State::Writing(_))
-            });
-            let slowest = holders.min_by_key(|(_, tenant)| tenant.since);
-            let Some((slowest, _)) = slowest else { return };
+        let detail = "others are still taking large answers";
+        outgoing.replaced_by(self.service.api.failure(Status::UNAVAILABLE, detail))
+    }
+
+    /// Closes a client that has left its socket full of answers when there is no room for one more.
+    /// A large answer has been given its room before.
+    pub(super) fn check_holding(&mut self, token: Token) {
+        let limits = &self.service.limits;
+        let is_small = |outgoing: &Outgoing| outgoing.total_bytes() <= limits.answer_bytes_at_once;
+        let Some(tenant) = self.slab.get_mut(token) else { return };
+        if matches!(&tenant.state, State::Writing(outgoing) if is_small(outgoing))
+            && !self.make_way(0)
+        {
+            self.service.metrics.slab_evicted.count();
+            self.close(token);
+        }
+    }
+
+    /// Closes slow readers, the slowest first, until what clients have yet to take leaves room for
+    /// `bytes` more: answers are as many as clients care to ask for, and not to read one costs a
+    /// client nothing. False when all that is left is being taken.
+    fn make_way(&mut self, bytes: usize) -> bool {
+        loop {
+            let (now, limits) = (self.turn.now, &self.service.limits);
+            let holders = || self.slab.iter().filter(|(_, tenant)| tenant.outgoing_bytes() > 0);
+            let held: usize = holders().map(|(_, tenant)| tenant.outgoing_bytes()).sum();
+            if held == 0 || held + bytes <= limits.outgoing_bytes_max {
+                return true;
+            }
+            let slow = holders().filter(|(_, tenant)| tenant.is_slow(now, limits));
+            let Some((slowest, _)) = slow.min_by_key(|(_, tenant)| tenant.since) else {
+                return false;
+            };
             self.service.metrics.slab_evicted.count();
             self.close(slowest);
         }

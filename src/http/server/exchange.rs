@@ -212,11 +212,12 @@ impl Server {
 
     /// Begins to send an answer. True when it is out and the next request may be looked at.
     fn answer(&mut self, token: Token, outgoing: Outgoing) -> bool {
+        let outgoing = self.ration(outgoing);
         let Some(connection) = self.slab.get_mut(token) else { return false };
         connection.enter(State::Writing(outgoing), self.turn.now);
         let is_out = self.send(token);
         if !is_out {
-            self.relieve(token);
+            self.check_holding(token);
         }
         is_out
     }
@@ -252,9 +253,8 @@ impl Server {
                 }
                 false
             }
-            Ok(Sent::Blocked(0)) => false,
-            Ok(Sent::Blocked(_)) => {
-                connection.since = self.turn.now;
+            Ok(Sent::Blocked(bytes)) => {
+                connection.note_taken(bytes, self.turn.now, &self.service.limits);
                 false
             }
             Err(_) => {

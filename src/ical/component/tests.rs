@@ -47,8 +47,59 @@ fn what_is_no_calendar_says_what_it_is() {
     check(b"BEGIN:VEVENT\nEND:VEVENT", "components without BEGIN:VCALENDAR around them");
     check(b"BEGIN:VCALENDAR\nVERSION:2.0\n", "cut off before END:VCALENDAR");
     check(b"BEGIN:VCALENDAR\nEND:VCALENDA", "cut off before END:VCALENDAR");
-    check(b"BEGIN:VCALENDAR\nEND:VCALENDAR\n<!-- 0.3 s -->", "text after END:VCALENDAR");
+    check(
+        b"BEGIN:VCALENDAR\nEND:VCALENDAR\n<!-- -->\nBEGIN:VCALENDAR",
+        "cut off before END:VCALENDAR",
+    );
+    // An END:VCALENDAR in the middle, such as a description might bring.
+    let reason = "text after an END:VCALENDAR that ends nothing";
+    check(b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nEND:VCALENDAR\nUID:a\nEND:VEVENT", reason);
+    check(b"BEGIN:VCALENDAR\nBEGIN:VTODO\nEND:VCALENDAR\nEND:VTODO\nUID:a", reason);
     check(&vec![b'\n'; limits.bytes_max + 1], "larger than 2 MiB (feed bytes_max)");
+}
+
+/// A calendar that is complete is not spoiled by what follows it.
+#[test]
+fn what_follows_a_calendar_is_counted_and_named() {
+    let event = "BEGIN:VEVENT\nUID:a\nDTSTART:20240101\nEND:VEVENT";
+    for (behind, components, reasons) in [
+        ("", 1, vec![]),
+        ("\n\n \n\t\n", 1, vec![]),
+        ("\u{feff}\n\u{feff}\n", 1, vec![]),
+        ("END:VCALENDAR\nEND:VEVENT\n", 1, vec![]),
+        ("<!-- 0.3 s -->", 1, vec!["line 7, no UID: lines after END:VCALENDAR are left out: 1"]),
+        (
+            "\n# cached\n\u{feff}\nX-A:1\n<p>",
+            1,
+            vec!["line 8, no UID: lines after END:VCALENDAR are left out: 3"],
+        ),
+        (
+            "# one\nBEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20240101\nUID:b\nEND:VEVENT\n\
+             END:VCALENDAR\n# two\n",
+            2,
+            vec![
+                "line 7, no UID: lines after END:VCALENDAR are left out: 1",
+                "line 14, no UID: lines after END:VCALENDAR are left out: 1",
+            ],
+        ),
+        (
+            "# one\nBEGIN:VEVENT\nUID:b\nDTSTART:20240101\nEND:VEVENT\n",
+            1,
+            vec![
+                "line 8, b: outside of BEGIN:VCALENDAR",
+                "line 7, no UID: lines after END:VCALENDAR are left out: 1",
+            ],
+        ),
+    ] {
+        let text = format!("BEGIN:VCALENDAR\n{event}\nEND:VCALENDAR\n{behind}");
+        let (items, summary) = read(text.as_bytes(), &FeedLimits::default());
+        let told = items.iter().filter_map(|item| match item {
+            Item::Skipped(skip) => Some(skip.to_string()),
+            Item::Component(_) => None,
+        });
+        assert_eq!(told.collect::<Vec<_>>(), reasons, "{behind:?}");
+        assert_eq!(summary.map(|summary| summary.components), Ok(components), "{behind:?}");
+    }
 }
 
 #[test]

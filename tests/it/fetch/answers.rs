@@ -338,6 +338,30 @@ fn a_large_body_earns_time() {
     });
 }
 
+/// As many bytes as would earn it a quarter of an hour.
+#[test]
+fn no_body_earns_more_than_five_minutes() {
+    for (seconds, arrives) in [(299, true), (300, false)] {
+        run(async |executor| {
+            let head = "HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n";
+            let steps = [send(head), send("x".repeat(1000)), Step::Stall, send("x")];
+            let server = FeedServer::start(&executor, Script::new().reply("/", Reply::new(steps)));
+            let bench = Bench::with(|limits| limits.body_bytes_per_second_min = 1);
+            let mut body = bench.body(&server.url("/")).await.expect("a body");
+            let mut buffer = [0; 1000];
+            let mut received = 0;
+            while received < buffer.len() {
+                received += body.read(&mut buffer).await.expect("a piece");
+            }
+            server.stalled(1).await;
+            bench.clock.advance(Duration::from_secs(seconds));
+            server.release();
+            let read = body.read(&mut buffer).await;
+            assert_eq!(read.is_ok(), arrives, "{seconds} s: {read:?}");
+        });
+    }
+}
+
 #[test]
 fn a_connection_reset_is_told_apart() {
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nBEGIN";

@@ -17,6 +17,7 @@
 //! | TLS: expired, early, self-signed, unknown, wrong host, broken off, cut | `tls` |
 //! | endless 1xx, an endless head | `answers::endless_interim_…`, `framing` |
 //! | one byte a second, a body that stalls | `answers::one_byte_a_second_…`; nobody waits: `outbound` |
+//! | as slowly as may be, long body or many hops | `answers::no_body_earns_…`, `redirects::redirects_have_…` |
 //! | over the cap, gzip bomb | `answers::a_body_may_be_as_long_…`, `a_gzip_bomb_…` |
 //! | bytes on an idle connection, a stale one | `connections` |
 //! | an unusual ETag | `requests::an_unusual_etag_…` |

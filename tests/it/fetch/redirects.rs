@@ -1,11 +1,14 @@
 //! Where a server may send us: how far, by which scheme, to which address, and with what.
 
+use std::time::Duration;
+
 use calendarbot::connections::outbound::{Origin, Policy};
 use calendarbot::feed::fetch::{Cause, Kind};
+use smol::future;
 
 use super::tls::Authority;
-use super::{Ask, Bench, CALENDAR, check_malformed};
-use crate::feed_server::{FeedServer, Script, field, run};
+use super::{Ask, Bench, CALENDAR, check_malformed, send};
+use crate::feed_server::{FeedServer, Reply, Script, Step, field, run};
 
 #[test]
 fn redirects_of_every_kind_are_followed() {
@@ -37,6 +40,36 @@ fn five_redirects_are_followed_and_not_a_sixth() {
             (Kind::Malformed, "too many redirects")
         );
     });
+}
+
+/// Each hop is quick enough by itself.
+#[test]
+fn redirects_have_a_minute_and_a_half_together() {
+    for (seconds, arrives) in [(44, true), (45, false)] {
+        run(async |executor| {
+            let redirect = "HTTP/1.1 302 X\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n";
+            let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+            let script = Script::new()
+                .reply("/a", Reply::new([Step::Stall, send(redirect)]))
+                .reply("/b", Reply::new([Step::Stall, send(answer)]));
+            let server = FeedServer::start(&executor, script);
+            let bench = Bench::with(|limits| limits.first_byte_time = Duration::from_secs(60));
+            let url = server.url("/a");
+            let (read, ()) = future::zip(bench.text(&url), async {
+                for (hop, seconds) in [(1, 45), (2, seconds)] {
+                    server.stalled(hop).await;
+                    bench.clock.advance(Duration::from_secs(seconds));
+                    if hop == 1 || arrives {
+                        server.release();
+                    }
+                }
+            })
+            .await;
+            let late = "the redirects took too long".to_owned();
+            let expected = if arrives { Ok(String::new()) } else { Err(late) };
+            assert_eq!(read.map_err(|error| error.to_string()), expected, "{seconds}");
+        });
+    }
 }
 
 #[test]

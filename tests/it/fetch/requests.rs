@@ -51,16 +51,10 @@ fn a_request_says_who_asks_and_for_what() {
 }
 
 #[test]
-fn a_configured_header_cannot_change_the_framing() {
+fn a_header_that_is_none_is_not_sent() {
     run(async |executor| {
         let server = FeedServer::start(&executor, Script::new().ics("/", CALENDAR));
-        for (name, value) in [
-            ("Host", "other"),
-            ("transfer-encoding", "chunked"),
-            ("Range", "bytes=0-"),
-            ("X", "a\r\nY: b"),
-            ("X Y", "a"),
-        ] {
+        for (name, value) in [("X", "a\r\nY: b"), ("X Y", "a"), ("", "a")] {
             let headers = [(name.to_owned(), value.to_owned())];
             let ask = Ask { headers: &headers, ..Ask::default() };
             let error = Bench::new().ask(&server.url("/"), ask).await.err().expect("an error");
