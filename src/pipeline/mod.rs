@@ -37,7 +37,7 @@ use self::cache::{Cache, Found, Share, Validity};
 use self::figures::{count, count_evicted};
 use self::key::ViewKey;
 use self::pace::Pace;
-use self::pending::{Joined, Pending};
+use self::pending::{Joined, Pending, Whom};
 use self::turn::{Reading, Rendered, Turn, Wish, groups};
 use crate::api::native;
 use crate::budget::{FeedLimits, Limits, PipelineLimits};
@@ -84,17 +84,6 @@ pub struct Sources {
 struct Job {
     key: ViewKey,
     whom: Whom,
-}
-
-/// Whom an answer is for.
-#[derive(Clone, Copy)]
-enum Whom {
-    /// Everybody who has joined its key.
-    Askers,
-    /// This one alone.
-    One(Token),
-    /// Nobody yet.
-    Later,
 }
 
 /// The pipeline.
@@ -196,7 +185,7 @@ impl Pipeline {
         let whom = if flags.deduplication { Whom::Askers } else { Whom::One(asker) };
         let joined = match whom {
             Whom::Askers => self.pending.borrow_mut().join(key, asker),
-            Whom::One(_) | Whom::Later => Joined::First,
+            Whom::One(_) | Whom::Later => self.pending.borrow_mut().join_none(asker),
         };
         let is_full = match joined {
             Joined::Another => {
@@ -209,14 +198,14 @@ impl Pipeline {
         if is_full {
             self.sources.metrics.pipeline_refused.count();
             if joined == Joined::First {
-                self.pending.borrow_mut().take(key);
+                self.pending.borrow_mut().take(key, whom);
             }
             return Asking::Full;
         }
         Asking::Pending
     }
 
-    /// An asker has gone; what all who asked for have left is not made. Without deduplication it is.
+    /// An asker has gone; what nobody waits for any more is not made.
     pub fn leave(&self, asker: Token) {
         self.pending.borrow_mut().leave(asker);
     }
@@ -272,7 +261,8 @@ impl Pipeline {
             group.retain(|wish| self.is_wanted(wish));
             let together = turn.read_together(&group);
             for wish in group {
-                if !self.is_put_off(&turn, &wish) {
+                // Some may have gone since the last answer.
+                if self.is_wanted(&wish) && !self.is_put_off(&turn, &wish) {
                     let rendered = self.render(&mut turn, &wish, together.as_ref());
                     self.deliver(wish, rendered);
                 }
@@ -297,12 +287,12 @@ impl Pipeline {
         }
     }
 
-    /// False when all who asked have gone.
+    /// False when all who asked have gone; it is no longer pending then.
     fn is_wanted(&self, wish: &Wish<Whom>) -> bool {
         let mut pending = self.pending.borrow_mut();
-        let is_wanted = !matches!(wish.job, Whom::Askers) || pending.is_wanted(&wish.key);
+        let is_wanted = pending.is_wanted(&wish.key, wish.job);
         if !is_wanted {
-            pending.take(&wish.key);
+            pending.take(&wish.key, wish.job);
         }
         is_wanted
     }
@@ -326,11 +316,7 @@ impl Pipeline {
 
     /// Hands out what came of a wish; an answer is kept, one that says why there is none is not.
     fn deliver(&self, wish: Wish<Whom>, rendered: Result<Rendered>) {
-        let askers = match wish.job {
-            Whom::Askers => self.pending.borrow_mut().take(&wish.key),
-            Whom::One(asker) => vec![asker],
-            Whom::Later => Vec::new(),
-        };
+        let askers = self.pending.borrow_mut().take(&wish.key, wish.job);
         let answer = match rendered {
             Err(error) => self.failed(&error),
             Ok((answer, validity)) => {

@@ -318,6 +318,19 @@ fn an_asker_that_goes_away_costs_nothing() {
         assert_eq!(bench.metrics.pipeline_rendered.get(), 1);
         assert!(matches!(bench.ask(1, 5), Asking::Pending), "it may be asked for again");
         assert_eq!(bench.completed(1).await, [(5, 200)]);
+        bench.pipeline.set_flags(Flags { caching: false, deduplication: false, ..Flags::ON });
+        for asker in 1..=4 {
+            assert!(matches!(bench.ask(1, asker), Asking::Pending));
+        }
+        // One leaves before its turn, one between two answers of it.
+        bench.pipeline.leave(Token::from_u64(1));
+        let between = async move {
+            assert_eq!(bench.completed(1).await, [(2, 200)]);
+            bench.pipeline.leave(Token::from_u64(3));
+            assert_eq!(bench.completed(1).await, [(4, 200)]);
+            assert_eq!(bench.metrics.pipeline_rendered.get(), 4);
+        };
+        executor.spawn(between).await;
     });
 }
 
