@@ -337,7 +337,8 @@ impl Pipeline {
         let metrics = &self.sources.metrics;
         if let Whom::Later = whom {
             let now = self.sources.clock.wall().as_second();
-            let is_kept = self.cache.borrow_mut().keep_next(&key, answer, validity, now);
+            let (is_kept, evicted) = self.cache.borrow_mut().keep_next(&key, answer, validity, now);
+            count_evicted(metrics, evicted);
             metrics.pipeline_warmed.add(u64::from(is_kept));
         } else {
             count_evicted(metrics, self.cache.borrow_mut().insert(key, answer, validity));

@@ -28,6 +28,7 @@ mod seeded;
 mod storage;
 mod strangers;
 mod turns;
+mod warmth;
 mod window;
 
 /// Tests that look at memory read the same figures as the program does.
