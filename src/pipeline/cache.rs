@@ -306,7 +306,12 @@ impl Cache {
         *self = Self::new(self.share);
     }
 
-    /// Number of views that it knows; some may have run out.
+    /// True for a view that it knows; it may have run out.
+    pub fn knows(&self, key: &ViewKey) -> bool {
+        self.entries.contains_key(key)
+    }
+
+    /// Number of views that it knows.
     pub fn len(&self) -> usize {
         self.entries.len()
     }

@@ -8,6 +8,7 @@ mod corpus;
 mod database;
 mod documents;
 mod edge;
+mod fallback;
 mod feed_server;
 mod fetch;
 mod filters;
