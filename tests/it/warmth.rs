@@ -1,8 +1,9 @@
-//! What displays ask for stays warm, whatever else is asked for.
+//! What displays ask for stays warm, whatever else is asked for, and what is too old is not kept.
 
 use std::rc::Rc;
 use std::time::Duration;
 
+use calendarbot::flags::Tuning;
 use calendarbot::http::slab::Token;
 use calendarbot::pipeline::Asking;
 use calendarbot::pipeline::key::{View, ViewKey};
@@ -37,5 +38,20 @@ fn a_flood_of_variants_leaves_the_wall_warm() {
             }
         }
         assert!(bench.metrics.whats_next_evicted.get() > 1000);
+    });
+}
+
+#[test]
+fn an_answer_that_counts_seconds_is_never_given_again_in_the_next() {
+    run(|_| async move {
+        let bench = Bench::new();
+        bench.pipeline.tune(Tuning { ttl: Duration::from_secs(1200), ..Tuning::default() });
+        for (view, is_kept) in [(View::LiteNext, false), (View::Calendars, true)] {
+            assert!(matches!(ask_alone(&bench, view.clone()), Asking::Made(_)));
+            assert!(matches!(ask_alone(&bench, view.clone()), Asking::Kept(_)));
+            bench.clock.advance(Duration::from_secs(1));
+            let asking = ask_alone(&bench, view.clone());
+            assert_eq!(matches!(asking, Asking::Kept(_)), is_kept, "{view:?}");
+        }
     });
 }
