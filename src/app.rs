@@ -115,7 +115,8 @@ pub fn stored_statuses(
 /// # Errors
 /// When the budget cannot hold the configuration.
 pub fn plan(config: &Config) -> Result<Plan> {
-    Plan::new(config.memory_budget, config.feeds.len().max(1), feed_limits(config))
+    let feeds = config.feeds.len().max(1);
+    Plan::lowered(config.memory_budget, feeds, feed_limits(config), &config.ceilings).fitting()
 }
 
 /// What one feed may hold under this configuration.
@@ -371,6 +372,7 @@ async fn reload(
         ("data_dir", old.data_dir == new.data_dir),
         ("ca_file", old.ca_file == new.ca_file),
         ("memory_budget", old.memory_budget == new.memory_budget),
+        ("the size of a pool or of the cache", old.ceilings == new.ceilings),
         ("past_days", limits.feed.past_days == new.past_days),
         ("future_days", limits.feed.future_days == new.future_days),
     ];

@@ -5,11 +5,13 @@
 //! see on a screen does not. If the terms do not fit, the program prints the plan and refuses to
 //! start: a limit that can be broken is no limit.
 
+mod ceilings;
 mod limits;
 
 use std::fmt;
 use std::time::Duration;
 
+pub use ceilings::{Ceilings, TooHigh};
 pub use limits::{DatabaseLimits, FeedLimits, HttpLimits, Limits, PipelineLimits, RefreshLimits};
 
 use crate::error::{Error, Result};
@@ -105,27 +107,46 @@ impl Plan {
     /// # Errors
     /// When the terms do not fit, with the whole plan in the message.
     pub fn new(budget_bytes: usize, feeds: usize, feed: FeedLimits) -> Result<Self> {
-        let plan = Self::divide(budget_bytes, feeds, feed);
-        if plan.total_bytes() > budget_bytes {
+        Self::divide(budget_bytes, feeds, feed).fitting()
+    }
+
+    /// The plan itself, if its terms fit.
+    ///
+    /// # Errors
+    /// When they do not, with the whole plan in the message.
+    pub fn fitting(self) -> Result<Self> {
+        let (needed, budget) = (self.total_bytes(), self.limits.budget_bytes);
+        if needed > budget {
             return Err(Error::config(format!(
-                "the memory budget of {} cannot hold this configuration; it needs {}\n\n{plan}",
-                show_bytes(budget_bytes),
-                show_bytes(plan.total_bytes()),
+                "the memory budget of {} cannot hold this configuration; it needs {}\n\n{self}",
+                show_bytes(budget),
+                show_bytes(needed),
             )));
         }
-        Ok(plan)
+        Ok(self)
     }
 
     /// The same without refusing, for printing.
     pub fn divide(budget_bytes: usize, feeds: usize, feed: FeedLimits) -> Self {
+        Self::lowered(budget_bytes, feeds, feed, &Ceilings::default())
+    }
+
+    /// The same with limits of one's own.
+    pub fn lowered(
+        budget_bytes: usize,
+        feeds: usize,
+        feed: FeedLimits,
+        ceilings: &Ceilings,
+    ) -> Self {
         let http = http_limits(budget_bytes);
         let pipeline = pipeline_limits(budget_bytes);
-        let database = database_limits(budget_bytes);
+        let database = database_limits(budget_bytes, ceilings.readers_max);
         let refresh = refresh_limits(budget_bytes);
         let feed = feed_limits(budget_bytes, feed);
         let heap_bytes_max = budget_bytes.saturating_sub(PROGRAM_BYTES + database.heap_bytes_max);
-        let limits =
+        let mut limits =
             Limits { budget_bytes, heap_bytes_max, http, pipeline, database, refresh, feed };
+        ceilings.lower(&mut limits);
         let terms = terms(&limits, feeds);
         Self { limits, terms }
     }
@@ -193,8 +214,9 @@ fn pipeline_limits(budget_bytes: usize) -> PipelineLimits {
     }
 }
 
-fn database_limits(budget_bytes: usize) -> DatabaseLimits {
+fn database_limits(budget_bytes: usize, readers_asked: Option<usize>) -> DatabaseLimits {
     let readers_max = (budget_bytes / (8 * MIB)).clamp(1, 4);
+    let readers_max = readers_asked.map_or(readers_max, |asked| asked.min(readers_max));
     let reader_cache_bytes = (budget_bytes / 128).clamp(64 * KIB, MIB);
     let writer_cache_bytes = (budget_bytes / 40).clamp(192 * KIB, 4 * MIB);
     let work_bytes = (budget_bytes / 32).clamp(256 * KIB, 4 * MIB);
@@ -316,7 +338,11 @@ fn terms(limits: &Limits, feeds: usize) -> Vec<Term> {
                 http.large_buffers, http.large_buffer_bytes
             ),
         ),
-        term("cache", pipeline.cache_bytes_max, "a forty-eighth of the budget".into()),
+        term(
+            "cache",
+            pipeline.cache_bytes_max,
+            "a forty-eighth of the budget, or less by configuration".into(),
+        ),
         term(
             "slow readers",
             http.outgoing_bytes_max,
@@ -429,6 +455,35 @@ mod tests {
         let error = fits(too_small).unwrap_err();
         assert_eq!(error.exit_code(), 78);
         assert!(error.to_string().contains("missing"));
+    }
+
+    #[test]
+    fn ceilings_lower_the_plan_and_never_raise_it() {
+        let plan = |ceilings| Plan::lowered(16 * MIB, 1, FeedLimits::default(), &ceilings);
+        let (mut whole, none) = (plan(Ceilings::default()), Ceilings::default());
+        assert_eq!(none.lower(&mut whole.limits), []);
+        let least = Ceilings {
+            outbound_total: Some(1),
+            outbound_per_origin: None,
+            readers_max: Some(1),
+            cache_entries_max: Some(1),
+            cache_bytes_max: Some(16 * KIB),
+            batch_wait_ms: Some(0),
+        };
+        let small = plan(least);
+        let Limits { pipeline, database, refresh, .. } = &small.limits;
+        assert_eq!((refresh.outbound_total, refresh.outbound_per_origin), (1, 1));
+        assert_eq!((database.readers_max, pipeline.cache_entries_max), (1, 1));
+        assert_eq!((pipeline.cache_bytes_max, pipeline.batch_wait_max), (16 * KIB, Duration::ZERO));
+        for name in ["cache", "database", "outbound"] {
+            let bytes =
+                |plan: &Plan| plan.terms.iter().find(|term| term.name == name).unwrap().bytes;
+            assert!(bytes(&small) < bytes(&whole), "{name}");
+        }
+        let more = Ceilings { readers_max: Some(3), cache_entries_max: Some(1000), ..none };
+        let too_high = TooHigh { key: "database.readers", asked: 3, possible: 2 };
+        assert_eq!(more.lower(&mut whole.limits), [too_high]);
+        assert_eq!(plan(more).limits, plan(Ceilings::default()).limits);
     }
 
     #[test]

@@ -126,6 +126,16 @@ pub(super) static KEYS: &[Key<Draft>] = &[
                public ones. It is read at the start.",
     },
     Key {
+        name: "",
+        env: &["PHASE_2A_MAX_MEMORY_MB"],
+        option: "",
+        kind: Kind::Count(BUDGET_MIB, |draft, mib| {
+            draft.config.memory_budget = (mib as usize) << 20;
+        }),
+        default: Preset::Says("nothing"),
+        help: "Another way to say `CALENDARBOT_MEMORY_BUDGET`, which goes first, in MiB.",
+    },
+    Key {
         name: "memory_budget",
         env: &["CALENDARBOT_MEMORY_BUDGET"],
         option: "memory-budget",
@@ -293,7 +303,97 @@ pub(super) static KEYS: &[Key<Draft>] = &[
         default: Preset::Is("10"),
         help: "Answers made together, at most.",
     },
+    ceiling(
+        "pipeline.batch_wait_ms",
+        &["BATCH_TIMEOUT_MS"],
+        0,
+        |draft, ms| draft.config.ceilings.batch_wait_ms = Some(ms as usize),
+        "Milliseconds that a batch waits for more questions while many are asked, at most.",
+    ),
+    ceiling(
+        "pipeline.cache_entries",
+        &["CACHE_MAX_SIZE"],
+        1,
+        |draft, count| draft.config.ceilings.cache_entries_max = Some(count as usize),
+        "Answers that are kept, at most.",
+    ),
+    ceiling(
+        "",
+        CACHE_MIB,
+        1,
+        |draft, mib| draft.config.ceilings.cache_bytes_max = Some((mib as usize) << 20),
+        "The same as `pipeline.cache_memory`, in MiB.",
+    ),
+    Key {
+        name: "pipeline.cache_memory",
+        env: &[],
+        option: "",
+        kind: Kind::Bytes(16 << 10..=BUDGET_BYTES_MAX, |draft, bytes| {
+            draft.config.ceilings.cache_bytes_max = Some(bytes);
+        }),
+        default: ROOM,
+        help: "Memory of the answers that are kept.",
+    },
+    ceiling(
+        "outbound.connections",
+        &["HTTP_POOL_SIZE"],
+        1,
+        |draft, count| draft.config.ceilings.outbound_total = Some(count as usize),
+        "Connections to feed servers, at most.",
+    ),
+    ceiling(
+        "outbound.connections_per_host",
+        &["HTTP_CONNECTIONS_PER_HOST"],
+        1,
+        |draft, count| draft.config.ceilings.outbound_per_origin = Some(count as usize),
+        "Those to one server that are kept for reuse, at most.",
+    ),
+    ceiling(
+        "database.readers",
+        &["DB_POOL_SIZE"],
+        1,
+        |draft, count| draft.config.ceilings.readers_max = Some(count as usize),
+        "Readers of the database that are kept for reuse, at most.",
+    ),
+    Key {
+        name: "",
+        env: &["PHASE_2A_MONITORING"],
+        option: "",
+        kind: Kind::Switch(|draft, on| {
+            if !on {
+                draft.warn("PHASE_2A_MONITORING=false has no effect: to count costs nothing");
+            }
+        }),
+        default: Preset::Is("true"),
+        help: "Everything that `/stats` shows is always counted.",
+    },
 ];
+
+const BUDGET_MIB: RangeInclusive<u32> =
+    (BUDGET_BYTES_MIN >> 20) as u32..=(BUDGET_BYTES_MAX >> 20) as u32;
+const CACHE_MIB: &[&str] = &["CACHE_MEMORY_LIMIT_MB"];
+/// What holds for a ceiling that nobody sets.
+const ROOM: Preset = Preset::Says("what the memory budget has room for");
+
+/// A ceiling by all of its names.
+pub(super) fn ceiling_names(name: &str) -> String {
+    let key = KEYS.iter().find(|key| key.name == name);
+    let env = key.map(|key| key.env).filter(|env| !env.is_empty()).unwrap_or(CACHE_MIB);
+    format!("`{name}` ({})", env.join(", "))
+}
+
+/// A limit that may be set lower than the budget has it; more than that is refused later, when the
+/// budget is known.
+const fn ceiling(
+    name: &'static str,
+    env: &'static [&'static str],
+    least: u32,
+    set: fn(&mut Draft, u32),
+    help: &'static str,
+) -> Key<Draft> {
+    let kind = Kind::Count(least..=10_000, set);
+    Key { name, env, option: "", kind, default: ROOM, help }
+}
 
 const fn flag(
     name: &'static str,

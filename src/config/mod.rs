@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::budget::{FeedLimits, Plan};
+use crate::budget::{Ceilings, FeedLimits, Plan, TooHigh, show_bytes};
 use crate::error::{Error, Result};
 use crate::flags::{Flags, Tuning};
 use crate::http::peer::Network;
@@ -88,6 +88,8 @@ pub struct Config {
     pub flags: Flags,
     /// How the pipeline is tuned.
     pub tuning: Tuning,
+    /// Limits that are lower than the budget has them.
+    pub ceilings: Ceilings,
     /// The feeds, each with its own name; none means the demonstration calendar.
     pub feeds: Vec<FeedConfig>,
     /// The configuration file that was read.
@@ -238,6 +240,7 @@ impl Draft {
             future_days: 0,
             flags: Flags::OFF,
             tuning: Tuning::default(),
+            ceilings: Ceilings::default(),
             feeds: Vec::new(),
             path: None,
             warnings: Vec::new(),
@@ -291,6 +294,14 @@ impl Draft {
                  STATE_DIRECTORY, XDG_DATA_HOME or HOME"
                     .into(),
             );
+        }
+        let budget = self.config.memory_budget;
+        let mut limits = Plan::divide(budget, 1, FeedLimits::default()).limits;
+        for TooHigh { key, asked, possible } in self.config.ceilings.lower(&mut limits) {
+            let (key, budget) = (keys::ceiling_names(key), show_bytes(budget));
+            problems.push(format!(
+                "{key} is {asked}; a memory budget of {budget} has room for {possible}"
+            ));
         }
         problems.into_result()?;
         if !self.flags_enabled {

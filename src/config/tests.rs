@@ -163,6 +163,11 @@ fn each_source_goes_before_the_next() {
     assert_eq!(flags("flags.connection_pooling = false", &[pooling_on]), (true, true));
     assert_eq!(flags("", &[("REQUEST_PIPELINE_ENABLED", "off")]), (true, false));
 
+    let budget = |env: &[(&str, &str)]| Case::new("").env(env).config().memory_budget;
+    let old = ("PHASE_2A_MAX_MEMORY_MB", "100");
+    assert_eq!(budget(&[old]), 100 << 20);
+    assert_eq!(budget(&[old, ("CALENDARBOT_MEMORY_BUDGET", "9MiB")]), 9 << 20);
+
     let level = |env: &[(&str, &str)]| Case::new("log_level = 'error'").env(env).config().log_level;
     assert_eq!(level(&[("CALENDARBOT_DEBUG", "true")]), log::LevelFilter::Debug);
     assert_eq!(level(&[("CALENDARBOT_DEBUG", "false")]), log::LevelFilter::Error);
@@ -255,6 +260,34 @@ fn every_key_reaches_its_place() {
             "feed `c`: its login is sent over http, where others can read it",
         ]
     );
+}
+
+#[test]
+fn limits_below_the_budget_by_their_older_names() {
+    let config = Case::new("pipeline.cache_memory = '100KiB'\ndatabase.readers = 2").env(&[
+        ("HTTP_POOL_SIZE", "4"),
+        ("HTTP_CONNECTIONS_PER_HOST", "1"),
+        ("DB_POOL_SIZE", "1"),
+        ("CACHE_MAX_SIZE", "500"),
+        ("BATCH_TIMEOUT_MS", "0"),
+        ("PHASE_2A_MONITORING", "false"),
+    ]);
+    let config = config.config();
+    let expected = Ceilings {
+        outbound_total: Some(4),
+        outbound_per_origin: Some(1),
+        readers_max: Some(1),
+        cache_entries_max: Some(500),
+        cache_bytes_max: Some(100 << 10),
+        batch_wait_ms: Some(0),
+    };
+    assert_eq!(config.ceilings, expected);
+    assert_eq!(
+        config.warnings,
+        ["PHASE_2A_MONITORING=false has no effect: to count costs nothing"]
+    );
+    let env = [("PHASE_2A_MAX_MEMORY_MB", "96"), ("CACHE_MEMORY_LIMIT_MB", "2")];
+    assert_eq!(Case::new("").env(&env).config().ceilings.cache_bytes_max, Some(2 << 20));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Answers kept for the next asker: least recently used first out, weighed in bytes.
+//! Answers kept for the next asker, weighed in bytes: the coldest go first, and of those the least
+//! recently used.
 //!
 //! Pure: the caller says what time it is and which generation of the data is current. An answer
 //! is good for one generation and one stretch of wall-clock time; a clock that jumps back past
@@ -6,13 +7,15 @@
 //!
 //! ```text
 //!   percent of the share   what happens when an answer comes in
-//!   under 70               answers are made ahead of time, too ([`Cache::keep_next`])
+//!   under 70               answers are made ahead of time, too, and what is not hot makes room for
+//!                          them ([`Cache::keep_next`])
 //!   over 85                what is no longer good goes
-//!   over 95                the least recently used go, until 85
+//!   over 95                the coldest go, until 85
 //! ```
 //!
 //! An entry outlives its answer for a while, a few hundred bytes, and remembers how hot its key
-//! is: the entries are their own sketch of what displays ask for.
+//! is: the entries are their own sketch of what displays ask for. Whoever asks for many things a
+//! few times, however fast, drops only what is as cold as that.
 
 use std::rc::Rc;
 
@@ -70,16 +73,20 @@ impl Share {
 const SPARE_PERCENT: usize = 70;
 /// From here on what is no longer good goes; what must make room stops here.
 const TIGHT_PERCENT: usize = 85;
-/// From here on the least recently used go.
+/// From here on others go.
 const FULL_PERCENT: usize = 95;
 
 /// What the map itself holds for an entry: two links, the hash table's share, and the counts of
 /// its answer's `Rc`.
 const ENTRY_OVERHEAD_BYTES: usize = 2 * size_of::<usize>() + 16 + 2 * size_of::<usize>();
 
-/// What one asking adds to the heat of a key. It cools by a sixteenth a minute: what is asked for
-/// every five minutes stays hotter than this, and what was asked for twice does for eight minutes.
+/// What a minute in which somebody asks adds to the heat of a key, however often they do: displays
+/// ask for hours, and a flood is no display. It cools by a sixteenth a minute: what is asked for
+/// every five minutes stays hotter than this, and what was asked for in two minutes does for eight.
 const ASKED: u8 = 16;
+/// What makes room: first all that are no hotter than this, then those up to the next. The second
+/// takes a flood of ten minutes to reach; the last is all there are.
+const COLD_FIRST: [u8; 3] = [ASKED, 8 * ASKED, u8::MAX];
 
 /// What a look-up found.
 #[derive(Debug)]
@@ -108,6 +115,8 @@ struct Entry {
     /// What takes its place when it has run out.
     next: Option<Kept>,
     heat: u8,
+    /// In this minute.
+    is_asked_for: bool,
 }
 
 impl Entry {
@@ -126,6 +135,13 @@ impl Entry {
             }
         }
         until
+    }
+
+    fn warm_up(&mut self) {
+        if !self.is_asked_for {
+            self.is_asked_for = true;
+            self.heat = self.heat.saturating_add(ASKED);
+        }
     }
 
     fn is_hot(&self) -> bool {
@@ -149,7 +165,7 @@ impl Cache {
     /// The answer for `key` at `now`, and the entry moves to the back of the line.
     pub fn get(&mut self, key: &ViewKey, now: i64, generation: u64) -> Found {
         let Some(entry) = self.entries.to_back(key) else { return Found::Miss };
-        entry.heat = entry.heat.saturating_add(ASKED);
+        entry.warm_up();
         match &entry.current {
             Some(kept) if kept.validity.holds(now, generation) => {
                 Found::Hit(Rc::clone(&kept.answer))
@@ -176,9 +192,10 @@ impl Cache {
 
     /// Keeps an answer, dropping others to make room. One that is too heavy by itself is not kept.
     pub fn insert(&mut self, key: ViewKey, answer: Rc<Answer>, validity: Validity) -> Evicted {
-        let heat = self.remove(&key).map_or(ASKED, |entry| entry.heat);
-        let current = Some(Kept { answer, validity });
-        self.take_in(key, Entry { current, next: None, heat }, validity)
+        let mut entry = self.remove(&key).unwrap_or_default();
+        entry.warm_up();
+        (entry.current, entry.next) = (Some(Kept { answer, validity }), None);
+        self.take_in(key, entry, validity)
     }
 
     fn take_in(&mut self, key: ViewKey, entry: Entry, validity: Validity) -> Evicted {
@@ -192,46 +209,53 @@ impl Cache {
             self.drop_dead(validity.from, validity.generation);
         }
         if self.weights[kind as usize] + bytes > own_share {
-            self.evict(own_share / 100 * TIGHT_PERCENT - bytes, Some(kind), &mut evicted);
+            self.make_room(own_share / 100 * TIGHT_PERCENT - bytes, Some(kind), &mut evicted);
         }
         if self.weight_bytes() + bytes > self.share.percent(FULL_PERCENT) {
-            self.evict(self.share.percent(TIGHT_PERCENT) - bytes, None, &mut evicted);
+            self.make_room(self.share.percent(TIGHT_PERCENT) - bytes, None, &mut evicted);
         }
-        while self.entries.len() >= self.share.entries_max {
-            let Some((key, entry)) = self.entries.pop_front() else { break };
-            forget(&mut self.weights, &mut evicted, &key, &entry);
+        if self.entries.len() >= self.share.entries_max {
+            self.drop_coldest(&mut evicted);
         }
         self.weights[kind as usize] += bytes;
         self.entries.insert(key, entry);
         evicted
     }
 
-    /// Keeps an answer that was made before anybody asked, where there is spare room: to follow
-    /// the one that is still good, or in the place of one that is not. False when it is not kept.
+    /// Keeps an answer that was made before anybody asked, where there is spare room or what is not
+    /// hot takes it: to follow the one that is still good, or in the place of one that is not.
+    /// False when it is not kept.
     pub fn keep_next(
         &mut self,
         key: &ViewKey,
         answer: Rc<Answer>,
         validity: Validity,
         now: i64,
-    ) -> bool {
+    ) -> (bool, Evicted) {
+        let mut evicted = Evicted::default();
         let (kind, bytes) = (key.view.kind(), answer.weight_bytes());
-        let has_room = self.weight_bytes() + bytes <= self.share.percent(SPARE_PERCENT)
-            && self.weights[kind as usize] + bytes <= self.share.of(kind);
-        let Some(entry) = self.entries.get_mut(key) else { return false };
-        if !has_room || entry.weight_bytes(key) + bytes > self.share.entry_bytes_max {
-            return false;
+        let (own_share, spare) = (self.share.of(kind), self.share.percent(SPARE_PERCENT));
+        let Some(entry) = self.entries.get_mut(key) else { return (false, evicted) };
+        let weight = &mut self.weights[kind as usize];
+        *weight -= entry.weight_bytes(key);
+        entry.current.take_if(|kept| !kept.validity.holds(now, validity.generation));
+        entry.next = None;
+        let entry_bytes = entry.weight_bytes(key);
+        *weight += entry_bytes;
+        if entry_bytes + bytes > self.share.entry_bytes_max.min(own_share).min(spare) {
+            return (false, evicted);
         }
-        self.weights[kind as usize] -= entry.weight_bytes(key);
-        let is_good = |kept: &Kept| kept.validity.holds(now, validity.generation);
-        let kept = Some(Kept { answer, validity });
-        if entry.current.as_ref().is_some_and(is_good) {
-            entry.next = kept;
-        } else {
-            (entry.current, entry.next) = (kept, None);
-        }
-        self.weights[kind as usize] += entry.weight_bytes(key);
-        true
+        self.evict(own_share - bytes, Some(kind), ASKED, &mut evicted);
+        self.evict(spare - bytes, None, ASKED, &mut evicted);
+        let has_room = self.weight_bytes() + bytes <= spare
+            && self.weights[kind as usize] + bytes <= own_share;
+        let Some(entry) = self.entries.get_mut(key).filter(|_| has_room) else {
+            return (false, evicted);
+        };
+        self.weights[kind as usize] += bytes;
+        let place = if entry.current.is_some() { &mut entry.next } else { &mut entry.current };
+        *place = Some(Kept { answer, validity });
+        (true, evicted)
     }
 
     /// The hot views that will have no answer `lead` seconds from `now`, the hottest first and
@@ -262,7 +286,10 @@ impl Cache {
 
     /// A minute has passed: every key is a little less hot, and what is neither good nor hot goes.
     pub fn cool(&mut self, now: i64, generation: u64) {
-        self.entries.values_mut().for_each(|entry| entry.heat -= entry.heat.div_ceil(16));
+        for entry in self.entries.values_mut() {
+            entry.heat -= entry.heat.div_ceil(16);
+            entry.is_asked_for = false;
+        }
         self.drop_dead(now, generation);
     }
 
@@ -270,7 +297,7 @@ impl Cache {
     pub fn set_ranges_percent(&mut self, percent: usize) -> Evicted {
         let mut evicted = Evicted::default();
         self.share.ranges_percent = percent;
-        self.evict(self.share.of(Kind::Range), Some(Kind::Range), &mut evicted);
+        self.make_room(self.share.of(Kind::Range), Some(Kind::Range), &mut evicted);
         evicted
     }
 
@@ -279,7 +306,12 @@ impl Cache {
         *self = Self::new(self.share);
     }
 
-    /// Number of views that it knows; some may have run out.
+    /// True for a view that it knows; it may have run out.
+    pub fn knows(&self, key: &ViewKey) -> bool {
+        self.entries.contains_key(key)
+    }
+
+    /// Number of views that it knows.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
@@ -294,9 +326,11 @@ impl Cache {
         self.weights.iter().sum()
     }
 
-    /// True while there is room for answers that nobody has asked for.
+    /// True while there is room for answers that nobody has asked for: what is not hot makes it.
     pub fn has_spare_room(&self) -> bool {
-        self.weight_bytes() < self.share.percent(SPARE_PERCENT)
+        let hot = self.entries.iter().filter(|(_, entry)| entry.is_hot());
+        let hot_bytes: usize = hot.map(|(key, entry)| entry.weight_bytes(key)).sum();
+        hot_bytes < self.share.percent(SPARE_PERCENT)
     }
 
     fn remove(&mut self, key: &ViewKey) -> Option<Entry> {
@@ -305,18 +339,41 @@ impl Cache {
         Some(entry)
     }
 
-    /// Drops the least recently used, of one kind or of all, until they weigh `bytes_max` at most.
-    fn evict(&mut self, bytes_max: usize, only: Option<Kind>, evicted: &mut Evicted) {
+    /// Drops the coldest, of one kind or of all, until they weigh `bytes_max` at most.
+    fn make_room(&mut self, bytes_max: usize, only: Option<Kind>, evicted: &mut Evicted) {
+        for heat_max in COLD_FIRST {
+            self.evict(bytes_max, only, heat_max, evicted);
+        }
+    }
+
+    /// Drops those that are no hotter than `heat_max`, the least recently used first, of one kind
+    /// or of all, until all weigh `bytes_max` at most.
+    fn evict(&mut self, bytes_max: usize, only: Option<Kind>, heat_max: u8, evicted: &mut Evicted) {
+        let weight_of = |weights: &[usize; Kind::COUNT]| {
+            only.map_or_else(|| weights.iter().sum(), |only| weights[only as usize])
+        };
         let weights = &mut self.weights;
+        if weight_of(weights) <= bytes_max {
+            return;
+        }
         self.entries.retain_with_order(|key, entry| {
-            let kind = key.view.kind();
-            let weight = only.map_or_else(|| weights.iter().sum(), |only| weights[only as usize]);
-            if weight <= bytes_max || only.is_some_and(|only| only != kind) {
+            let is_safe = entry.heat > heat_max || only.is_some_and(|only| only != key.view.kind());
+            if is_safe || weight_of(weights) <= bytes_max {
                 return true;
             }
             forget(weights, evicted, key, entry);
             false
         });
+    }
+
+    /// Drops the coldest of all, and of several the least recently used.
+    fn drop_coldest(&mut self, evicted: &mut Evicted) {
+        let tier = |heat: u8| COLD_FIRST.iter().position(|max| heat <= *max);
+        let coldest = self.entries.iter().min_by_key(|(_, entry)| tier(entry.heat));
+        let Some(key) = coldest.map(|(key, _)| key.clone()) else { return };
+        if let Some(entry) = self.entries.remove(&key) {
+            forget(&mut self.weights, evicted, &key, &entry);
+        }
     }
 
     /// Drops what is not good at `now`; an entry stays as long as it is warm.

@@ -14,9 +14,11 @@
 //! ```
 //!
 //! With the flag off, `ask` renders at once: no cache, no batch, the same bytes. Each part can be
-//! switched off by itself, under load, and nobody who waits is lost.
+//! switched off by itself, under load, and nobody who waits is lost. A part that fails again and
+//! again switches itself off for a while.
 
 pub mod cache;
+pub mod fallback;
 mod figures;
 pub mod key;
 mod pace;
@@ -33,15 +35,16 @@ use async_channel::{Receiver, Sender};
 use jiff::Timestamp;
 use smol::future;
 
-use self::cache::{Cache, Found, Share, Validity};
+use self::cache::{Cache, Found, Share};
+use self::fallback::{Event, Part, State};
 use self::figures::{count, count_evicted};
 use self::key::ViewKey;
 use self::pace::Pace;
-use self::pending::{Joined, Pending};
+use self::pending::{Joined, Pending, Whom};
 use self::turn::{Reading, Rendered, Turn, Wish, groups};
 use crate::api::native;
 use crate::budget::{FeedLimits, Limits, PipelineLimits};
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::connections::database::Database;
 use crate::display;
 use crate::error::{Error, Result};
@@ -86,23 +89,20 @@ struct Job {
     whom: Whom,
 }
 
-/// Whom an answer is for.
-#[derive(Clone, Copy)]
-enum Whom {
-    /// Everybody who has joined its key.
-    Askers,
-    /// This one alone.
-    One(Token),
-    /// Nobody yet.
-    Later,
-}
+/// From one line in the log about answers that cannot be made to the next, at least.
+const FAILURE_LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The pipeline.
 pub struct Pipeline {
     sources: Sources,
     limits: PipelineLimits,
     build_id: String,
+    /// What was asked for, and that without the parts that have failed.
+    flags_set: Cell<Flags>,
     flags: Cell<Flags>,
+    parts: Cell<[State; Part::ALL.len()]>,
+    /// When it was last logged that an answer cannot be made.
+    failure_logged: Cell<Option<Moment>>,
     tuning: Cell<Tuning>,
     cache: RefCell<Cache>,
     pending: RefCell<Pending>,
@@ -126,7 +126,10 @@ impl Pipeline {
         let pipeline = Self {
             sources,
             build_id: display::build_id(),
+            flags_set: Cell::new(Flags::ON),
             flags: Cell::new(Flags::ON),
+            parts: Cell::new([State::GOOD; Part::ALL.len()]),
+            failure_logged: Cell::default(),
             tuning: Cell::new(tuning),
             cache: RefCell::new(Cache::new(share)),
             pending: RefCell::new(Pending::new(limits.pending_keys_max)),
@@ -140,12 +143,46 @@ impl Pipeline {
 
     /// Takes effect with the next request. Who waits already gets an answer all the same.
     pub fn set_flags(&self, flags: Flags) {
-        let flags = flags.effective();
+        self.flags_set.set(flags);
+        self.switch();
+    }
+
+    fn switch(&self) {
+        let [batching, warming] = self.parts.get().map(State::is_on);
+        let set = self.flags_set.get();
+        let (batching, warming) = (set.batching && batching, set.warming && warming);
+        let flags = Flags { batching, warming, ..set }.effective();
         self.flags.set(flags);
         if !flags.caching {
             self.cache.borrow_mut().clear();
             self.gauge();
         }
+    }
+
+    /// The parts that have switched themselves off; each says why.
+    pub fn parts_off(&self) -> impl Iterator<Item = Part> {
+        let parts = self.parts.get();
+        Part::ALL.into_iter().filter(move |part| !parts[*part as usize].is_on())
+    }
+
+    /// Something has become of a part.
+    fn note(&self, part: Part, event: Event) {
+        let mut parts = self.parts.get();
+        let state = &mut parts[part as usize];
+        let was_on = state.is_on();
+        *state = state.step(event, self.sources.clock.now());
+        let is_on = state.is_on();
+        self.parts.set(parts);
+        if is_on == was_on {
+            return;
+        }
+        if is_on {
+            log::info!("{} is tried again", part.name());
+        } else {
+            log::warn!("{} is switched off for a while: {}", part.name(), part.reason());
+        }
+        self.sources.metrics.pipeline_parts_off.set(self.parts_off().count() as u64);
+        self.switch();
     }
 
     /// Takes effect with the next answer that is made.
@@ -196,7 +233,7 @@ impl Pipeline {
         let whom = if flags.deduplication { Whom::Askers } else { Whom::One(asker) };
         let joined = match whom {
             Whom::Askers => self.pending.borrow_mut().join(key, asker),
-            Whom::One(_) | Whom::Later => Joined::First,
+            Whom::One(_) | Whom::Later => self.pending.borrow_mut().join_none(asker),
         };
         let is_full = match joined {
             Joined::Another => {
@@ -209,14 +246,14 @@ impl Pipeline {
         if is_full {
             self.sources.metrics.pipeline_refused.count();
             if joined == Joined::First {
-                self.pending.borrow_mut().take(key);
+                self.pending.borrow_mut().take(key, whom);
             }
             return Asking::Full;
         }
         Asking::Pending
     }
 
-    /// An asker has gone; what all who asked for have left is not made. Without deduplication it is.
+    /// An asker has gone; what nobody waits for any more is not made.
     pub fn leave(&self, asker: Token) {
         self.pending.borrow_mut().leave(asker);
     }
@@ -270,13 +307,32 @@ impl Pipeline {
         let wishes = jobs.into_iter().map(|job| turn.wish(job.whom, job.key)).collect();
         for mut group in groups(wishes) {
             group.retain(|wish| self.is_wanted(wish));
+            let is_shared = group.len() > 1;
             let together = turn.read_together(&group);
+            let mut outcome = None;
             for wish in group {
-                if !self.is_put_off(&turn, &wish) {
-                    let rendered = self.render(&mut turn, &wish, together.as_ref());
+                // Some may have gone since the last answer.
+                if self.is_wanted(&wish) && !self.is_put_off(&turn, &wish) {
+                    let part = together.as_ref().and_then(|reading| turn.part(reading, &wish));
+                    let (helped, rendered) = match part {
+                        Some((entries, truncated)) => {
+                            self.sources.metrics.pipeline_shared.count();
+                            let build_id = &self.build_id;
+                            (true, Ok(render::render(&turn, &wish, entries, truncated, build_id)))
+                        }
+                        None => (false, self.render_alone(&mut turn, &wish)),
+                    };
+                    if helped {
+                        outcome = Some(Event::Worked);
+                    } else if rendered.is_ok() {
+                        outcome = outcome.or(Some(Event::Failed));
+                    }
                     self.deliver(wish, rendered);
                 }
                 future::yield_now().await;
+            }
+            if let Some(event) = outcome.filter(|_| is_shared) {
+                self.note(Part::Batching, event);
             }
         }
     }
@@ -297,84 +353,74 @@ impl Pipeline {
         }
     }
 
-    /// False when all who asked have gone.
+    /// False when all who asked have gone; it is no longer pending then.
     fn is_wanted(&self, wish: &Wish<Whom>) -> bool {
         let mut pending = self.pending.borrow_mut();
-        let is_wanted = !matches!(wish.job, Whom::Askers) || pending.is_wanted(&wish.key);
+        let is_wanted = pending.is_wanted(&wish.key, wish.job);
         if !is_wanted {
-            pending.take(&wish.key);
+            pending.take(&wish.key, wish.job);
         }
         is_wanted
     }
 
-    fn render<J>(
-        &self,
-        turn: &mut Turn<'_>,
-        wish: &Wish<J>,
-        together: Option<&Reading>,
-    ) -> Result<Rendered> {
-        if let Some((entries, truncated)) =
-            together.and_then(|reading| reading.part(wish.scope, &wish.zone))
-            && wish.is_enough(entries, truncated, turn.now)
-        {
-            self.sources.metrics.pipeline_shared.count();
-            return Ok(render::render(turn, wish, entries, truncated, &self.build_id));
-        }
+    fn render_alone<J>(&self, turn: &mut Turn<'_>, wish: &Wish<J>) -> Result<Rendered> {
         let Reading { entries, truncated, .. } = turn.read_alone(wish)?;
         Ok(render::render(turn, wish, &entries, truncated, &self.build_id))
     }
 
-    /// Hands out what came of a wish; an answer is kept, one that says why there is none is not.
+    /// Hands out what came of a wish.
     fn deliver(&self, wish: Wish<Whom>, rendered: Result<Rendered>) {
-        let askers = match wish.job {
-            Whom::Askers => self.pending.borrow_mut().take(&wish.key),
-            Whom::One(asker) => vec![asker],
-            Whom::Later => Vec::new(),
-        };
-        let answer = match rendered {
-            Err(error) => self.failed(&error),
-            Ok((answer, validity)) => {
-                self.keep(wish.key, wish.job, Rc::clone(&answer), validity);
-                answer
-            }
-        };
+        let askers = self.pending.borrow_mut().take(&wish.key, wish.job);
+        let answer = self.keep(wish.key, wish.job, rendered);
         for asker in askers {
             // Full cannot be: there is a place for every connection.
             let _ = self.completions.try_send((asker, Rc::clone(&answer)));
         }
     }
 
-    fn keep(&self, key: ViewKey, whom: Whom, answer: Rc<Answer>, validity: Validity) {
-        if !self.flags.get().caching {
-            return;
-        }
-        let metrics = &self.sources.metrics;
-        if let Whom::Later = whom {
-            let now = self.sources.clock.wall().as_second();
-            let is_kept = self.cache.borrow_mut().keep_next(&key, answer, validity, now);
-            metrics.pipeline_warmed.add(u64::from(is_kept));
-        } else {
-            count_evicted(metrics, self.cache.borrow_mut().insert(key, answer, validity));
-        }
-        self.gauge();
-    }
-
     fn make_at_once(&self, key: &ViewKey) -> Rc<Answer> {
         let now = self.sources.clock.wall();
         let mut turn = Turn::begin(&self.sources, &self.limits, now, self.tuning.get().ttl);
         let wish = turn.wish((), key.clone());
-        match self.render(&mut turn, &wish, None) {
-            Err(error) => self.failed(&error),
-            Ok((answer, validity)) => {
-                self.keep(wish.key, Whom::Askers, Rc::clone(&answer), validity);
-                answer
-            }
+        let rendered = self.render_alone(&mut turn, &wish);
+        self.keep(wish.key, Whom::Askers, rendered)
+    }
+
+    /// What came of a wish as an answer, which is kept; one that says why there is none is not.
+    fn keep(&self, key: ViewKey, whom: Whom, rendered: Result<Rendered>) -> Rc<Answer> {
+        let (answer, validity) = match rendered {
+            Ok(rendered) => rendered,
+            Err(error) => return self.failed(&error),
+        };
+        if !self.flags.get().caching {
+            return answer;
         }
+        let (metrics, kept) = (&self.sources.metrics, Rc::clone(&answer));
+        let evicted = if whom == Whom::Later {
+            let now = self.sources.clock.wall().as_second();
+            let is_known = self.cache.borrow().knows(&key);
+            let (is_kept, evicted) = self.cache.borrow_mut().keep_next(&key, kept, validity, now);
+            metrics.pipeline_warmed.add(u64::from(is_kept));
+            if is_known {
+                self.note(Part::Warming, if is_kept { Event::Worked } else { Event::Failed });
+            }
+            evicted
+        } else {
+            self.cache.borrow_mut().insert(key, kept, validity)
+        };
+        count_evicted(metrics, evicted);
+        self.gauge();
+        answer
     }
 
     fn failed(&self, error: &Error) -> Rc<Answer> {
         self.sources.metrics.pipeline_failed.count();
-        log::error!("cannot make an answer: {error}");
+        // Whoever asks a thousand times a second fills no disk with it.
+        let now = self.sources.clock.now();
+        if self.failure_logged.get().is_none_or(|at| now.since(at) >= FAILURE_LOG_INTERVAL) {
+            self.failure_logged.set(Some(now));
+            log::error!("cannot make an answer: {error}");
+        }
         let status = Status::UNAVAILABLE;
         let detail = "the calendar's data cannot be read just now";
         let body = native::problem(status.code, status.reason(), detail);

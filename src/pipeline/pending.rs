@@ -1,7 +1,7 @@
 //! Who waits for which answer. Deduplication and batching are one thing: an asker joins the key
 //! that it asks for, and whoever makes the answer takes all of its askers at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::key::ViewKey;
 use crate::http::slab::Token;
@@ -17,9 +17,22 @@ pub enum Joined {
     Full,
 }
 
+/// Whom an answer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// Everybody who has joined its key.
+    Askers,
+    /// This one alone.
+    One(Token),
+    /// Nobody yet.
+    Later,
+}
+
 /// The askers of every pending key.
 pub struct Pending {
     askers: HashMap<ViewKey, Vec<Token>>,
+    /// Those who share their answer with nobody.
+    alone: HashSet<Token>,
     keys_max: usize,
 }
 
@@ -27,7 +40,16 @@ impl Pending {
     /// Room for `keys_max` keys. The askers of one are bounded by the slab: a slot has one tenant,
     /// which waits for one answer at a time.
     pub fn new(keys_max: usize) -> Self {
-        Self { askers: HashMap::new(), keys_max }
+        Self { askers: HashMap::new(), alone: HashSet::new(), keys_max }
+    }
+
+    /// Adds an asker whose answer is made for it alone.
+    pub fn join_none(&mut self, asker: Token) -> Joined {
+        if self.alone.len() >= self.keys_max {
+            return Joined::Full;
+        }
+        self.alone.insert(asker);
+        Joined::First
     }
 
     /// Adds an asker to a key.
@@ -47,24 +69,33 @@ impl Pending {
         Joined::First
     }
 
-    /// True when no key is pending.
+    /// True when no answer is pending.
     pub fn is_empty(&self) -> bool {
-        self.askers.is_empty()
+        self.askers.is_empty() && self.alone.is_empty()
     }
 
-    /// True while somebody waits for `key`.
-    pub fn is_wanted(&self, key: &ViewKey) -> bool {
-        self.askers.get(key).is_some_and(|askers| !askers.is_empty())
+    /// False when all who waited for this answer have gone.
+    pub fn is_wanted(&self, key: &ViewKey, whom: Whom) -> bool {
+        match whom {
+            Whom::Askers => self.askers.get(key).is_some_and(|askers| !askers.is_empty()),
+            Whom::One(asker) => self.alone.contains(&asker),
+            Whom::Later => true,
+        }
     }
 
-    /// Forgets an asker that has gone. A key that nobody waits for any more need not be made.
+    /// Forgets an asker that has gone. An answer that nobody waits for any more need not be made.
     pub fn leave(&mut self, asker: Token) {
+        self.alone.remove(&asker);
         self.askers.values_mut().for_each(|askers| askers.retain(|other| *other != asker));
     }
 
-    /// Everybody who waits for `key`; the key is no longer pending.
-    pub fn take(&mut self, key: &ViewKey) -> Vec<Token> {
-        self.askers.remove(key).unwrap_or_default()
+    /// Everybody who waits for this answer; it is no longer pending.
+    pub fn take(&mut self, key: &ViewKey, whom: Whom) -> Vec<Token> {
+        match whom {
+            Whom::Askers => self.askers.remove(key).unwrap_or_default(),
+            Whom::One(asker) => self.alone.take(&asker).into_iter().collect(),
+            Whom::Later => Vec::new(),
+        }
     }
 }
 
@@ -84,8 +115,8 @@ mod tests {
         assert_eq!(pending.join(&key(1), a), Joined::First);
         assert_eq!(pending.join(&key(1), b), Joined::Another);
         assert_eq!(pending.join(&key(2), c), Joined::First);
-        assert_eq!(pending.take(&key(1)), [a, b]);
-        assert_eq!(pending.take(&key(1)), []);
+        assert_eq!(pending.take(&key(1), Whom::Askers), [a, b]);
+        assert_eq!(pending.take(&key(1), Whom::Askers), []);
     }
 
     #[test]
@@ -95,7 +126,7 @@ mod tests {
         for asker in [first, other, second] {
             pending.join(&key(1), asker);
         }
-        assert_eq!(pending.take(&key(1)), [second, other]);
+        assert_eq!(pending.take(&key(1), Whom::Askers), [second, other]);
     }
 
     #[test]
@@ -105,13 +136,30 @@ mod tests {
         pending.join(&key(1), a);
         pending.join(&key(1), b);
         pending.leave(a);
-        assert!(pending.is_wanted(&key(1)));
+        assert!(pending.is_wanted(&key(1), Whom::Askers));
         pending.leave(b);
-        assert!(!pending.is_wanted(&key(1)));
+        assert!(!pending.is_wanted(&key(1), Whom::Askers));
         assert_eq!(pending.join(&key(1), a), Joined::Another);
-        assert!(pending.is_wanted(&key(1)));
-        assert_eq!(pending.take(&key(1)), [a]);
-        assert!(!pending.is_wanted(&key(1)));
+        assert!(pending.is_wanted(&key(1), Whom::Askers));
+        assert_eq!(pending.take(&key(1), Whom::Askers), [a]);
+        assert!(!pending.is_wanted(&key(1), Whom::Askers));
+    }
+
+    #[test]
+    fn who_is_alone_shares_with_nobody_and_is_not_wanted_once_gone() {
+        let mut pending = Pending::new(2);
+        let [a, b, c] = [1, 2, 3].map(Token::from_u64);
+        assert_eq!(pending.join(&key(1), a), Joined::First);
+        assert_eq!([b, c].map(|asker| pending.join_none(asker)), [Joined::First; 2]);
+        assert_eq!(pending.join_none(Token::from_u64(4)), Joined::Full);
+        pending.leave(b);
+        assert!(!pending.is_wanted(&key(1), Whom::One(b)));
+        assert!(pending.is_wanted(&key(1), Whom::One(c)));
+        assert_eq!(pending.take(&key(1), Whom::One(c)), [c]);
+        assert_eq!(pending.take(&key(1), Whom::One(c)), []);
+        assert!(!pending.is_empty());
+        assert_eq!(pending.take(&key(1), Whom::Askers), [a]);
+        assert!(pending.is_empty());
     }
 
     #[test]
@@ -121,7 +169,7 @@ mod tests {
         assert_eq!(pending.join(&key(1), a), Joined::First);
         assert_eq!(pending.join(&key(2), b), Joined::Full);
         assert_eq!(pending.join(&key(1), c), Joined::Another);
-        pending.take(&key(1));
+        pending.take(&key(1), Whom::Askers);
         assert_eq!(pending.join(&key(2), b), Joined::First);
     }
 }

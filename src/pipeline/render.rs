@@ -54,7 +54,12 @@ pub(super) fn render<J>(
 /// next start, end or midnight.
 fn validity(turn: &Turn<'_>, view: &View, agenda: &Agenda<'_>) -> Validity {
     let from = agenda.now.as_second();
-    let seconds = view.seconds_max() * turn.ttl.as_secs() as i64 / RANGE_SECONDS;
+    let ttl = match view {
+        // Whoever counts seconds from an answer without a date cannot have an older one.
+        View::LiteNext => RANGE_SECONDS,
+        _ => turn.ttl.as_secs() as i64,
+    };
+    let seconds = view.seconds_max() * ttl / RANGE_SECONDS;
     let minute_turns = from - from.rem_euclid(60) + 60;
     let until = (from + seconds.max(1))
         .min(if view.counts_minutes() { minute_turns } else { i64::MAX })

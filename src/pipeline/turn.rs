@@ -87,7 +87,7 @@ impl<J> Wish<J> {
     ///
     /// They come in the order in which they are stored, in which dates and floating times are
     /// those of UTC: what begins well before the last of them is complete.
-    pub(super) fn is_enough(&self, entries: &[Entry], truncated: bool, now: Timestamp) -> bool {
+    fn is_enough(&self, entries: &[Entry], truncated: bool, now: Timestamp) -> bool {
         let Some(later) = self.key.view.later().filter(|_| truncated) else { return true };
         let Some(last) = entries.last() else { return false };
         let last = selection::resolve(last.start, &TimeZone::UTC);
@@ -159,7 +159,21 @@ impl<'p> Turn<'p> {
             }
             scope => scope,
         };
-        self.read(scope, &first.zone, first.key.view.calendar()).ok()
+        let reading = self.read(scope, &first.zone, first.key.view.calendar()).ok()?;
+        // What is cut off may belong to any of them: each is read for alone, and beside nothing.
+        let is_useless = reading.truncated && matches!(scope, Scope::Range { .. });
+        (!is_useless).then_some(reading)
+    }
+
+    /// What a wish would have read by itself, out of a reading for several; `None` when that
+    /// cannot be told from it.
+    pub(super) fn part<'r, J>(
+        &self,
+        reading: &'r Reading,
+        wish: &Wish<J>,
+    ) -> Option<(&'r [Entry], bool)> {
+        let part = reading.part(wish.scope, &wish.zone);
+        part.filter(|(entries, truncated)| wish.is_enough(entries, *truncated, self.now))
     }
 
     /// What one wish needs.
@@ -252,7 +266,7 @@ impl Scope {
 impl Reading {
     /// The part of a reading for several that one of them would have read by itself; `None` when
     /// that cannot be told from it.
-    pub(super) fn part(&self, scope: Scope, zone: &TimeZone) -> Option<(&[Entry], bool)> {
+    fn part(&self, scope: Scope, zone: &TimeZone) -> Option<(&[Entry], bool)> {
         match scope {
             Scope::Nothing => Some((&self.entries, self.truncated)),
             Scope::Ahead { wanted } => {
@@ -271,7 +285,7 @@ impl Reading {
                         return None;
                     }
                 }
-                (!self.truncated && touching <= limit).then_some((&self.entries, false))
+                (touching <= limit).then_some((&self.entries, false))
             }
         }
     }

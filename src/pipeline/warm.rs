@@ -6,8 +6,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use smol::future;
 
+use super::fallback::{Event, Part, State};
 use super::key::ViewKey;
 use super::{Job, Pipeline, Whom};
+use crate::clock::Moment;
 
 /// What is hot cools once in this time.
 const MINUTE: Duration = Duration::from_secs(60);
@@ -26,8 +28,10 @@ impl Pipeline {
                 self.cache.borrow_mut().cool(now, generation);
                 self.gauge();
             }
+            Part::ALL.into_iter().for_each(|part| self.note(part, Event::Tick));
             let next = self.warm().await.unwrap_or(MINUTE).max(LOOK_INTERVAL);
-            let due = cools.min(clock.now() + next);
+            let tried_again = self.parts.get().into_iter().filter_map(State::tried_again);
+            let due = tried_again.fold(cools.min(clock.now() + next), Moment::min);
             future::or(clock.sleep_until(due), feeds.change()).await;
         }
     }

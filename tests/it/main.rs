@@ -8,6 +8,7 @@ mod corpus;
 mod database;
 mod documents;
 mod edge;
+mod fallback;
 mod feed_server;
 mod fetch;
 mod filters;
@@ -31,6 +32,7 @@ mod soak;
 mod storage;
 mod strangers;
 mod turns;
+mod warmth;
 mod window;
 
 /// Tests that look at memory read the same figures as the program does.

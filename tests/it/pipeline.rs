@@ -6,11 +6,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use calendarbot::alloc;
-use calendarbot::budget::{FeedLimits, Plan};
+use calendarbot::budget::{FeedLimits, PipelineLimits, Plan};
 use calendarbot::clock::Clock;
 use calendarbot::connections::database::Database;
 use calendarbot::feed::Feeds;
-use calendarbot::flags::{Flags, Tuning};
+use calendarbot::flags::Flags;
 use calendarbot::http::response::{Answer, media};
 use calendarbot::http::slab::Token;
 use calendarbot::metrics::Metrics;
@@ -266,10 +266,16 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new() -> Self {
+        Self::limited(|_| {})
+    }
+
+    /// The same with limits of its own.
+    pub(crate) fn limited(change: impl FnOnce(&mut PipelineLimits)) -> Self {
         let folder = folder();
         let clock = Clock::manual(NOW.parse().expect("a time"));
         let metrics = Rc::new(Metrics::default());
-        let limits = Plan::new(16 * MIB, 1, FeedLimits::default()).expect("a plan").limits;
+        let mut limits = Plan::new(16 * MIB, 1, FeedLimits::default()).expect("a plan").limits;
+        change(&mut limits.pipeline);
         let opened =
             Database::open(folder.path(), &limits.database, clock.clone(), Rc::clone(&metrics));
         let (database, _) = opened.expect("a database");
@@ -318,6 +324,19 @@ fn an_asker_that_goes_away_costs_nothing() {
         assert_eq!(bench.metrics.pipeline_rendered.get(), 1);
         assert!(matches!(bench.ask(1, 5), Asking::Pending), "it may be asked for again");
         assert_eq!(bench.completed(1).await, [(5, 200)]);
+        bench.pipeline.set_flags(Flags { caching: false, deduplication: false, ..Flags::ON });
+        for asker in 1..=4 {
+            assert!(matches!(bench.ask(1, asker), Asking::Pending));
+        }
+        // One leaves before its turn, one between two answers of it.
+        bench.pipeline.leave(Token::from_u64(1));
+        let between = async move {
+            assert_eq!(bench.completed(1).await, [(2, 200)]);
+            bench.pipeline.leave(Token::from_u64(3));
+            assert_eq!(bench.completed(1).await, [(4, 200)]);
+            assert_eq!(bench.metrics.pipeline_rendered.get(), 4);
+        };
+        executor.spawn(between).await;
     });
 }
 
@@ -339,27 +358,6 @@ fn a_failure_is_told_and_neither_kept_nor_passed_on() {
         assert!(matches!(bench.ask(1, 1), Asking::Pending), "it was not kept");
         assert_eq!(bench.completed(1).await, [(1, 200)]);
         assert!(matches!(bench.ask(1, 1), Asking::Kept(_)));
-    });
-}
-
-#[test]
-fn a_crowd_waits_for_the_rest_of_it_and_no_longer_than_that() {
-    run(|executor| async move {
-        let bench = Bench::new();
-        let pipeline = Rc::clone(&bench.pipeline);
-        let _running = executor.spawn(async move { pipeline.run().await });
-        (1..=4).for_each(|n| drop(bench.ask(n, n.into())));
-        assert_eq!(bench.completed(4).await.len(), 4);
-        assert_eq!(bench.metrics.pipeline_turns.get(), 1, "four at once");
-        // The clock of this test stands still: that turn took no time, so the next one waits for
-        // nobody.
-        (5..=6).for_each(|n| drop(bench.ask(n, n.into())));
-        assert_eq!(bench.completed(2).await.len(), 2);
-        assert_eq!(bench.metrics.pipeline_waited.get(), 0);
-        bench.pipeline.tune(Tuning { batch_max: 1, ..Tuning::default() });
-        (7..=9).for_each(|n| drop(bench.ask(n, n.into())));
-        assert_eq!(bench.completed(3).await.len(), 3);
-        assert_eq!(bench.metrics.pipeline_turns.get(), 5, "one each");
     });
 }
 

@@ -4,13 +4,34 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use calendarbot::flags::Flags;
+use calendarbot::flags::{Flags, Tuning};
 use calendarbot::pipeline::Asking;
 
 use crate::feed_server::run;
 use crate::pipeline::{Bench, settle};
 
 const TOOK: Duration = Duration::from_millis(5);
+
+#[test]
+fn a_crowd_waits_for_the_rest_of_it_and_no_longer_than_that() {
+    run(|executor| async move {
+        let bench = Bench::new();
+        let pipeline = Rc::clone(&bench.pipeline);
+        let _running = executor.spawn(async move { pipeline.run().await });
+        (1..=4).for_each(|n| drop(bench.ask(n, n.into())));
+        assert_eq!(bench.completed(4).await.len(), 4);
+        assert_eq!(bench.metrics.pipeline_turns.get(), 1, "four at once");
+        // The clock of this test stands still: that turn took no time, so the next one waits for
+        // nobody.
+        (5..=6).for_each(|n| drop(bench.ask(n, n.into())));
+        assert_eq!(bench.completed(2).await.len(), 2);
+        assert_eq!(bench.metrics.pipeline_waited.get(), 0);
+        bench.pipeline.tune(Tuning { batch_max: 1, ..Tuning::default() });
+        (7..=9).for_each(|n| drop(bench.ask(n, n.into())));
+        assert_eq!(bench.completed(3).await.len(), 3);
+        assert_eq!(bench.metrics.pipeline_turns.get(), 5, "one each");
+    });
+}
 
 #[test]
 fn while_crowds_come_a_turn_waits_as_long_as_the_last_one_took_or_until_it_is_full() {
@@ -56,9 +77,14 @@ fn whoever_waits_comes_before_what_is_made_ahead() {
             let running = executor.spawn(async move { pipeline.run().await });
             drop(bench.ask(1, 1));
             bench.completed(1).await;
-            for _ in 0..2 {
-                assert!(matches!(bench.ask(1, 1), Asking::Kept(_)), "it gets hot");
-            }
+            let pipeline = Rc::clone(&bench.pipeline);
+            let cooling = executor.spawn(async move { pipeline.keep_warm().await });
+            settle().await;
+            bench.clock.advance(Duration::from_secs(60));
+            settle().await;
+            assert!(matches!(bench.ask(1, 1), Asking::Pending), "it gets hot");
+            bench.completed(1).await;
+            cooling.cancel().await;
             running.cancel().await;
             let pipeline = Rc::clone(&bench.pipeline);
             let _warming = executor.spawn(async move { pipeline.keep_warm().await });

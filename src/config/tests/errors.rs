@@ -110,6 +110,36 @@ fn errors_of_the_file() {
     check_file("feeds = ['w']", "c.toml:1: `feeds` is \"w\"; allowed: tables headed [[feeds]]");
 }
 
+/// More than the plan has room for; the earlier program's defaults are among it.
+#[test]
+fn limits_above_the_budget() {
+    for (name, value, expected) in [
+        ("HTTP_POOL_SIZE", "100", "`outbound.connections` (HTTP_POOL_SIZE) is 100; 8"),
+        (
+            "HTTP_CONNECTIONS_PER_HOST",
+            "30",
+            "`outbound.connections_per_host` (HTTP_CONNECTIONS_PER_HOST) is 30; 2",
+        ),
+        ("DB_POOL_SIZE", "10", "`database.readers` (DB_POOL_SIZE) is 10; 2"),
+        ("CACHE_MAX_SIZE", "1001", "`pipeline.cache_entries` (CACHE_MAX_SIZE) is 1001; 1000"),
+        (
+            "CACHE_MEMORY_LIMIT_MB",
+            "20",
+            "`pipeline.cache_memory` (CACHE_MEMORY_LIMIT_MB) is 20971520; 349525",
+        ),
+        ("BATCH_TIMEOUT_MS", "50", "`pipeline.batch_wait_ms` (BATCH_TIMEOUT_MS) is 50; 25"),
+    ] {
+        let room = "; a memory budget of 16 MiB has room for ";
+        check_env(&[(name, value)], &expected.replace("; ", room));
+    }
+    check_file(
+        "database.readers = 5",
+        "`database.readers` (DB_POOL_SIZE) is 5; a memory budget of 16 MiB has room for 2",
+    );
+    let more = [("DB_POOL_SIZE", "4"), ("PHASE_2A_MAX_MEMORY_MB", "32")];
+    check_env(&more, "nothing is wrong");
+}
+
 #[test]
 fn names_that_are_not_known() {
     check_file("prot = 1", "c.toml:1: unknown key `prot`; did you mean `port`?");
@@ -338,6 +368,22 @@ fn errors_of_the_environment() {
     check_env(
         &[("CALENDARBOT_REFRESH_INTERVAL_SECONDS", "0")],
         &format!("CALENDARBOT_REFRESH_INTERVAL_SECONDS is \"0\"; {SPAN}"),
+    );
+    check_env(
+        &[("HTTP_POOL_SIZE", "0")],
+        "HTTP_POOL_SIZE is \"0\"; allowed: a whole number, 1 to 10000",
+    );
+    check_env(
+        &[("CACHE_MEMORY_LIMIT_MB", "1.5")],
+        "CACHE_MEMORY_LIMIT_MB is \"1.5\"; allowed: a whole number, 1 to 10000",
+    );
+    check_env(
+        &[("PHASE_2A_MAX_MEMORY_MB", "4")],
+        "PHASE_2A_MAX_MEMORY_MB is \"4\"; allowed: a whole number, 8 to 1024",
+    );
+    check_env(
+        &[("PHASE_2A_MONITORING", "2")],
+        "PHASE_2A_MONITORING is \"2\"; allowed: true or false",
     );
     check_env(
         &[("PHASE_2A_ENABLED", "maybe")],

@@ -22,6 +22,14 @@ fn share(bytes_max: usize) -> Share {
     Share { bytes_max, entries_max: 1000, entry_bytes_max: bytes_max, ranges_percent: 75 }
 }
 
+/// Asks for a key in so many further minutes.
+fn heat_up(cache: &mut Cache, key: &ViewKey, minutes: usize) {
+    for _ in 0..minutes {
+        cache.cool(100, 1);
+        assert!(is_hit(&cache.get(key, 100, 1)));
+    }
+}
+
 /// What an entry with an answer of so many bytes weighs.
 fn weight(key: ViewKey, bytes: usize) -> usize {
     let mut cache = Cache::new(share(1_000_000));
@@ -68,6 +76,36 @@ fn the_least_recently_used_goes_first() {
     assert_eq!(cache.insert(next(3), answer(1), VALID), [1, 0, 0]);
     assert!(is_hit(&cache.get(&next(1), 100, 1)));
     assert!(!is_hit(&cache.get(&next(2), 100, 1)));
+}
+
+/// However fast somebody asks for one thing after the other, and for each of them again.
+#[test]
+fn a_flood_drops_what_is_as_cold_as_itself() {
+    for entries_max in [1000, 8] {
+        let mut cache = Cache::new(Share { entries_max, ..share(40_000) });
+        cache.insert(next(0), answer(2000), VALID);
+        heat_up(&mut cache, &next(0), 1);
+        let mut evicted = Evicted::default();
+        for variant in 1..=1000 {
+            evicted = cache.insert(next(variant), answer(2000), VALID);
+            (0..9).for_each(|_| drop(cache.get(&next(variant), 100, 1)));
+        }
+        assert!(is_hit(&cache.get(&next(0), 100, 1)), "{entries_max}");
+        assert!(is_hit(&cache.get(&next(1000), 100, 1)), "{entries_max}: {evicted:?}");
+        assert!(cache.has_spare_room());
+        assert!(cache.keep_next(&next(0), answer(2000), AFTER, 100).0, "{entries_max}");
+        // What has been asked for in many minutes goes before what has been in more.
+        let minutes = [(1, 20), (2, 3)];
+        let mut cache = Cache::new(Share { entries_max: 2, ..share(40_000) });
+        for (limit, _) in minutes {
+            cache.insert(next(limit), answer(2000), VALID);
+        }
+        for (limit, minutes) in minutes {
+            heat_up(&mut cache, &next(limit), minutes);
+        }
+        assert_eq!(cache.insert(next(3), answer(2000), VALID), [1, 0, 0]);
+        assert!(is_hit(&cache.get(&next(1), 100, 1)));
+    }
 }
 
 #[test]
@@ -131,39 +169,56 @@ fn ranges_leave_spare_room() {
     cache.insert(next(1), answer(5000), VALID);
     for day in 0..100 {
         cache.insert(range(day), answer(3000), VALID);
-        assert!(cache.keep_next(&next(1), answer(5000), AFTER, 150), "day {day}");
+        assert!(cache.keep_next(&next(1), answer(5000), AFTER, 150).0, "day {day}");
     }
 }
 
 #[test]
 fn what_is_made_ahead_follows_when_its_time_has_come() {
     let mut cache = Cache::new(share(100_000));
-    assert!(!cache.keep_next(&next(1), answer(20), AFTER, 150), "nobody has asked for it");
+    assert!(!cache.keep_next(&next(1), answer(20), AFTER, 150).0, "nobody has asked for it");
     cache.insert(next(1), answer(10), VALID);
-    assert!(cache.keep_next(&next(1), answer(20), AFTER, 150));
+    assert!(cache.keep_next(&next(1), answer(20), AFTER, 150).0);
     for (now, bytes) in [(159, 10), (160, 20), (219, 20)] {
         let Found::Hit(found) = cache.get(&next(1), now, 1) else { panic!("a hit at {now}") };
         assert_eq!(found.weight_bytes(), answer(bytes).weight_bytes(), "{now}");
     }
     assert!(matches!(cache.get(&next(1), 220, 1), Found::Expired));
-    assert!(cache.keep_next(&next(1), answer(10), VALID, 110), "in the place of none");
+    assert!(cache.keep_next(&next(1), answer(10), VALID, 110).0, "in the place of none");
     assert!(is_hit(&cache.get(&next(1), 110, 1)));
-    assert!(cache.keep_next(&next(1), answer(10), AFTER, 110));
+    assert!(cache.keep_next(&next(1), answer(10), AFTER, 110).0);
     let newer = Validity { generation: 2, ..VALID };
-    assert!(cache.keep_next(&next(1), answer(10), newer, 110), "in the place of both");
+    assert!(cache.keep_next(&next(1), answer(10), newer, 110).0, "in the place of both");
     assert!(is_hit(&cache.get(&next(1), 110, 2)));
     assert!(matches!(cache.get(&next(1), 160, 2), Found::Expired));
 }
 
 #[test]
-fn nothing_is_made_ahead_but_into_spare_room() {
+fn what_is_made_ahead_takes_spare_room_and_that_of_what_is_not_hot() {
     let one = weight(next(1), 2000);
-    let mut cache = Cache::new(share(one * 20 + 1000));
-    fill(&mut cache, 1..=14);
-    assert!(!cache.keep_next(&next(1), answer(2000), AFTER, 110), "70 percent are taken");
-    let mut cache = Cache::new(share(one * 20 + 1000));
-    fill(&mut cache, 1..=12);
-    assert!(cache.keep_next(&next(1), answer(2000), AFTER, 110));
+    for (entries, hot, expected) in [
+        (12, 12..=12, (true, [0; 3])),
+        (14, 14..=14, (true, [1, 0, 0])),
+        (14, 2..=14, (true, [1, 0, 0])),
+        (14, 1..=14, (false, [0; 3])),
+    ] {
+        let mut cache = Cache::new(share(one * 20 + 1000));
+        fill(&mut cache, 1..=entries);
+        cache.cool(100, 1);
+        hot.for_each(|limit| assert!(is_hit(&cache.get(&next(limit), 100, 1))));
+        assert_eq!(cache.keep_next(&next(entries), answer(2000), AFTER, 110), expected);
+    }
+}
+
+/// Two answers of more than half of what an entry may weigh.
+#[test]
+fn what_has_run_out_makes_place_for_what_follows() {
+    let mut cache = Cache::new(Share { entry_bytes_max: weight(next(1), 3000), ..share(100_000) });
+    cache.insert(next(1), answer(2000), VALID);
+    assert!(!cache.keep_next(&next(1), answer(2000), AFTER, 159).0);
+    assert!(is_hit(&cache.get(&next(1), 159, 1)));
+    assert!(cache.keep_next(&next(1), answer(2000), AFTER, 160).0);
+    assert!(is_hit(&cache.get(&next(1), 160, 1)));
 }
 
 #[test]
@@ -172,6 +227,9 @@ fn what_is_asked_for_again_is_hot_and_cools() {
     let hot = |cache: &Cache, now| cache.running_out(now, 2, 1, 10);
     cache.insert(next(1), answer(10), VALID);
     assert_eq!(hot(&cache, 158), (vec![], None), "asked for once");
+    cache.get(&next(1), 120, 1);
+    assert_eq!(hot(&cache, 158), (vec![], None), "in one minute");
+    cache.cool(120, 1);
     cache.get(&next(1), 120, 1);
     assert_eq!(hot(&cache, 157), (vec![], Some(158)));
     assert_eq!(hot(&cache, 158), (vec![(160, next(1))], None));
@@ -187,7 +245,7 @@ fn what_is_asked_for_again_is_hot_and_cools() {
         cache.cool(110, 1);
         hot(&cache, 300).0.is_empty()
     });
-    assert_eq!(cooled, Some(8), "minutes after it was asked for twice");
+    assert_eq!(cooled, Some(8), "minutes after two in which it was asked for");
 }
 
 #[test]
@@ -209,57 +267,93 @@ fn a_display_that_asks_every_five_minutes_stays_hot() {
     }
 }
 
-/// An answer of so many bytes.
+/// What an answer weighs, and when it holds.
 type Listed = Option<(usize, Validity)>;
 
-/// The cache as a list, in the plainest way: key, answer, the one that follows it, heat.
+/// An entry in the plainest way.
+#[derive(Clone)]
+struct Line {
+    key: ViewKey,
+    current: Listed,
+    next: Listed,
+    heat: u32,
+    is_asked_for: bool,
+}
+
+impl Line {
+    fn warm_up(&mut self) {
+        if !self.is_asked_for {
+            (self.is_asked_for, self.heat) = (true, (self.heat + 16).min(255));
+        }
+    }
+}
+
+/// The cache as a list.
 struct Model {
     share: Share,
     empty_bytes: usize,
-    entries: Vec<(ViewKey, Listed, Listed, u32)>,
+    entries: Vec<Line>,
 }
 
 impl Model {
+    fn weight_of(&self, line: &Line) -> usize {
+        let answers = [line.current, line.next].into_iter().flatten();
+        self.empty_bytes + answers.map(|(bytes, _)| bytes).sum::<usize>()
+    }
+
     fn weight(&self, only: Option<Kind>) -> usize {
-        let of_kind = |key: &ViewKey| only.is_none_or(|kind| key.view.kind() == kind);
-        let bytes =
-            |answer: &Listed| answer.map_or(0, |(bytes, _)| self::answer(bytes).weight_bytes());
-        let entries = self.entries.iter().filter(|(key, ..)| of_kind(key));
-        entries.map(|(_, now, next, _)| self.empty_bytes + bytes(now) + bytes(next)).sum()
+        let of_kind = |line: &&Line| only.is_none_or(|kind| line.key.view.kind() == kind);
+        self.entries.iter().filter(of_kind).map(|line| self.weight_of(line)).sum()
+    }
+
+    fn own_share(&self, kind: Kind) -> usize {
+        let Share { bytes_max, ranges_percent, .. } = self.share;
+        if kind == Kind::Range { bytes_max / 100 * ranges_percent } else { bytes_max }
     }
 
     fn get(&mut self, key: &ViewKey, now: i64, generation: u64) -> Option<usize> {
-        let place = self.entries.iter().position(|(known, ..)| known == key)?;
-        let mut entry = self.entries.remove(place);
-        entry.3 = (entry.3 + 16).min(255);
+        let place = self.entries.iter().position(|line| line.key == *key)?;
+        let mut line = self.entries.remove(place);
+        line.warm_up();
         let good = |answer: &Listed| {
             answer.filter(|(_, v)| v.generation == generation && v.from <= now && now < v.until)
         };
-        if good(&entry.1).is_none() {
-            entry.1 = good(&entry.2);
-            entry.2 = None;
+        if good(&line.current).is_none() {
+            line.current = good(&line.next);
+            line.next = None;
         }
-        let found = entry.1.map(|(bytes, _)| bytes);
-        self.entries.push(entry);
+        let found = line.current.map(|(bytes, _)| bytes);
+        self.entries.push(line);
         found
     }
 
     fn drop_dead(&mut self, now: i64, generation: u64) {
-        for (_, current, next, _) in &mut self.entries {
+        for Line { current, next, .. } in &mut self.entries {
             for answer in [current, next] {
                 *answer = answer.filter(|(_, v)| v.generation == generation && now < v.until);
             }
         }
-        self.entries.retain(|(_, now, next, heat)| now.is_some() || next.is_some() || *heat > 0);
+        self.entries.retain(|line| line.current.is_some() || line.next.is_some() || line.heat > 0);
+    }
+
+    fn evict(&mut self, bytes_max: usize, only: Option<Kind>, heat_max: u32) {
+        while self.weight(only) > bytes_max {
+            let is_foreign = |line: &Line| only.is_some_and(|kind| kind != line.key.view.kind());
+            let goes = |line: &Line| !is_foreign(line) && line.heat <= heat_max;
+            let Some(place) = self.entries.iter().position(goes) else { return };
+            self.entries.remove(place);
+        }
     }
 
     fn insert(&mut self, key: ViewKey, bytes: usize, valid: Validity) {
-        let known = self.entries.iter().position(|(known, ..)| *known == key);
-        let heat = known.map_or(16, |place| self.entries.remove(place).3);
-        let (share, kind) = (self.share, key.view.kind());
-        let weight = self.empty_bytes + answer(bytes).weight_bytes();
+        let known = self.entries.iter().position(|line| line.key == key);
+        let known = known.map(|place| self.entries.remove(place));
+        let (heat, is_asked_for) = known.map_or((0, false), |line| (line.heat, line.is_asked_for));
+        let kind = key.view.kind();
+        let mut line = Line { key, current: Some((bytes, valid)), next: None, heat, is_asked_for };
+        line.warm_up();
+        let (share, own, weight) = (self.share, self.own_share(kind), self.weight_of(&line));
         let percent = |percent| share.bytes_max / 100 * percent;
-        let own = if kind == Kind::Range { percent(75) } else { share.bytes_max };
         if weight > share.entry_bytes_max.min(own / 100 * 85) {
             return;
         }
@@ -267,46 +361,45 @@ impl Model {
             self.drop_dead(valid.from, valid.generation);
         }
         if self.weight(Some(kind)) + weight > own {
-            while self.weight(Some(kind)) > own / 100 * 85 - weight {
-                let oldest = self.entries.iter().position(|(key, ..)| key.view.kind() == kind);
-                self.entries.remove(oldest.unwrap());
+            for heat in [16, 128, 255] {
+                self.evict(own / 100 * 85 - weight, Some(kind), heat);
             }
         }
         if self.weight(None) + weight > percent(95) {
-            while self.weight(None) > percent(85) - weight {
-                self.entries.remove(0);
+            for heat in [16, 128, 255] {
+                self.evict(percent(85) - weight, None, heat);
             }
         }
-        while self.entries.len() >= share.entries_max {
-            self.entries.remove(0);
+        if self.entries.len() >= share.entries_max {
+            let coldest = |heat| self.entries.iter().position(|line| line.heat <= heat);
+            self.entries.remove([16, 128, 255].into_iter().find_map(coldest).unwrap());
         }
-        self.entries.push((key, Some((bytes, valid)), None, heat));
+        self.entries.push(line);
     }
 
     fn keep_next(&mut self, key: &ViewKey, bytes: usize, valid: Validity, now: i64) {
-        let room =
-            self.weight(None) + answer(bytes).weight_bytes() <= self.share.bytes_max / 100 * 70;
         let kind = key.view.kind();
-        let own_room = kind != Kind::Range
-            || self.weight(Some(kind)) + answer(bytes).weight_bytes()
-                <= self.share.bytes_max / 100 * self.share.ranges_percent;
-        let room = room && own_room;
-        let entry_bytes = |entry: &(ViewKey, Listed, Listed, u32)| {
-            let listed = [entry.1, entry.2].into_iter().flatten();
-            let answers: usize = listed.map(|(bytes, _)| answer(bytes).weight_bytes()).sum();
-            self.empty_bytes + answers + answer(bytes).weight_bytes()
-        };
-        let known = self.entries.iter().find(|(known, ..)| known == key).map(entry_bytes);
-        let room = room && known.is_some_and(|weight| weight <= self.share.entry_bytes_max);
-        let entry = self.entries.iter_mut().find(|(known, ..)| known == key);
-        let Some((_, current, next, _)) = entry.filter(|_| room) else { return };
-        let is_good = |(_, v): (usize, Validity)| {
+        let (own, spare) = (self.own_share(kind), self.share.bytes_max / 100 * 70);
+        let Some(place) = self.entries.iter().position(|line| line.key == *key) else { return };
+        let is_good = |(_, v): &(usize, Validity)| {
             v.generation == valid.generation && v.from <= now && now < v.until
         };
-        if current.is_some_and(is_good) {
-            *next = Some((bytes, valid));
+        let line = &mut self.entries[place];
+        (line.current, line.next) = (line.current.filter(is_good), None);
+        let all = self.weight_of(&self.entries[place]) + bytes;
+        if all > self.share.entry_bytes_max.min(own).min(spare) {
+            return;
+        }
+        self.evict(own - bytes, Some(kind), 16);
+        self.evict(spare - bytes, None, 16);
+        if self.weight(None) + bytes > spare || self.weight(Some(kind)) + bytes > own {
+            return;
+        }
+        let Some(line) = self.entries.iter_mut().find(|line| line.key == *key) else { return };
+        if line.current.is_some() {
+            line.next = Some((bytes, valid));
         } else {
-            (*current, *next) = (Some((bytes, valid)), None);
+            line.current = Some((bytes, valid));
         }
     }
 }
@@ -326,7 +419,8 @@ fn a_hundred_thousand_operations_agree_with_a_list() {
     for turn in 0..100_000 {
         let place = random(16) as u16;
         let key = if place < 8 { next(place) } else { range(place) };
-        let bytes = (random(8) * random(8) * 60) as usize;
+        let made = answer((random(8) * random(8) * 60) as usize);
+        let bytes = made.weight_bytes();
         let (from, length) = (now + random(3) as i64, 1 + random(40) as i64);
         let valid = Validity { from, until: from + length, generation };
         match random(20) {
@@ -337,21 +431,21 @@ fn a_hundred_thousand_operations_agree_with_a_list() {
                 };
                 hits += u32::from(found.is_some());
                 let expected = model.get(&key, now, generation);
-                let expected = expected.map(|bytes| answer(bytes).weight_bytes());
                 assert_eq!(found, expected, "turn {turn}");
             }
             9..14 => {
-                cache.insert(key.clone(), answer(bytes), valid);
+                cache.insert(key.clone(), made, valid);
                 model.insert(key, bytes, valid);
             }
             14..17 => {
-                cache.keep_next(&key, answer(bytes), valid, now);
+                cache.keep_next(&key, made, valid, now);
                 model.keep_next(&key, bytes, valid, now);
             }
             17 => {
                 cache.cool(now, generation);
-                for (.., heat) in &mut model.entries {
-                    *heat -= heat.div_ceil(16);
+                for line in &mut model.entries {
+                    line.heat -= line.heat.div_ceil(16);
+                    line.is_asked_for = false;
                 }
                 model.drop_dead(now, generation);
             }
@@ -360,10 +454,10 @@ fn a_hundred_thousand_operations_agree_with_a_list() {
         }
         assert!(cache.weight_bytes() <= share.bytes_max, "turn {turn}");
         assert_eq!(cache.weight_bytes(), model.weight(None), "turn {turn}");
-        let order = cache.entries.keys().eq(model.entries.iter().map(|(key, ..)| key));
+        let order = cache.entries.keys().eq(model.entries.iter().map(|line| &line.key));
         assert!(order, "turn {turn}: {:?}", cache.entries.keys().collect::<Vec<_>>());
-        let hot = |key: &&ViewKey| cache.entries.get(*key).map(|entry| u32::from(entry.heat));
-        assert!(model.entries.iter().all(|(key, .., heat)| hot(&key) == Some(*heat)));
+        let heats = cache.entries.values().map(|entry| u32::from(entry.heat));
+        assert!(heats.eq(model.entries.iter().map(|line| line.heat)), "turn {turn}");
     }
     assert!(hits > 5_000, "{hits}");
 }
