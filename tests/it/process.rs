@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::feed_server::{FeedServer, Script, run};
 use crate::rig::folder;
 use crate::routes::WORK;
+use crate::soak::kib;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_calendarbot");
 
@@ -77,7 +78,7 @@ impl Process {
         process
     }
 
-    fn ask(&self, request: &str) -> String {
+    pub(crate) fn ask(&self, request: &str) -> String {
         let mut socket = TcpStream::connect(self.address).expect("connected");
         socket.set_read_timeout(Some(Duration::from_secs(20))).expect("set");
         socket.write_all(request.as_bytes()).expect("sent");
@@ -116,20 +117,6 @@ impl Process {
         }
     }
 
-    /// Sends an empty POST.
-    pub(crate) fn post(&self, path: &str) -> String {
-        self.ask(&format!(
-            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        ))
-    }
-
-    /// The pages that are its own: what it has written to, and what it alone has read, in kB.
-    pub(crate) fn private_kib(&self) -> [u64; 2] {
-        let rollup = format!("/proc/{}/smaps_rollup", self.child.id());
-        let rollup = fs::read_to_string(rollup).expect("read");
-        ["Private_Dirty:", "Private_Clean:"].map(|name| kib(&rollup, name))
-    }
-
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args([name, &pid]).status().expect("sent");
@@ -162,12 +149,6 @@ impl Process {
         let _ = self.log.read_to_string(&mut rest);
         rest
     }
-}
-
-/// A figure in the manner of `/proc`.
-pub(crate) fn kib(text: &str, name: &str) -> u64 {
-    let line = text.lines().find(|line| line.starts_with(name)).expect("a figure");
-    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
 }
 
 /// A number of a JSON answer.

@@ -9,7 +9,7 @@ use rcgen::SanType;
 
 use crate::feed_server::{FeedServer, Reply, Script, run_within};
 use crate::fetch::tls::Authority;
-use crate::process::{Process, kib, number};
+use crate::process::{Process, number};
 use crate::rig::{Rig, configure, folder, toml};
 use crate::routes::WORK;
 
@@ -18,6 +18,22 @@ const ROUNDS: u64 = 51;
 const FEEDS: u64 = 5;
 /// A little more than how often people may ask for a refresh.
 const PAUSE: Duration = Duration::from_millis(31_000);
+
+const REFRESH: &str = "POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\n\
+                       Content-Length: 0\r\nConnection: close\r\n\r\n";
+
+/// A figure in the manner of `/proc`.
+pub(crate) fn kib(text: &str, name: &str) -> u64 {
+    let line = text.lines().find(|line| line.starts_with(name)).expect("a figure");
+    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
+}
+
+/// The pages that are a process's own: what it has written to, and what it alone has read.
+fn private_kib(process: &Process) -> [u64; 2] {
+    let rollup = format!("/proc/{}/smaps_rollup", process.child.id());
+    let rollup = fs::read_to_string(rollup).expect("read");
+    ["Private_Dirty:", "Private_Clean:"].map(|name| kib(&rollup, name))
+}
 
 /// Five feeds on three origins, two of them over TLS, refreshed fifty times with another event
 /// each time.
@@ -50,14 +66,14 @@ fn connections_are_reused_and_memory_stays() {
             if round > 1 {
                 servers.iter().for_each(|server| server.set(script(round)));
                 smol::Timer::after(PAUSE).await;
-                let answer = process.post("/api/v1/refresh");
+                let answer = process.ask(REFRESH);
                 assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
             }
             let wanted = FEEDS * round;
             let stats =
                 process.until_it("/stats", |stats| number(stats, "refreshes") >= wanted).await;
             servers.iter().for_each(FeedServer::forget);
-            let [dirty, clean] = process.private_kib();
+            let [dirty, clean] = private_kib(&process);
             let private = dirty + clean;
             let (opened, reused) =
                 (number(&stats, "outbound_opened"), number(&stats, "outbound_reused"));
