@@ -48,6 +48,8 @@ pub struct Sample {
     pub latency_us: f64,
     /// Processor time of one of them, all threads.
     pub cpu_us: f64,
+    /// Heap allocations of one of them.
+    pub allocations: f64,
     /// The most that the process has held, in KiB.
     pub peak_kib: f64,
 }
@@ -155,15 +157,18 @@ fn read(server: &Server, effort: Effort) -> Result<Sample> {
         interval: None,
     };
     server.restart_peak()?;
+    let [allocated] = server.figures(["allocations"])?;
     let before = server.cpu_time()?;
     let outcome = load::run(&plan)?;
     let spent = server.cpu_time()?.saturating_sub(before);
+    let [allocated_then] = server.figures(["allocations"])?;
     if outcome.errors > 0 || outcome.requests == 0 {
         return Err(format!("{} reads failed", outcome.errors).into());
     }
     Ok(Sample {
         latency_us: outcome.p50_us,
         cpu_us: spent.as_secs_f64() * 1e6 / outcome.requests as f64,
+        allocations: (allocated_then - allocated) / outcome.requests as f64,
         peak_kib: server.peak_bytes()? as f64 / 1024.0,
     })
 }

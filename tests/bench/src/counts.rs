@@ -80,15 +80,10 @@ fn callgrind(kind: Kind, setting: &Setting) -> Result<(f64, Option<f64>)> {
 
 /// Allocations of a request, without those of the questions for their number.
 fn allocations_of(server: &Server, setting: &Setting, requests: u64) -> Result<f64> {
-    let so_far = || -> Result<f64> {
-        let stats = server.body("/stats")?;
-        let (_, rest) = stats.split_once("\"allocations\":").ok_or("no allocations in /stats")?;
-        let digits = rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
-        Ok(digits.parse()?)
-    };
-    let (first, second) = (so_far()?, so_far()?);
+    let so_far = || server.figures(["allocations"]);
+    let ([first], [second]) = (so_far()?, so_far()?);
     ask(server, setting, requests, CONNECTIONS, None)?;
-    let third = so_far()?;
+    let [third] = so_far()?;
     Ok(((third - second) - (second - first)) / requests as f64)
 }
 

@@ -317,17 +317,8 @@ struct Figures {
 
 impl Figures {
     fn of(server: &Server) -> Result<Self> {
-        let stats = server.body("/stats")?;
-        let figure = |name: &str| -> Result<f64> {
-            let (_, rest) = stats.split_once(&format!("\"{name}\":")).ok_or("no such figure")?;
-            let digits = rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
-            Ok(digits.parse()?)
-        };
-        Ok(Self {
-            heap: figure("heap")?,
-            rendered: figure("rendered")?,
-            readings: figure("readings")?,
-        })
+        let [heap, rendered, readings] = server.figures(["heap", "rendered", "readings"])?;
+        Ok(Self { heap, rendered, readings })
     }
 }
 

@@ -143,6 +143,21 @@ impl Server {
         Ok(body.to_owned())
     }
 
+    /// Whole numbers of `/stats`, the first of each name.
+    ///
+    /// # Errors
+    /// When it does not answer, or not with them.
+    pub fn figures<const N: usize>(&self, names: [&str; N]) -> Result<[f64; N]> {
+        let stats = self.body("/stats")?;
+        let mut figures = [0.0; N];
+        for (figure, name) in figures.iter_mut().zip(names) {
+            let (_, rest) = stats.split_once(&format!("\"{name}\":")).ok_or("no such figure")?;
+            let digits = rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+            *figure = digits.parse()?;
+        }
+        Ok(figures)
+    }
+
     /// Processor time of all threads so far: what utime and stime of `/proc/PID/stat` are the
     /// sum of, in nanoseconds instead of ticks.
     ///

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use calendarbot::alloc;
 use calendarbot::budget::{FeedLimits, Plan};
 use calendarbot::clock::Clock;
 use calendarbot::connections::outbound::{Outbound, Policy};
@@ -20,6 +21,9 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// The budget of a Pi.
 const BUDGET_BYTES: usize = 16 << 20;
+
+#[global_allocator]
+static ALLOCATOR: alloc::Counting = alloc::Counting;
 
 fn main() -> ExitCode {
     match smol::block_on(run()) {
@@ -61,9 +65,10 @@ async fn run() -> Result<Sample> {
     let mut buffer = vec![0; limits.refresh.read_buffer_bytes];
     let mut latencies = Vec::new();
     let mut spent = Duration::ZERO;
+    let mut allocations = 0;
     // The first one is what every program begins with.
     for fetch_number in 0..=fetches {
-        let (began, before) = (Instant::now(), processor_time());
+        let (began, before, allocated) = (Instant::now(), processor_time(), alloc::allocations());
         match fetch(&outbound, &clock, &limits.refresh, request()).await? {
             Fetched::Body(mut body) => while body.read(&mut buffer).await? > 0 {},
             Fetched::NotModified => return Err("nobody has asked whether it was".into()),
@@ -71,11 +76,13 @@ async fn run() -> Result<Sample> {
         if fetch_number > 0 {
             latencies.push(began.elapsed().as_secs_f64() * 1e6);
             spent += processor_time().saturating_sub(before);
+            allocations += alloc::allocations() - allocated;
         }
     }
     Ok(Sample {
         latency_us: median(latencies).ok_or("no fetch")?,
         cpu_us: spent.as_secs_f64() * 1e6 / f64::from(fetches),
+        allocations: allocations as f64 / f64::from(fetches),
         peak_kib: status_kib("self", "VmHWM")? as f64,
     })
 }

@@ -27,9 +27,10 @@ pub struct Report {
 
 /// A figure of a sample, and its name.
 type Figure = (&'static str, fn(&Sample) -> f64);
-const FIGURES: [Figure; 3] = [
+const FIGURES: [Figure; 4] = [
     ("latency, µs", |sample| sample.latency_us),
     ("processor time, µs", |sample| sample.cpu_us),
+    ("heap allocations", |sample| sample.allocations),
     ("resident at most, KiB", |sample| sample.peak_kib),
 ];
 
