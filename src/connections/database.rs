@@ -331,6 +331,16 @@ impl Database {
         committed
     }
 
+    /// Has the writer let go of its pages, unless it is at work: what comes next is minutes away.
+    pub fn release_writer(&self) {
+        if let Some(writer) = self.writer.take() {
+            if let Err(error) = writer.release_memory() {
+                log::debug!("the writer keeps its pages: {error}");
+            }
+            self.writer.set(Some(writer));
+        }
+    }
+
     /// Lends a reader until the lease is dropped.
     pub fn lease(&self) -> Lease<'_> {
         Lease { database: self, number: self.readers.begin() }

@@ -102,6 +102,7 @@ impl Refresher {
             let wait = match outcome {
                 Ok(outcome) => {
                     if let Outcome::Published(_) = outcome {
+                        self.database.release_writer();
                         alloc::give_back();
                     }
                     feed.failures.set(0);
