@@ -4,7 +4,15 @@
 //! metric is a plain [`Cell`]: no atomics, no lock. Any room may count; `health` and `api/stats`
 //! read, and a pool its own figures for its share of reuse.
 
+pub mod histogram;
+pub mod memory;
+pub mod requests;
+
 use std::cell::Cell;
+
+use self::histogram::Histogram;
+use self::memory::Memory;
+use self::requests::Requests;
 
 /// What a metric's number means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +75,14 @@ macro_rules! metrics {
         #[derive(Default)]
         pub struct Metrics {
             $(#[doc = $help] pub $field: Metric,)*
+            /// From a whole request to its answer handed to the socket.
+            pub request_seconds: Histogram,
+            /// What it takes to make an answer that is not in the cache.
+            pub made_seconds: Histogram,
+            /// Answers by route, method and status.
+            pub requests: Requests,
+            /// What the terms of the budget use.
+            pub memory: Memory,
         }
 
         impl Metrics {

@@ -77,12 +77,18 @@ impl Recent {
 mod tests {
     use super::super::peer::Peer;
     use super::super::response::Manner;
+    use super::super::route::Series;
     use super::*;
     use crate::pipeline::key::View;
 
     fn keep(recent: &mut Recent, bytes: &[u8], consumed: usize, limit: u16) -> usize {
-        let asked =
-            Asked { manner: Manner::CLOSE, if_none_match: None, consumed, client: Peer::Local };
+        let asked = Asked {
+            manner: Manner::CLOSE,
+            if_none_match: None,
+            consumed,
+            client: Peer::Local,
+            series: Series::NONE,
+        };
         recent.keep(bytes, &asked, &ViewKey { view: View::Next { limit }, zone: None }, 1)
     }
 

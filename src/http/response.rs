@@ -11,6 +11,7 @@ use std::rc::Rc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::route::Series;
 use crate::hash::fnv1a;
 
 /// A status code with its reason phrase (RFC 9110 section 15).
@@ -239,6 +240,7 @@ pub struct Outgoing {
     answer: Rc<Answer>,
     date: DateField,
     manner: Manner,
+    series: Series,
     sent_bytes: usize,
 }
 
@@ -252,14 +254,19 @@ pub enum Sent {
 }
 
 impl Outgoing {
-    /// An answer about to be sent.
-    pub fn new(answer: Rc<Answer>, date: DateField, manner: Manner) -> Self {
-        Self { answer, date, manner, sent_bytes: 0 }
+    /// An answer about to be sent, to a request that is counted by `series`.
+    pub fn new(answer: Rc<Answer>, date: DateField, manner: Manner, series: Series) -> Self {
+        Self { answer, date, manner, series, sent_bytes: 0 }
     }
 
     /// Another answer for the same client, in the same manner.
     pub fn replaced_by(&self, answer: Rc<Answer>) -> Self {
-        Self::new(answer, self.date, Manner { unchanged: false, ..self.manner })
+        Self::new(answer, self.date, Manner { unchanged: false, ..self.manner }, self.series)
+    }
+
+    /// What its request is counted by.
+    pub fn series(&self) -> Series {
+        self.series
     }
 
     /// The status that this client gets.
@@ -351,7 +358,8 @@ mod tests {
     fn sent(answer: Answer, manner: Manner) -> String {
         let now = "2026-11-23T20:01:02Z".parse().unwrap();
         let mut socket = Vec::new();
-        let mut outgoing = Outgoing::new(Rc::new(answer), DateField::at(now), manner);
+        let date = DateField::at(now);
+        let mut outgoing = Outgoing::new(Rc::new(answer), date, manner, Series::NONE);
         assert_eq!(outgoing.send(&mut socket).unwrap(), Sent::Done);
         assert_eq!(socket.len(), outgoing.total_bytes());
         String::from_utf8(socket).unwrap()
@@ -402,7 +410,7 @@ mod tests {
         let cached = Rc::new(Answer::ok(media::TEXT, b"x"));
         let date = DateField::at(Timestamp::UNIX_EPOCH);
         let holders: Vec<_> =
-            (0..3).map(|_| Outgoing::new(Rc::clone(&cached), date, MANNER)).collect();
+            (0..3).map(|_| Outgoing::new(Rc::clone(&cached), date, MANNER, Series::NONE)).collect();
         let held: Vec<_> = holders.iter().map(Outgoing::share_bytes).collect();
         assert_eq!(held, [cached.weight_bytes() / 4; 3]);
     }
@@ -441,7 +449,8 @@ mod tests {
             }
         }
         let date = DateField::at(Timestamp::UNIX_EPOCH);
-        let mut outgoing = Outgoing::new(Rc::new(Answer::ok(media::TEXT, b"body")), date, MANNER);
+        let answer = Rc::new(Answer::ok(media::TEXT, b"body"));
+        let mut outgoing = Outgoing::new(answer, date, MANNER, Series::NONE);
         let mut socket = Drip(Vec::new(), false);
         let total = outgoing.total_bytes();
         let turns =

@@ -214,6 +214,15 @@ impl Server {
     fn answer(&mut self, token: Token, outgoing: Outgoing) -> bool {
         let outgoing = self.ration(outgoing);
         let Some(connection) = self.slab.get_mut(token) else { return false };
+        let metrics = &self.service.metrics;
+        metrics.requests.count(outgoing.series().to_bytes(), outgoing.status().code);
+        match connection.state {
+            // It was whole when this began.
+            State::Answering(_) if connection.since != self.turn.now => {
+                metrics.request_seconds.record(self.turn.now.since(connection.since));
+            }
+            _ => self.answered += 1,
+        }
         connection.enter(State::Writing(outgoing), self.turn.now);
         let is_out = self.send(token);
         if !is_out {

@@ -1,0 +1,167 @@
+//! Memory against the plan: of each term of the budget its share, what is used of it and the most
+//! that ever was. Whoever owns the memory says what is used; whether that is counted byte by byte
+//! or worked out from a number of things stands with each.
+
+use std::cell::Cell;
+
+/// One term of the budget.
+pub struct Usage {
+    name: &'static str,
+    how: &'static str,
+    share: Cell<u64>,
+    used: Cell<u64>,
+    peak: Cell<u64>,
+    times_over: Cell<u64>,
+}
+
+impl Usage {
+    fn new(name: &'static str, how: &'static str) -> Self {
+        let [used, peak, times_over] = [const { Cell::new(0) }; 3];
+        Self { name, how, share: Cell::new(u64::MAX), used, peak, times_over }
+    }
+
+    /// The term's name in the plan.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// How its figures come about.
+    pub fn how(&self) -> &'static str {
+        self.how
+    }
+
+    /// Bytes that are set aside; as many as there can be as long as nobody has said.
+    pub fn share(&self) -> u64 {
+        self.share.get()
+    }
+
+    /// Bytes in use.
+    pub fn used(&self) -> u64 {
+        self.used.get()
+    }
+
+    /// Most bytes in use at once.
+    pub fn peak(&self) -> u64 {
+        self.peak.get()
+    }
+
+    /// How often it went over its share.
+    pub fn times_over(&self) -> u64 {
+        self.times_over.get()
+    }
+
+    /// True while more is in use than is set aside.
+    pub fn is_over(&self) -> bool {
+        self.used() > self.share()
+    }
+
+    /// So many bytes are in use now.
+    pub fn set(&self, bytes: usize) {
+        let was_over = self.is_over();
+        self.used.set(bytes as u64);
+        self.peak.set(self.peak().max(self.used()));
+        if self.is_over() && !was_over {
+            self.times_over.set(self.times_over() + 1);
+        }
+    }
+
+    /// So many more are in use.
+    pub fn add(&self, bytes: usize) {
+        self.set(self.used() as usize + bytes);
+    }
+
+    /// So many fewer are.
+    pub fn sub(&self, bytes: usize) {
+        self.set((self.used() as usize).saturating_sub(bytes));
+    }
+
+    /// So many were in use for a moment, beside what is.
+    pub fn touch(&self, bytes: usize) {
+        self.add(bytes);
+        self.sub(bytes);
+    }
+}
+
+macro_rules! usages {
+    ($($field:ident $name:literal $how:literal;)*) => {
+        /// Every term of the plan.
+        pub struct Memory {
+            $(#[doc = $how] pub $field: Usage,)*
+        }
+
+        impl Default for Memory {
+            fn default() -> Self {
+                Self { $($field: Usage::new($name, $how),)* }
+            }
+        }
+
+        impl Memory {
+            /// All terms, in the plan's order.
+            pub fn terms(&self) -> impl Iterator<Item = &Usage> {
+                [$(&self.$field),*].into_iter()
+            }
+        }
+    };
+}
+
+usages! {
+    program "program" "measured: what is resident and belongs to no other term";
+    connections "connections" "counted: slots that were ever let, clients' rates, recent heads";
+    socket_buffers "socket buffers" "worked out: a full send buffer for each client that leaves one full";
+    large_requests "large requests" "counted: buffers that were ever lent";
+    cache "cache" "counted: every byte of the answers and their keys";
+    slow_readers "slow readers" "counted: each holder's part of the answers half sent";
+    views "views" "counted: entries read, and the answer made of them";
+    database "database" "measured: what SQLite has allocated";
+    refreshes "refreshes" "counted: buffers, lines, components and stages of the refreshes under way";
+    expansion "expansion" "counted: what was expanded for the feeds that were published";
+    outbound "outbound" "worked out: a TLS connection's peak for each that is open";
+    feeds "feeds" "counted: names, states and notes of every feed";
+}
+
+impl Memory {
+    /// Sets what is set aside for a term. False when there is no such term.
+    pub fn plan(&self, name: &str, bytes: usize) -> bool {
+        let usage = self.terms().find(|usage| usage.name == name);
+        usage.inspect(|usage| usage.share.set(bytes as u64)).is_some()
+    }
+
+    /// The terms that use more than is set aside for them.
+    pub fn over(&self) -> impl Iterator<Item = &Usage> {
+        self.terms().filter(|usage| usage.is_over())
+    }
+
+    /// How often any term went over.
+    pub fn times_over(&self) -> u64 {
+        self.terms().map(Usage::times_over).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_term_over_its_share_is_seen_once_until_it_is_back() {
+        let memory = Memory::default();
+        assert!(memory.plan("cache", 100) && !memory.plan("nothing", 1));
+        for (used, over, times) in
+            [(100, 0, 0), (101, 1, 1), (200, 1, 1), (100, 0, 1), (101, 1, 2), (0, 0, 2)]
+        {
+            memory.cache.set(used);
+            assert_eq!((memory.over().count(), memory.times_over()), (over, times), "{used}");
+        }
+        assert_eq!(memory.cache.peak(), 200);
+        memory.views.set(usize::MAX);
+        assert_eq!(memory.over().count(), 0, "nobody has said what is set aside");
+    }
+
+    #[test]
+    fn a_moment_s_use_stays_in_the_peak() {
+        let usage = Usage::new("a", "b");
+        usage.add(10);
+        usage.touch(5);
+        usage.sub(20);
+        assert_eq!((usage.used(), usage.peak()), (0, 15));
+    }
+}
