@@ -17,6 +17,8 @@ pub enum Endpoint {
     Asset(&'static str),
     /// The program about itself.
     Figures(Figures),
+    /// The same for a Prometheus server.
+    Metrics,
     /// Something is to be done.
     Change(Change),
     /// `OPTIONS`: which methods there are.
@@ -125,6 +127,7 @@ routes! { (path, query)
     "/api/whats-next": Get => view(View::LiteNext);
     "/api/health": Get => Endpoint::Figures(Figures::LiteHealth);
     "/stats" | "/api/stats": Get => Endpoint::Figures(Figures::Stats);
+    "/metrics": Get => Endpoint::Metrics;
     "/healthz": Get => Endpoint::Figures(Figures::Alive);
     "/readyz": Get => Endpoint::Figures(Figures::Ready);
     "/static/{file}": Get => file(path)?;

@@ -189,6 +189,7 @@ impl Server {
     fn note_time(&mut self) {
         let answered = std::mem::take(&mut self.answered);
         if answered > 0 {
+            self.service.metrics.http_turns.count();
             let took = self.service.clock.now().since(self.turn.now);
             self.service.metrics.request_seconds.record_times(took, answered);
         }

@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::accept;
 use super::connection::Asked;
 use super::decode;
 use super::frame::{Message, Method, begins_with_head};
@@ -320,6 +321,7 @@ impl Service {
             Endpoint::View(_) => self.api.no_data(),
             Endpoint::Asset(path) => self.api.asset(path, message.accepts_gzip()),
             Endpoint::Change(change) => self.change(change, message, bytes),
+            Endpoint::Metrics => self.api.metrics(accept::prefers_openmetrics(message.headers)),
             Endpoint::Figures(figures) => self.api.figures(figures),
             Endpoint::Options(allow) => self.api.options(allow),
             Endpoint::Moved(path) => self.api.moved(&path),
