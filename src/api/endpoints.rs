@@ -163,6 +163,7 @@ impl Api {
         let (wall, now) = (self.clock.wall(), self.clock.now());
         let uptime = now.since(self.started);
         sample::process(&self.metrics, uptime.as_secs());
+        usage::terms(&self.metrics);
         if self.proportional_read.get().is_none_or(|at| now.since(at) >= PROPORTIONAL_INTERVAL) {
             self.proportional_read.set(Some(now));
             self.metrics.memory_pss.set(usage::proportional_bytes().unwrap_or(0));

@@ -5,6 +5,10 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::alloc;
+use crate::metrics::Metrics;
+use crate::metrics::memory::{Memory, Usage};
+
 /// The unit of times in `/proc/PID/stat`: a hundredth of a second on every machine that Linux
 /// shows a program (`USER_HZ`, proc(5)).
 const TICKS_PER_SECOND: u64 = 100;
@@ -83,6 +87,20 @@ pub fn proportional_bytes() -> Option<u64> {
     let rollup = fs::read_to_string("/proc/self/smaps_rollup").ok()?;
     let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
+}
+
+/// Works out what belongs to the terms of the budget that nobody counts piece by piece: SQLite's,
+/// and the program's own. Call it when the resident set has just been read.
+pub fn terms(metrics: &Metrics) {
+    let Memory { database, program, socket_buffers, outbound, .. } = &metrics.memory;
+    let (used, peak) = alloc::database_bytes();
+    database.set_with_peak(used, peak);
+    // Sockets' buffers are the kernel's, and what a TLS connection may need is more than it holds:
+    // of the heap, what no term has counted is the program's.
+    let uncounted = [program.used(), socket_buffers.used(), outbound.used()];
+    let all: u64 = metrics.memory.terms().map(Usage::used).sum();
+    let counted = all - uncounted.iter().sum::<u64>();
+    program.set(metrics.memory_rss.get().saturating_sub(counted) as usize);
 }
 
 #[cfg(test)]

@@ -36,6 +36,13 @@ impl Recent {
         Self { known, known_max, head_bytes_max, oldest: 0, settings: 0 }
     }
 
+    /// What they weigh.
+    pub(super) fn weight_bytes(&self) -> usize {
+        let each =
+            |known: &Known| size_of::<Known>() + known.head.capacity() + known.key.heap_bytes();
+        self.known.iter().map(each).sum()
+    }
+
     /// The request that `bytes` begin with, if it is the one at this place.
     pub(super) fn at(&self, place: usize, bytes: &[u8], settings: u64) -> Option<&Known> {
         let known = self.known.get(place)?;

@@ -199,5 +199,9 @@ impl Server {
         let used = self.slab.len() as u64;
         self.service.metrics.slab_used.set(used);
         self.service.metrics.slab_peak.raise(used);
+        // The buffers of slots that were never let are pages that nobody has touched.
+        let touched = self.service.metrics.slab_peak.get() as usize;
+        let bytes = self.slab.weight_bytes() + self.buffers.slots_weight_bytes(touched);
+        self.service.metrics.memory.connections.set(bytes + self.service.weight_bytes());
     }
 }

@@ -111,6 +111,11 @@ impl Service {
         Self { clock, limits, edge, recent: RefCell::new(recent), metrics, pipeline, api }
     }
 
+    /// What is kept of clients that are not connected.
+    pub(super) fn weight_bytes(&self) -> usize {
+        self.edge.rate.borrow().weight_bytes() + self.recent.borrow().weight_bytes()
+    }
+
     /// Answers the request that a client sends again and again, if `bytes` begin with it and
     /// nothing about the client has to be looked up.
     pub(super) fn answer_again(

@@ -65,20 +65,38 @@ impl Usage {
         }
     }
 
-    /// So many more are in use.
-    pub fn add(&self, bytes: usize) {
-        self.set(self.used() as usize + bytes);
+    /// The same, and so many at once some time before.
+    pub fn set_with_peak(&self, bytes: usize, peak_bytes: usize) {
+        self.peak.set(self.peak().max(peak_bytes as u64));
+        self.set(bytes);
     }
 
-    /// So many fewer are.
-    pub fn sub(&self, bytes: usize) {
-        self.set((self.used() as usize).saturating_sub(bytes));
+    /// So many more are in use until the guard is dropped.
+    pub fn hold(&self, bytes: usize) -> Held<'_> {
+        let mut held = Held { usage: self, bytes: 0 };
+        held.resize(bytes);
+        held
     }
+}
 
-    /// So many were in use for a moment, beside what is.
-    pub fn touch(&self, bytes: usize) {
-        self.add(bytes);
-        self.sub(bytes);
+/// Memory in use.
+pub struct Held<'u> {
+    usage: &'u Usage,
+    bytes: usize,
+}
+
+impl Held<'_> {
+    /// It is so many bytes now.
+    pub fn resize(&mut self, bytes: usize) {
+        let others = (self.usage.used() as usize).saturating_sub(self.bytes);
+        self.bytes = bytes;
+        self.usage.set(others + bytes);
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.resize(0);
     }
 }
 
@@ -157,11 +175,15 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_s_use_stays_in_the_peak() {
+    fn what_is_held_counts_until_it_is_dropped() {
         let usage = Usage::new("a", "b");
-        usage.add(10);
-        usage.touch(5);
-        usage.sub(20);
-        assert_eq!((usage.used(), usage.peak()), (0, 15));
+        let mut first = usage.hold(10);
+        drop(usage.hold(5));
+        first.resize(3);
+        assert_eq!((usage.used(), usage.peak()), (3, 15));
+        drop(first);
+        assert_eq!(usage.used(), 0);
+        usage.set_with_peak(1, 20);
+        assert_eq!((usage.used(), usage.peak()), (1, 20));
     }
 }

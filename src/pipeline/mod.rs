@@ -441,5 +441,6 @@ impl Pipeline {
         metrics.cache_entries.set(cache.len() as u64);
         metrics.cache_bytes.set(cache.weight_bytes() as u64);
         metrics.cache_bytes_peak.raise(cache.weight_bytes() as u64);
+        metrics.memory.cache.set(cache.weight_bytes());
     }
 }

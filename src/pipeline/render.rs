@@ -47,6 +47,9 @@ pub(super) fn render<J>(
     };
     turn.sources.metrics.pipeline_rendered.count();
     let answer = Rc::new(Answer::ok(media_type, body.as_bytes()));
+    let read: usize = entries.iter().map(Entry::weight_bytes).sum();
+    // All three are there at this moment.
+    let _ = turn.sources.metrics.memory.views.hold(read + body.capacity() + answer.weight_bytes());
     (answer, validity(turn, view, &agenda))
 }
 

@@ -175,6 +175,8 @@ impl Server {
         }
         connection.large = self.buffers.lend(token);
         if connection.large.is_some() {
+            let large_requests = &self.service.metrics.memory.large_requests;
+            large_requests.set(self.buffers.large_weight_bytes());
             return true;
         }
         let detail = "no large buffer is free";
@@ -227,6 +229,7 @@ impl Server {
         let is_out = self.send(token);
         if !is_out {
             self.check_holding(token);
+            self.note_unsent();
         }
         is_out
     }
