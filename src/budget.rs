@@ -54,8 +54,8 @@ pub struct Plan {
     pub terms: Vec<Term>,
 }
 
-/// The program itself: the pages of the binary and of libc that are resident, stacks, the
-/// executor, the allocator's slack, time-zone data. Measured idle with the demo calendar.
+/// The program itself: the pages of the binary and of libc that it works with, stacks, the executor,
+/// the allocator's slack, time-zone data. Measured with the demo calendar; `health/usage` says how.
 const PROGRAM_BYTES: usize = 5 * MIB + 256 * KIB;
 /// A connection's struct, its place in the slab's lists, and the kernel's socket itself.
 const SLOT_OVERHEAD_BYTES: usize = 512;
@@ -307,7 +307,8 @@ fn terms(limits: &Limits, feeds: usize) -> Vec<Term> {
         term(
             "program",
             PROGRAM_BYTES,
-            "resident binary, stacks, executor, time zones, as measured".into(),
+            "pages of the binary that it works with, stacks, executor, time zones, as measured"
+                .into(),
         ),
         term(
             "connections",
@@ -347,7 +348,7 @@ fn terms(limits: &Limits, feeds: usize) -> Vec<Term> {
         term(
             "slow readers",
             http.outgoing_bytes_max,
-            "answers half sent, those in the cache left out: a ninety-sixth of the budget".into(),
+            "answers half sent, one for all who are sent it: a ninety-sixth of the budget".into(),
         ),
         term(
             "views",

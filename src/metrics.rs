@@ -197,6 +197,7 @@ metrics! {
     feed_bytes: Counter "feeds.bytes" as "calendarbot_feeds_read_bytes" "bytes" "Bytes of feeds read, decoded";
     memory_rss: Gauge "memory.rss" as "process_resident_memory_bytes" "bytes" "Resident set of the process";
     memory_pss: Gauge "memory.pss" as "calendarbot_memory_proportional_bytes" "bytes" "Resident set of the process, pages shared with others in part; read every ten seconds at most";
+    memory_rss_file: Gauge "memory.rss_file" as "calendarbot_memory_resident_file_bytes" "bytes" "The part of it that is pages of files, the program's own first of all: Linux takes them back when memory is short";
     memory_rss_peak: Gauge "memory.rss_peak" as "calendarbot_memory_resident_peak_bytes" "bytes" "Largest resident set so far";
     heap_used: Gauge "memory.heap" as "calendarbot_memory_heap_bytes" "bytes" "Bytes the program's own allocator has handed out";
     heap_peak: Gauge "memory.heap_peak" as "calendarbot_memory_heap_peak_bytes" "bytes" "Most it has handed out at once";

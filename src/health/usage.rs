@@ -89,18 +89,39 @@ pub fn proportional_bytes() -> Option<u64> {
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }
 
+/// Pages of the binary and its libraries that the program works with, at most; a part of the share
+/// of the term `program`. While it serves it touches 1.0 MiB of the binary, while it refreshes
+/// 1.4 MiB, and 1.7 MiB of libc and the loader (`Referenced` in `smaps`, after `clear_refs`).
+///
+/// Linux maps what lies around a page along with it, as far as it is cached anyway: some 2 MiB more
+/// are resident, which it takes back before anything else. They are in `memory.rss_file`.
+const FILE_BYTES_MAX: u64 = 4 << 20;
+
 /// Works out what belongs to the terms of the budget that nobody counts piece by piece: SQLite's,
-/// and the program's own. Call it when the resident set has just been read.
+/// and the program's own.
 pub fn terms(metrics: &Metrics) {
     let Memory { database, program, socket_buffers, outbound, .. } = &metrics.memory;
     let (used, peak) = alloc::database_bytes();
     database.set_with_peak(used, peak);
+    let Some((anonymous, file)) = resident() else { return };
+    metrics.memory_rss_file.set(file);
     // Sockets' buffers are the kernel's, and what a TLS connection may need is more than it holds:
     // of the heap, what no term has counted is the program's.
-    let uncounted = [program.used(), socket_buffers.used(), outbound.used()];
+    let uncounted = [program, socket_buffers, outbound].map(Usage::used);
     let all: u64 = metrics.memory.terms().map(Usage::used).sum();
     let counted = all - uncounted.iter().sum::<u64>();
-    program.set(metrics.memory_rss.get().saturating_sub(counted) as usize);
+    let own = anonymous.saturating_sub(counted) + file.min(FILE_BYTES_MAX);
+    program.set(usize::try_from(own).unwrap_or(usize::MAX));
+}
+
+/// Resident memory that is the program's alone, and resident pages of files, in bytes.
+fn resident() -> Option<(u64, u64)> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let bytes = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
+    };
+    Some((bytes("RssAnon:")?, bytes("RssFile:")?))
 }
 
 #[cfg(test)]

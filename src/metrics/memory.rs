@@ -123,7 +123,7 @@ macro_rules! usages {
 }
 
 usages! {
-    program "program" "measured: what is resident and belongs to no other term";
+    program "program" "measured: anonymous memory that belongs to no other term, and pages of the binary and its libraries, as many as it works with";
     connections "connections" "counted: slots that were ever let, clients' rates, recent heads";
     socket_buffers "socket buffers" "worked out: a full send buffer for each client that leaves one full";
     large_requests "large requests" "counted: buffers that were ever lent";

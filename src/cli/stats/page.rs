@@ -304,21 +304,21 @@ mod tests {
         assert_eq!(
             text,
             "server
-  name                     calendarbot    uptime_seconds                    61
+  name                      calendarbot   uptime_seconds                     61
 budget
-  bytes                         16 MiB
-  name      share   used  over
-  cache     1 MiB  2 MiB  true
-  feeds     8 KiB  0 KiB  false
+  bytes                          16 MiB
+  name  share  used over
+  cache 1 MiB 2 MiB true
+  feeds 8 KiB 0 KiB false
 cpu
-  percent                            –
-  load                         0.1 0.2
+  percent                             –
+  load                          0.1 0.2
 http
-  bytes_in                       2 KiB
-  latency_ms p50                   0.1    latency_ms max                     2
+  bytes_in                        2 KiB
+  latency_ms p50                    0.1   latency_ms max                      2
 feeds_status
-  name      last_error
-  a\u{fffd}[2Jb  null
+  name   last_error
+  a\u{fffd}[2Jb null
 "
         );
     }
