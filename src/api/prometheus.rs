@@ -120,7 +120,8 @@ impl Page {
         let bytes = seen.plan.limits.budget_bytes;
         let help = "The memory budget of the process";
         self.single(Type::Gauge, "calendarbot_budget_bytes", help, Some(bytes));
-        let columns: [(&str, &str, fn(&Usage) -> u64); 3] = [
+        type Column = fn(&Usage) -> u64;
+        let columns: [(&str, &str, Column); 3] = [
             ("calendarbot_budget_share_bytes", "What is set aside for a term", Usage::share),
             ("calendarbot_budget_used_bytes", "What a term uses", Usage::used),
             ("calendarbot_budget_peak_bytes", "The most that a term has used", Usage::peak),
