@@ -90,7 +90,8 @@ pub const KPIS: [Kpi; 12] = [
             let made = &seen.metrics.made_seconds;
             let each = ratio(made.sum_us() as f64 / 1e6, made.count() as f64)?;
             let saved = each * value(&seen.metrics.cache_hits);
-            ratio(saved, saved + seen.machine.cpu.as_secs_f64())
+            let taken = seen.machine.cpu.as_secs_f64();
+            ratio(saved, saved + taken).filter(|_| taken > 0.0)
         },
     ),
     kpi(

@@ -62,7 +62,6 @@ struct Term {
     used_bytes: u64,
     peak_bytes: u64,
     over: bool,
-    how: &'static str,
 }
 
 /// Milliseconds; `null` as long as there are none.
@@ -159,7 +158,6 @@ fn budget(seen: &Seen<'_>) -> Budget {
         used_bytes: usage.used(),
         peak_bytes: usage.peak(),
         over: usage.is_over(),
-        how: usage.how(),
     };
     Budget {
         bytes: seen.plan.limits.budget_bytes,
@@ -217,7 +215,8 @@ fn close_section(body: &mut String, name: &str, metrics: &Metrics) {
 
 fn latency(durations: &Histogram) -> Latency {
     let counts = durations.counts();
-    let ms = |us: u64| Decimal(us as f64 / 1000.0);
+    // None of them takes longer than the longest.
+    let ms = |us: u64| Decimal(us.min(durations.max_us()) as f64 / 1000.0);
     Latency {
         count: durations.count(),
         p50: percentile(&counts, 50).map(ms),

@@ -5,6 +5,7 @@
 
 use std::fmt::Write;
 
+use crate::api::kpi::KPIS;
 use crate::budget::show_bytes;
 use crate::calendar::text::harmless;
 use crate::metrics::Metrics;
@@ -20,6 +21,8 @@ pub(super) struct Paper {
 
 /// The width of a name with its value and its unit.
 const CELL: usize = 40;
+/// Stands where there is no value.
+const NOTHING: &str = "–";
 /// The longest text of a cell or a table.
 const TEXT_MAX: usize = 48;
 
@@ -121,6 +124,7 @@ fn table(page: &mut String, paper: Paper, name: &str, rows: &[Value]) {
 
 fn in_table(name: &str, value: &Value) -> String {
     match value {
+        Value::Plain(text) if text == "null" => NOTHING.to_owned(),
         Value::Plain(text) if name.ends_with("_bytes") => bytes(text),
         Value::Plain(text) => cut(text),
         Value::List(rows) => {
@@ -179,12 +183,14 @@ impl Units {
     /// A value of a section with its unit where the name does not say it.
     fn show(&self, section: &str, field: &str, text: &str) -> String {
         let is_it = |name: &str| name.split_once('.') == Some((section, field));
+        let kpi = KPIS.iter().find(|kpi| section == "kpi" && kpi.name == field);
         let unit = self.0.iter().find(|(name, _)| is_it(name)).map(|(_, unit)| *unit);
-        let is_size = field == "bytes" || field.ends_with("_bytes") || field.ends_with("_usage");
+        let unit = unit.or(kpi.map(|kpi| kpi.unit));
+        let is_size = field == "bytes" || field.ends_with("_bytes");
         match unit {
-            _ if text == "null" => "–".to_owned(),
-            Some("bytes") => bytes(text),
-            None if is_size => bytes(text.strip_suffix(".000").unwrap_or(text)),
+            _ if text == "null" => NOTHING.to_owned(),
+            Some("bytes") => bytes(text.strip_suffix(".000").unwrap_or(text)),
+            None if is_size => bytes(text),
             Some("percent") => format!("{text} %"),
             _ => cut(text),
         }
@@ -318,7 +324,7 @@ http
   latency_ms p50                    0.1   latency_ms max                      2
 feeds_status
   name   last_error
-  a\u{fffd}[2Jb null
+  a\u{fffd}[2Jb –
 "
         );
     }
