@@ -43,8 +43,8 @@ pub const KPIS: [Kpi; 12] = [
     kpi("total_optimization_memory", "bytes", "Both together", |seen| {
         Some(pool_bytes(seen) + cache_bytes(seen))
     }),
-    kpi("memory_pressure_level", "ratio", "Resident memory, of the budget", |seen| {
-        ratio(seen.metrics.memory_rss.get() as f64, seen.plan.limits.budget_bytes as f64)
+    kpi("memory_pressure_level", "ratio", "What all terms use, of the budget", |seen| {
+        ratio(seen.metrics.memory.used() as f64, seen.plan.limits.budget_bytes as f64)
     }),
     kpi(
         "avg_request_latency",

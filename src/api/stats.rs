@@ -51,6 +51,7 @@ struct TimeZones<'a> {
 struct Budget {
     bytes: usize,
     planned_bytes: usize,
+    used_bytes: u64,
     times_over: u64,
     terms: Vec<Term>,
 }
@@ -162,6 +163,7 @@ fn budget(seen: &Seen<'_>) -> Budget {
     Budget {
         bytes: seen.plan.limits.budget_bytes,
         planned_bytes: seen.plan.total_bytes(),
+        used_bytes: memory.used(),
         times_over: memory.times_over(),
         terms: memory.terms().map(term).collect(),
     }

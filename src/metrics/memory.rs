@@ -144,6 +144,11 @@ impl Memory {
         usage.inspect(|usage| usage.share.set(bytes as u64)).is_some()
     }
 
+    /// What all terms use together: what the process takes of its budget.
+    pub fn used(&self) -> u64 {
+        self.terms().map(Usage::used).sum()
+    }
+
     /// The terms that use more than is set aside for them.
     pub fn over(&self) -> impl Iterator<Item = &Usage> {
         self.terms().filter(|usage| usage.is_over())
