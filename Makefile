@@ -13,7 +13,7 @@ BENCH_OUT = --product $(TARGET)/release/calendarbot --out $(TARGET)/bench $(if $
 BENCH_PYTHON := $(TARGET)/bench/python/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage check bless oracle bench bench-http bench-ical bench-connections bench-pipeline bench-setup gate attack attack-cgroup faults soak fuzz size tools
+.PHONY: help run test coverage check bless oracle bench bench-http bench-ical bench-connections bench-pipeline bench-setup gate attack attack-cgroup faults soak fuzz size tools metrics-check
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -86,6 +86,16 @@ bench-pipeline: bench-programs ## our own program with its flags on and off, int
 gate: bench-programs ## instructions, syscalls and allocations of a cached GET, against their bars
 	$(call need,valgrind strace)
 	$(TARGET)/bench/build/release/bench gate --product $(TARGET)/release/calendarbot
+
+metrics-check: tools ## have Prometheus' promtool read /metrics, in both formats
+	@PATH="$$PATH:/usr/bin" command -v promtool >/dev/null || { echo "missing: promtool; trying to install"; \
+	  { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+	    apt-get install -y -qq --no-install-recommends prometheus && \
+	    { systemctl disable --quiet --now prometheus 2>/dev/null || :; }; } \
+	  || { echo "install it, such as: sudo apt install prometheus"; exit 1; }; }
+	$(call need,curl)
+	$(CARGO) build --locked --quiet
+	tests/metrics-check.sh $(TARGET)/debug/calendarbot
 
 bench-setup: ## install the peers and the tools that bench-http and gate use
 	$(call need,nginx lighttpd valgrind strace)

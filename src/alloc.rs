@@ -1,5 +1,5 @@
-//! The counting allocator: how much heap the program holds, and the most it ever held; and what
-//! must be set while the process has one thread.
+//! The counting allocator: how much heap the program holds, and the most it ever held; what SQLite
+//! says of its own; and what must be set while the process has one thread.
 //!
 //! This is the one file with `unsafe` in it. It forwards every call to the system allocator
 //! unchanged and keeps three numbers beside it; it owns no memory and takes no lock. The counts
@@ -59,6 +59,17 @@ pub fn give_back() {
     unsafe {
         libc::malloc_trim(0);
     }
+}
+
+/// Bytes that SQLite has allocated now, and the most that it had at once. It has an allocator of its
+/// own, which keeps these counts for its limit.
+pub fn database_bytes() -> (usize, usize) {
+    // SAFETY: both only read counts, under a lock of their own.
+    let (used, peak) = unsafe {
+        (rusqlite::ffi::sqlite3_memory_used(), rusqlite::ffi::sqlite3_memory_highwater(0))
+    };
+    let bytes = |count| usize::try_from(count).unwrap_or(0);
+    (bytes(used), bytes(peak))
 }
 
 fn grow(bytes: usize) {

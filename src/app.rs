@@ -151,6 +151,10 @@ impl App {
         let plan = plan(&config)?;
         let limits = plan.limits.clone();
         let metrics = Rc::new(Metrics::default());
+        for term in &plan.terms {
+            let is_known = metrics.memory.plan(term.name, term.bytes);
+            debug_assert!(is_known, "the term `{}` is measured", term.name);
+        }
         let (database, opened) =
             Database::open(&config.data_dir, &limits.database, clock.clone(), Rc::clone(&metrics))?;
         if let Opened::Rebuilt(aside) = opened {

@@ -54,20 +54,20 @@ pub struct Plan {
     pub terms: Vec<Term>,
 }
 
-/// The program itself: the pages of the binary and of libc that are resident, stacks, the
-/// executor, the allocator's slack, time-zone data. Measured idle with the demo calendar.
+/// The program itself: the pages of the binary and of libc that it works with, stacks, the executor,
+/// the allocator's slack, time-zone data. Measured with the demo calendar; `health/usage` says how.
 const PROGRAM_BYTES: usize = 5 * MIB + 256 * KIB;
 /// A connection's struct, its place in the slab's lists, and the kernel's socket itself.
 const SLOT_OVERHEAD_BYTES: usize = 512;
 /// What is known of one client's rate, with its place in the table.
 const RATE_BYTES: usize = 96;
 /// A rustls client connection at its handshake's peak: two 16 KiB records and the certificates.
-const TLS_BYTES: usize = 64 * KIB;
+pub const TLS_BYTES: usize = 64 * KIB;
 /// An occurrence while its series is expanded, with the room for three eighths more, and once more
 /// as the row that it is stored as.
 const OCCURRENCE_BYTES: usize = 110 + 50;
 /// An EXDATE or RDATE while its series is expanded: as read, and once more in order.
-const EXCEPTION_BYTES: usize = 40 + 24;
+pub const EXCEPTION_BYTES: usize = 40 + 24;
 /// Warnings of one feed, and reasons for skipping, that are kept for people to read: the first few
 /// tell the story.
 pub const NOTES_MAX: usize = 10;
@@ -89,12 +89,12 @@ pub const BODY_SECONDS_MAX: u64 = 300;
 /// Bytes of a gzip body that are decoded at once: a few dozen kilobytes of calendar.
 pub const GZIP_WIRE_BYTES: usize = 2 * KIB;
 /// What decodes a gzip body: its window and tables, as measured, and what was received.
-const GZIP_BYTES: usize = 46 * KIB + GZIP_WIRE_BYTES;
+pub const GZIP_BYTES: usize = 46 * KIB + GZIP_WIRE_BYTES;
 /// Zones of the database that are kept for the next who asks, about 3 KiB each; a part of
 /// [`PROGRAM_BYTES`].
 pub const ZONES_KEPT_MAX: usize = 32;
 /// A change of offset of a zone that a feed defines: jiff keeps it in UTC and in both local times.
-const ONSET_BYTES: usize = 40;
+pub const ONSET_BYTES: usize = 40;
 /// An event with its texts, in a view and in the JSON or HTML made of it.
 const VIEW_EVENT_BYTES: usize = 1536;
 /// SQLite's schema, statements and bookkeeping of a reader, page cache apart.
@@ -307,7 +307,8 @@ fn terms(limits: &Limits, feeds: usize) -> Vec<Term> {
         term(
             "program",
             PROGRAM_BYTES,
-            "resident binary, stacks, executor, time zones, as measured".into(),
+            "pages of the binary that it works with, stacks, executor, time zones, as measured"
+                .into(),
         ),
         term(
             "connections",
@@ -347,7 +348,7 @@ fn terms(limits: &Limits, feeds: usize) -> Vec<Term> {
         term(
             "slow readers",
             http.outgoing_bytes_max,
-            "answers half sent, those in the cache left out: a ninety-sixth of the budget".into(),
+            "answers half sent, one for all who are sent it: a ninety-sixth of the budget".into(),
         ),
         term(
             "views",

@@ -2,6 +2,7 @@
 
 mod explain;
 mod export;
+mod stats;
 mod stored;
 
 use std::fmt::Write as _;
@@ -64,6 +65,10 @@ fn run(arguments: &Arguments, inputs: &Inputs) -> Result<String> {
             let config = config::load(arguments, inputs)?;
             let mut out = std::io::BufWriter::new(std::io::stdout());
             export::export(&config, feed, *show_private, &mut out).map(|()| String::new())
+        }
+        Command::Stats { url, watch, json } => {
+            let config = config::load(arguments, inputs)?;
+            stats::stats(&config, url.as_deref(), *watch, *json, inputs.wants_colour())
         }
         Command::Help(topic) => Ok(config::help(topic.as_deref())),
         Command::Version => Ok(format!("calendarbot {}\n", env!("CARGO_PKG_VERSION"))),

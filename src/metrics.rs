@@ -1,10 +1,18 @@
 //! Every metric of the program, declared once: its name, its unit and what it counts.
 //!
-//! The table below makes the storage, and it is what `/stats` prints. One thread counts, so a
-//! metric is a plain [`Cell`]: no atomics, no lock. Any room may count; `health` and `api/stats`
-//! read, and a pool its own figures for its share of reuse.
+//! The table below makes the storage, and it is what `/stats`, `/metrics` and docs/METRICS.md show.
+//! One thread counts, so a metric is a plain [`Cell`]: no atomics, no lock. Any room may count;
+//! `health` and `api` read, and a pool its own figures for its share of reuse.
+
+pub mod histogram;
+pub mod memory;
+pub mod requests;
 
 use std::cell::Cell;
+
+use self::histogram::Histogram;
+use self::memory::Memory;
+use self::requests::Requests;
 
 /// What a metric's number means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +28,9 @@ pub enum Kind {
 pub struct Reading {
     /// `section.name`, as in the table.
     pub name: &'static str,
+    /// What `/metrics` calls it where that is not made from [`Self::name`]; empty when it is not
+    /// there by itself, since it follows from others.
+    family: Option<&'static str>,
     /// Counter or gauge.
     pub kind: Kind,
     /// What one unit of the value is.
@@ -28,6 +39,18 @@ pub struct Reading {
     pub help: &'static str,
     /// The value now.
     pub value: u64,
+}
+
+impl Reading {
+    /// The metric family in `/metrics`, without the `_total` of a counter's samples; `None` when
+    /// there is none.
+    pub fn family(&self) -> Option<String> {
+        match self.family {
+            Some("") => None,
+            Some(family) => Some(family.to_owned()),
+            None => Some(format!("calendarbot_{}", self.name.replace('.', "_"))),
+        }
+    }
 }
 
 /// A metric's storage.
@@ -62,19 +85,27 @@ impl Metric {
 }
 
 macro_rules! metrics {
-    ($($field:ident: $kind:ident $name:literal $unit:literal $help:literal;)*) => {
+    ($($field:ident: $kind:ident $name:literal $(as $family:literal)? $unit:literal $help:literal;)*) => {
         /// Every metric, by name.
         #[derive(Default)]
         pub struct Metrics {
             $(#[doc = $help] pub $field: Metric,)*
+            /// From a whole request to its answer handed to the socket.
+            pub request_seconds: Histogram,
+            /// What it takes to make an answer that is not in the cache.
+            pub made_seconds: Histogram,
+            /// Answers by route, method and status.
+            pub requests: Requests,
+            /// What the terms of the budget use.
+            pub memory: Memory,
         }
 
         impl Metrics {
             /// All of them in the table's order.
             pub fn readings(&self) -> impl Iterator<Item = Reading> + '_ {
                 [$(Reading {
-                    name: $name, kind: Kind::$kind, unit: $unit, help: $help,
-                    value: self.$field.get(),
+                    name: $name, family: None$(.or(Some($family)))?, kind: Kind::$kind,
+                    unit: $unit, help: $help, value: self.$field.get(),
                 }),*].into_iter()
             }
         }
@@ -89,15 +120,16 @@ metrics! {
     slab_refused: Counter "slab.refused" "connections" "Clients answered 503 because no slot could be freed";
     accept_errors: Counter "slab.accept_errors" "errors" "Failed accepts, such as no file descriptor left";
     deadline_closed: Counter "slab.deadline_closed" "connections" "Connections closed because a deadline passed";
-    http_requests: Counter "http.requests" "requests" "Requests answered";
+    http_turns: Counter "http.turns" "turns" "Turns of the server's loop in which requests were answered";
+    http_requests: Counter "http.requests" as "" "requests" "Requests answered";
     http_rejected: Counter "http.rejected" "requests" "Requests refused by the framing rules";
     http_limited: Counter "http.limited" "requests" "Requests answered 429 because their client asked too often";
-    http_5xx: Counter "http.server_errors" "requests" "Answers with a 5xx status";
-    http_bytes_in: Counter "http.bytes_in" "bytes" "Bytes read from clients";
-    http_bytes_out: Counter "http.bytes_out" "bytes" "Bytes written to clients";
+    http_5xx: Counter "http.server_errors" as "" "requests" "Answers with a 5xx status";
+    http_bytes_in: Counter "http.bytes_in" as "calendarbot_http_received_bytes" "bytes" "Bytes read from clients";
+    http_bytes_out: Counter "http.bytes_out" as "calendarbot_http_sent_bytes" "bytes" "Bytes written to clients";
     cache_entries: Gauge "cache.entries" "answers" "Answers in the cache";
     cache_bytes: Gauge "cache.bytes" "bytes" "Weight of the cache";
-    cache_bytes_peak: Gauge "cache.bytes_peak" "bytes" "Most the cache has weighed";
+    cache_bytes_peak: Gauge "cache.bytes_peak" as "calendarbot_cache_peak_bytes" "bytes" "Most the cache has weighed";
     cache_hits: Counter "cache.hits" "requests" "Requests answered from the cache";
     cache_misses: Counter "cache.misses" "requests" "Requests whose answer had to be made";
     cache_expired: Counter "cache.expired" "answers" "Answers found too old";
@@ -132,7 +164,7 @@ metrics! {
     pipeline_parts_off: Gauge "pipeline.parts_off" "parts" "Parts that are left out for five minutes because they failed again and again";
     outbound_opened: Counter "connections.outbound_opened" "connections" "Connections opened to feed servers";
     outbound_reused: Counter "connections.outbound_reused" "connections" "Requests to feed servers on a connection that was open already";
-    outbound_reuse_percent: Gauge "connections.outbound_reuse_percent" "percent" "Share of the latter in both";
+    outbound_reuse_percent: Gauge "connections.outbound_reuse_percent" as "" "percent" "Share of the latter in both";
     outbound_active: Gauge "connections.outbound_active" "connections" "Connections to feed servers in use";
     outbound_idle: Gauge "connections.outbound_idle" "connections" "Connections to feed servers kept for reuse";
     outbound_expired: Counter "connections.outbound_expired" "connections" "Idle ones closed because they had waited long enough";
@@ -148,29 +180,31 @@ metrics! {
     readers_reopened: Counter "connections.database_reopened" "connections" "Readers of the database opened in the place of one that had failed";
     readers_failed: Counter "connections.database_failed" "reads" "Reads that failed, or for which no reader could be opened";
     readers_leaked: Counter "connections.database_leaked" "leases" "Readers of the database taken back because their lease was forgotten";
-    readers_reuse_percent: Gauge "connections.database_reuse_percent" "percent" "Readers of the database that were reused, of all that were wanted";
+    readers_reuse_percent: Gauge "connections.database_reuse_percent" as "" "percent" "Readers of the database that were reused, of all that were wanted";
     database_commits: Counter "database.commits" "transactions" "Transactions committed";
     database_failed: Counter "database.failed" "transactions" "Transactions that failed; the old data stayed";
     database_batched: Counter "database.batched" "changes" "Changes that went into transactions";
     database_waiting_peak: Gauge "database.waiting_peak" "changes" "Most changes that waited for the writer at once";
     database_reopened: Counter "database.reopened" "connections" "Times that the writer was opened again after an error";
     database_writable: Gauge "database.writable" "yes or no" "1 when the last transaction could be written, else 0";
-    database_heap_limit: Gauge "database.heap_limit" "bytes" "SQLite's hard limit on its memory, as read back";
+    database_heap_limit: Gauge "database.heap_limit" as "calendarbot_database_heap_limit_bytes" "bytes" "SQLite's hard limit on its memory, as read back";
     refreshes: Counter "feeds.refreshes" "refreshes" "Refreshes that ended well, with or without changes";
     refreshes_unchanged: Counter "feeds.unchanged" "refreshes" "Refreshes that wrote nothing because nothing had changed";
     refreshes_waited: Counter "feeds.waited" "refreshes" "Refreshes that waited for others to end";
     refreshes_failed: Counter "feeds.failed" "refreshes" "Refreshes that failed; the old data stayed";
     components_read: Counter "feeds.components" "components" "Events and time zones read from feeds";
     components_skipped: Counter "feeds.skipped" "components" "Malformed components skipped";
-    feed_bytes: Counter "feeds.bytes" "bytes" "Bytes of feeds read, decoded";
-    memory_rss: Gauge "memory.rss" "bytes" "Resident set of the process";
-    memory_rss_peak: Gauge "memory.rss_peak" "bytes" "Largest resident set so far";
-    heap_used: Gauge "memory.heap" "bytes" "Bytes the program's own allocator has handed out";
-    heap_peak: Gauge "memory.heap_peak" "bytes" "Most it has handed out at once";
+    feed_bytes: Counter "feeds.bytes" as "calendarbot_feeds_read_bytes" "bytes" "Bytes of feeds read, decoded";
+    memory_rss: Gauge "memory.rss" as "process_resident_memory_bytes" "bytes" "Resident set of the process";
+    memory_pss: Gauge "memory.pss" as "calendarbot_memory_proportional_bytes" "bytes" "Resident set of the process, pages shared with others in part; read every ten seconds at most";
+    memory_rss_file: Gauge "memory.rss_file" as "calendarbot_memory_resident_file_bytes" "bytes" "The part of it that is pages of files, the program's own first of all: Linux takes them back when memory is short";
+    memory_rss_peak: Gauge "memory.rss_peak" as "calendarbot_memory_resident_peak_bytes" "bytes" "Largest resident set so far";
+    heap_used: Gauge "memory.heap" as "calendarbot_memory_heap_bytes" "bytes" "Bytes the program's own allocator has handed out";
+    heap_peak: Gauge "memory.heap_peak" as "calendarbot_memory_heap_peak_bytes" "bytes" "Most it has handed out at once";
     heap_allocations: Counter "memory.allocations" "allocations" "Allocations made since the start; a reallocation is one";
-    disk_written: Counter "disk.written" "bytes" "Bytes that the program has had written to storage";
-    disk_written_per_day: Gauge "disk.written_per_day" "bytes" "The same for a day, at the rate since the start";
-    threads: Gauge "threads.now" "threads" "Threads of the process";
+    disk_written: Counter "disk.written" as "calendarbot_disk_written_bytes" "bytes" "Bytes that the program has had written to storage";
+    disk_written_per_day: Gauge "disk.written_per_day" as "" "bytes" "The same for a day, at the rate since the start";
+    threads: Gauge "threads.now" as "process_threads" "threads" "Threads of the process";
 }
 
 #[cfg(test)]
@@ -186,6 +220,21 @@ mod tests {
         let all = names.len();
         names.dedup();
         assert_eq!(names.len(), all);
+    }
+
+    #[test]
+    fn names_in_the_exposition_are_unique_and_base_units() {
+        let metrics = Metrics::default();
+        let mut families = Vec::new();
+        for reading in metrics.readings() {
+            let Some(family) = reading.family() else { continue };
+            assert!(!family.ends_with("_total") && !families.contains(&family), "{family}");
+            if reading.unit == "bytes" {
+                assert!(family.ends_with("_bytes"), "{family}");
+            }
+            families.push(family);
+        }
+        assert!(families.len() > 80);
     }
 
     #[test]

@@ -1,14 +1,18 @@
 //! Everything that is not a view of the calendar: health, statistics, assets, wishes, refusals.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{lite, native, stats};
+use super::prometheus::Format;
+use super::stats::{Machine, Seen};
+use super::{lite, native, prometheus, stats};
 use crate::budget::Plan;
 use crate::clock::{Clock, Moment};
 use crate::display;
 use crate::feed::Feeds;
+use crate::health::{sample, usage};
 use crate::http::response::{Answer, Status, media};
 use crate::http::route::{ANY, Allow, Change, Figures, Refusal};
 use crate::metrics::Metrics;
@@ -22,6 +26,10 @@ pub struct Api {
     started: Moment,
     assets: HashMap<&'static str, Variants>,
     no_data: Rc<Answer>,
+    /// When the proportional size of the process was read last.
+    proportional_read: Cell<Option<Moment>>,
+    /// The lowest temperature that anybody has been told.
+    coolest: Cell<Option<f32>>,
 }
 
 /// A file as it is and compressed; each has an entity tag of its own.
@@ -29,6 +37,9 @@ struct Variants {
     plain: Rc<Answer>,
     gzip: Rc<Answer>,
 }
+
+/// From one reading of the proportional size to the next: the kernel walks all pages for it.
+const PROPORTIONAL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Seconds after which a client without data may ask again: the first refresh takes about that.
 const RETRY_SECONDS: u32 = 5;
@@ -48,7 +59,9 @@ impl Api {
         let detail = "no calendar has been read yet; it is being fetched";
         let further = format!("Retry-After: {RETRY_SECONDS}\r\n");
         let no_data = Rc::new(failure(Status::UNAVAILABLE, detail, &further));
-        Self { started: clock.now(), clock, metrics, feeds, plan, assets, no_data }
+        let started = clock.now();
+        let (proportional_read, coolest) = (Cell::default(), Cell::default());
+        Self { clock, metrics, feeds, plan, started, assets, no_data, proportional_read, coolest }
     }
 
     /// True once there is anything to show.
@@ -133,11 +146,45 @@ impl Api {
     }
 
     fn stats(&self) -> Rc<Answer> {
-        let now = self.clock.wall();
-        let uptime_seconds = self.clock.now().since(self.started).as_secs();
-        let feeds: Vec<_> = self.feeds.list().iter().map(|feed| feed.status(now)).collect();
-        let body = stats::stats(&self.metrics, &self.plan, uptime_seconds, &feeds);
+        let body = self.look(stats::stats);
         Rc::new(Answer::plain(Status::OK, media::JSON, "", body.as_bytes()))
+    }
+
+    /// The same for a Prometheus server, in OpenMetrics 1.0 or its own text format.
+    pub fn metrics(&self, is_openmetrics: bool) -> Rc<Answer> {
+        let format = if is_openmetrics { Format::OpenMetrics } else { Format::Text };
+        let body = self.look(|seen| prometheus::exposition(seen, format));
+        let further = "Vary: Accept\r\n";
+        Rc::new(Answer::plain(Status::OK, format.media_type(), further, body.as_bytes()))
+    }
+
+    /// Says what is measured at this moment.
+    fn look(&self, say: impl FnOnce(&Seen<'_>) -> String) -> String {
+        let (wall, now) = (self.clock.wall(), self.clock.now());
+        let uptime = now.since(self.started);
+        sample::process(&self.metrics, uptime.as_secs());
+        usage::terms(&self.metrics);
+        if self.proportional_read.get().is_none_or(|at| now.since(at) >= PROPORTIONAL_INTERVAL) {
+            self.proportional_read.set(Some(now));
+            self.metrics.memory_pss.set(usage::proportional_bytes().unwrap_or(0));
+        }
+        let celsius = usage::celsius();
+        let coolest = celsius.into_iter().chain(self.coolest.get()).reduce(f32::min);
+        self.coolest.set(coolest);
+        let feeds: Vec<_> = self.feeds.list().iter().map(|feed| feed.status(wall)).collect();
+        say(&Seen {
+            metrics: &self.metrics,
+            plan: &self.plan,
+            uptime,
+            feeds: &feeds,
+            machine: Machine {
+                cpu: usage::cpu_time(),
+                descriptors: usage::descriptors(),
+                load: usage::load(),
+                celsius,
+                coolest,
+            },
+        })
     }
 
     fn lite_health(&self) -> Rc<Answer> {

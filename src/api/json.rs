@@ -6,7 +6,8 @@
 //!
 //! nanoserde's own strings are not used because they leave `<`, U+2028 and the C1 controls as
 //! they are, which an answer with a stranger's words in it must not; its floats may write `NaN`
-//! and its slices may not be empty, so answers hold neither.
+//! and its slices may not be empty, so answers hold neither: a number with a fraction is a
+//! [`Decimal`].
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -68,6 +69,19 @@ impl SerJson for Text<'_> {
             }
         }
         out.push('"');
+    }
+}
+
+/// A number with a fraction, to three places; `null` for what is no number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Decimal(pub f64);
+
+impl SerJson for Decimal {
+    fn ser_json(&self, _depth: usize, state: &mut SerJsonState) {
+        let _ = match self.0.is_finite() {
+            true => write!(state.out, "{:.3}", self.0),
+            false => write!(state.out, "null"),
+        };
     }
 }
 

@@ -3,8 +3,10 @@
 
 mod endpoints;
 pub mod json;
+pub mod kpi;
 pub mod lite;
 pub mod native;
+mod prometheus;
 mod stats;
 
 pub use endpoints::Api;

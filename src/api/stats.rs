@@ -1,15 +1,38 @@
 //! `GET /stats`: everything that is measured, as one JSON object of sections.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use nanoserde::SerJson;
 
-use super::json::{Text, texts};
+use super::json::{Decimal, Text, texts};
+use super::kpi::KPIS;
 use crate::budget::Plan;
 use crate::calendar::CalendarStatus;
-use crate::health::sample;
+use crate::http::route::Series;
 use crate::metrics::Metrics;
+use crate::metrics::histogram::{Histogram, percentile};
+use crate::metrics::memory::Usage;
 use crate::tzdb::{Tzdb, tzdb};
+
+/// Everything that is told.
+pub(super) struct Seen<'a> {
+    pub(super) metrics: &'a Metrics,
+    pub(super) plan: &'a Plan,
+    pub(super) uptime: Duration,
+    pub(super) feeds: &'a [CalendarStatus],
+    pub(super) machine: Machine,
+}
+
+/// What the kernel tells at this moment.
+pub(super) struct Machine {
+    pub(super) cpu: Duration,
+    pub(super) descriptors: Option<(u64, u64)>,
+    pub(super) load: Option<[f32; 3]>,
+    pub(super) celsius: Option<f32>,
+    /// The lowest that it has been since the start, whenever somebody looked.
+    pub(super) coolest: Option<f32>,
+}
 
 #[derive(SerJson)]
 struct Server<'a> {
@@ -28,13 +51,58 @@ struct TimeZones<'a> {
 struct Budget {
     bytes: usize,
     planned_bytes: usize,
+    used_bytes: u64,
+    times_over: u64,
     terms: Vec<Term>,
 }
 
 #[derive(SerJson)]
 struct Term {
     name: &'static str,
-    share_bytes: usize,
+    share_bytes: u64,
+    used_bytes: u64,
+    peak_bytes: u64,
+    over: bool,
+}
+
+/// Milliseconds; `null` as long as there are none.
+#[derive(SerJson)]
+#[nserde(serialize_none_as_null)]
+struct Latency {
+    count: u64,
+    p50: Option<Decimal>,
+    p90: Option<Decimal>,
+    p99: Option<Decimal>,
+    max: Decimal,
+}
+
+#[derive(SerJson)]
+struct Answers {
+    route: &'static str,
+    method: &'static str,
+    code: u16,
+    count: u64,
+}
+
+#[derive(SerJson)]
+#[nserde(serialize_none_as_null)]
+struct Cpu {
+    seconds: Decimal,
+    percent_since_start: Option<Decimal>,
+    load: Option<Vec<Decimal>>,
+}
+
+#[derive(SerJson)]
+#[nserde(serialize_none_as_null)]
+struct Thermal {
+    celsius: Option<Decimal>,
+}
+
+#[derive(SerJson)]
+#[nserde(serialize_none_as_null)]
+struct Descriptors {
+    open: Option<u64>,
+    most: Option<u64>,
 }
 
 #[derive(SerJson)]
@@ -53,54 +121,122 @@ struct Feed<'a> {
     next_due: Option<String>,
 }
 
-/// The answer. Process figures are read from `/proc` now.
-pub(super) fn stats(
-    metrics: &Metrics,
-    plan: &Plan,
-    uptime_seconds: u64,
-    feeds: &[CalendarStatus],
-) -> String {
-    sample::process(metrics, uptime_seconds);
-    let server = Server { name: "calendarbot", version: env!("CARGO_PKG_VERSION"), uptime_seconds };
-    let term = |term: &crate::budget::Term| Term { name: term.name, share_bytes: term.bytes };
-    let budget = Budget {
-        bytes: plan.limits.budget_bytes,
-        planned_bytes: plan.total_bytes(),
-        terms: plan.terms.iter().map(term).collect(),
-    };
+/// The answer.
+pub(super) fn stats(seen: &Seen<'_>) -> String {
     let Tzdb { source, version, .. } = tzdb();
-    let zones = TimeZones { source, version };
-    let mut body = format!(
-        "{{\"server\":{},\"time_zones\":{},\"budget\":{}",
-        server.serialize_json(),
-        zones.serialize_json(),
-        budget.serialize_json()
-    );
-    write_sections(&mut body, metrics);
-    let feeds: Vec<Feed<'_>> = feeds.iter().map(feed).collect();
-    body.push_str(",\"feeds_status\":");
-    body.push_str(&feeds.serialize_json());
+    let mut body = String::from("{");
+    let server = Server {
+        name: "calendarbot",
+        version: env!("CARGO_PKG_VERSION"),
+        uptime_seconds: seen.uptime.as_secs(),
+    };
+    section(&mut body, "server", &server);
+    section(&mut body, "time_zones", &TimeZones { source, version });
+    section(&mut body, "budget", &budget(seen));
+    let machine = &seen.machine;
+    let (open, most) = machine.descriptors.unzip();
+    section(&mut body, "cpu", &cpu(seen));
+    section(&mut body, "thermal", &Thermal { celsius: machine.celsius.map(decimal) });
+    section(&mut body, "descriptors", &Descriptors { open, most });
+    write_table(&mut body, seen.metrics);
+    write_kpis(&mut body, seen);
+    let feeds: Vec<Feed<'_>> = seen.feeds.iter().map(feed).collect();
+    section(&mut body, "feeds_status", &feeds);
     body.push('}');
     body
 }
 
+fn section(body: &mut String, name: &str, content: &impl SerJson) {
+    let comma = if body.ends_with('{') { "" } else { "," };
+    let _ = write!(body, "{comma}\"{name}\":{}", content.serialize_json());
+}
+
+fn budget(seen: &Seen<'_>) -> Budget {
+    let memory = &seen.metrics.memory;
+    let term = |usage: &Usage| Term {
+        name: usage.name(),
+        share_bytes: usage.share(),
+        used_bytes: usage.used(),
+        peak_bytes: usage.peak(),
+        over: usage.is_over(),
+    };
+    Budget {
+        bytes: seen.plan.limits.budget_bytes,
+        planned_bytes: seen.plan.total_bytes(),
+        used_bytes: memory.used(),
+        times_over: memory.times_over(),
+        terms: memory.terms().map(term).collect(),
+    }
+}
+
+fn cpu(seen: &Seen<'_>) -> Cpu {
+    let (taken, uptime) = (seen.machine.cpu.as_secs_f64(), seen.uptime.as_secs_f64());
+    Cpu {
+        seconds: Decimal(taken),
+        percent_since_start: (uptime > 0.0).then(|| Decimal(taken / uptime * 100.0)),
+        load: seen.machine.load.map(|load| load.into_iter().map(decimal).collect()),
+    }
+}
+
+fn decimal(value: f32) -> Decimal {
+    Decimal(value.into())
+}
+
 /// The table of metrics is sorted by section; each section becomes an object.
-fn write_sections(body: &mut String, metrics: &Metrics) {
+fn write_table(body: &mut String, metrics: &Metrics) {
     let mut open = "";
     for reading in metrics.readings() {
         let (section, name) = reading.name.split_once('.').unwrap_or(("", reading.name));
         if section != open {
-            let close = if open.is_empty() { "" } else { "}" };
-            let _ = write!(body, "{close},\"{section}\":{{");
+            close_section(body, open, metrics);
+            let _ = write!(body, ",\"{section}\":{{");
             open = section;
         } else {
             body.push(',');
         }
         let _ = write!(body, "\"{name}\":{}", reading.value);
     }
-    if !open.is_empty() {
+    close_section(body, open, metrics);
+}
+
+/// What a section has beside its plain numbers, and its end.
+fn close_section(body: &mut String, name: &str, metrics: &Metrics) {
+    if name == "http" {
+        section(body, "latency_ms", &latency(&metrics.request_seconds));
+        section(body, "making_ms", &latency(&metrics.made_seconds));
+        let answers = metrics.requests.rows().into_iter().map(|(series, code, count)| {
+            let (route, method) = Series::names(series);
+            Answers { route, method, code, count }
+        });
+        section(body, "routes", &answers.collect::<Vec<_>>());
+    }
+    if !name.is_empty() {
         body.push('}');
     }
+}
+
+fn latency(durations: &Histogram) -> Latency {
+    let counts = durations.counts();
+    // None of them takes longer than the longest.
+    let ms = |us: u64| Decimal(us.min(durations.max_us()) as f64 / 1000.0);
+    Latency {
+        count: durations.count(),
+        p50: percentile(&counts, 50).map(ms),
+        p90: percentile(&counts, 90).map(ms),
+        p99: percentile(&counts, 99).map(ms),
+        max: ms(durations.max_us()),
+    }
+}
+
+fn write_kpis(body: &mut String, seen: &Seen<'_>) {
+    body.push_str(",\"kpi\":{");
+    for kpi in &KPIS {
+        match kpi.value(seen) {
+            Some(value) => section(body, kpi.name, &Decimal(value)),
+            None => section(body, kpi.name, &None::<u64>),
+        }
+    }
+    body.push('}');
 }
 
 fn feed(status: &CalendarStatus) -> Feed<'_> {

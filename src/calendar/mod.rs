@@ -42,6 +42,17 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// What it takes in memory, with its part of what it shares with others.
+    pub fn weight_bytes(&self) -> usize {
+        let details = self.details.bytes() / Rc::strong_count(&self.details);
+        let uid = self.uid.len() / Rc::strong_count(&self.uid);
+        size_of::<Self>()
+            + self.id.capacity()
+            + self.also.capacity() * size_of::<usize>()
+            + details
+            + uid
+    }
+
     /// The id that front-ends of calendarbot_lite know it by: one that has been moved or renamed
     /// has its bare UID there.
     pub fn lite_id(&self) -> &str {

@@ -49,6 +49,15 @@ pub enum Command {
         /// Do not mask what is private.
         show_private: bool,
     },
+    /// Ask a running server for its figures.
+    Stats {
+        /// Where it is, when that is not what is configured.
+        url: Option<String>,
+        /// Again and again.
+        watch: bool,
+        /// As JSON.
+        json: bool,
+    },
     /// Show the help; on one command, key, option or variable where a name is given, which is
     /// then a known one.
     Help(Option<String>),
@@ -111,6 +120,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("next", "show what is next"),
     ("explain", "FEED [UID or part of a title]: say why events are shown as they are"),
     ("export", "FEED: write it as a calendar, cleaned"),
+    ("stats", "ask the running server for its figures"),
     ("help", "show this, or all about a COMMAND, KEY or VARIABLE"),
 ];
 
@@ -133,6 +143,8 @@ enum Does {
     Feed,
     Count,
     Json,
+    Watch,
+    Url,
     ShowPrivate,
     Help,
     Version,
@@ -146,7 +158,9 @@ const OPTIONS: &[Opt] = &[
     Opt::new("verbose", Some('v'), "", "the same as --log-level debug", Does::Log("debug")),
     Opt::new("feed", None, "NAME", "next: of this feed only", Does::Feed),
     Opt::new("count", Some('n'), "N", "next: how many events, 1 to 100 (default 5)", Does::Count),
-    Opt::new("json", None, "", "next: as JSON", Does::Json),
+    Opt::new("json", None, "", "next, stats: as JSON", Does::Json),
+    Opt::new("watch", None, "", "stats: again every two seconds", Does::Watch),
+    Opt::new("url", None, "URL", "stats: of the server at http://HOST:PORT", Does::Url),
     Opt::new("show-private", None, "", "explain, export: private events, too", Does::ShowPrivate),
     Opt::new("help", Some('h'), "", "show this", Does::Help),
     Opt::new("version", Some('V'), "", "show the version", Does::Version),
@@ -218,6 +232,8 @@ struct Line {
     feed: Option<String>,
     count: Option<usize>,
     json: bool,
+    watch: bool,
+    url: Option<String>,
     help: bool,
     version: bool,
     settings: Vec<(&'static Key<Draft>, String)>,
@@ -263,6 +279,7 @@ impl Line {
                 return Ok(());
             }
             Does::Feed => self.feed = Some(given.to_owned()),
+            Does::Url => self.url = Some(given.to_owned()),
             Does::Count => match given.parse() {
                 Ok(count @ 1..=100) => self.count = Some(count),
                 _ => {
@@ -278,6 +295,7 @@ impl Line {
                 self.settings.extend(key.map(|key| (key, level.to_owned())));
             }
             Does::Json => self.json = true,
+            Does::Watch => self.watch = true,
             Does::ShowPrivate => self.show_private = true,
             Does::Help => self.help = true,
             Does::Version => self.version = true,
@@ -291,7 +309,9 @@ impl Line {
         let belonging = [
             ("feed", &["next"][..], self.feed.is_some()),
             ("count", &["next"], self.count.is_some()),
-            ("json", &["next"], self.json),
+            ("json", &["next", "stats"], self.json),
+            ("watch", &["stats"], self.watch),
+            ("url", &["stats"], self.url.is_some()),
             ("show-private", &["explain", "export"], self.show_private),
         ];
         let stray = belonging.iter().find(|(_, owners, given)| {
@@ -314,6 +334,7 @@ impl Line {
                 count: self.count.unwrap_or(COUNT_DEFAULT),
                 json: self.json,
             },
+            Some("stats") => Command::Stats { url: self.url, watch: self.watch, json: self.json },
             Some(command @ ("explain" | "export")) => {
                 let mut subject = self.subject.into_iter();
                 let feed = subject.next().ok_or_else(|| {

@@ -12,9 +12,15 @@ use super::given::{Given, nearest, safe};
 use super::key::Key;
 use super::keys::KEYS;
 
-/// Variables of systemd and of the desktop that defaults come from.
-const SYSTEM: &[&str] =
-    &["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY"];
+/// Variables of systemd, of the desktop and of terminals that defaults come from.
+const SYSTEM: &[&str] = &[
+    "HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "STATE_DIRECTORY",
+    "CREDENTIALS_DIRECTORY",
+    "NO_COLOR",
+];
 /// Unknown names that are warned of; an environment can hold any number.
 const WARNINGS_MAX: usize = 20;
 

@@ -124,6 +124,11 @@ impl Inputs {
         }
     }
 
+    /// False when the environment asks for text without colours (<https://no-color.org>).
+    pub fn wants_colour(&self) -> bool {
+        self.variable("NO_COLOR").is_none()
+    }
+
     /// A variable that is set to something.
     fn variable(&self, name: &str) -> Option<&str> {
         self.env.get(name).map(String::as_str).filter(|value| !value.is_empty())

@@ -82,6 +82,11 @@ fn commands_and_options_in_any_order() {
     let export = |show_private| Command::Export { feed: "work".into(), show_private };
     assert_eq!(command("export work"), export(false));
     assert_eq!(command("export --show-private work"), export(true));
+    let stats =
+        |url: Option<&str>, watch, json| Command::Stats { url: url.map(Into::into), watch, json };
+    assert_eq!(command("stats"), stats(None, false, false));
+    let args = "stats --watch --json --url http://pi.local";
+    assert_eq!(command(args), stats(Some("http://pi.local"), true, true));
     assert_eq!(command("-h"), Command::Help(None));
     assert_eq!(command("next --help --json"), Command::Help(Some("next".into())));
     assert_eq!(command("help refresh_interval"), Command::Help(Some("refresh_interval".into())));

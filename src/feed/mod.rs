@@ -187,6 +187,19 @@ impl Feed {
         self.is_stuck.set(old.is_stuck.get());
     }
 
+    /// What it takes in memory; of how its server is asked, what has no bound of its own is in the
+    /// configuration.
+    fn weight_bytes(&self) -> usize {
+        let status = self.status.borrow();
+        let CalendarStatus { name, label, color, skipped_reasons, warnings, last_error, .. } =
+            &*status;
+        let remembered = self.remembered.borrow();
+        let validators = [&remembered.etag, &remembered.last_modified];
+        let texts = [name, label, color].into_iter().chain(skipped_reasons).chain(warnings);
+        let texts = texts.chain(last_error).chain(validators.into_iter().flatten());
+        size_of::<Self>() + self.name.capacity() + texts.map(String::capacity).sum::<usize>()
+    }
+
     /// When a wish of `now` is served.
     fn nudge_due(&self, now: Moment) -> Moment {
         self.no_nudge_before.get().max(now)
@@ -277,6 +290,11 @@ impl Feeds {
         self.generation.set(self.generation.get() + 1);
         // Full means that nobody has looked since the last change.
         let _ = self.changes.0.try_send(());
+    }
+
+    /// What they take in memory.
+    pub fn weight_bytes(&self) -> usize {
+        self.list().iter().map(|feed| feed.weight_bytes()).sum()
     }
 
     /// Asks for a refresh of every feed, each as soon as its server may be asked.

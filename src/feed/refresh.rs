@@ -124,6 +124,7 @@ impl Refresher {
             due = wait.map(|wait| self.clock.now() + wait);
             let next_due = wait.and_then(|wait| self.clock.wall().checked_add(wait).ok());
             feed.status.borrow_mut().next_due = next_due;
+            self.metrics.memory.feeds.set(self.feeds.weight_bytes());
             self.feeds.changed();
         }
     }
@@ -260,6 +261,8 @@ impl Refresher {
         let mut reader = Reader::new(&self.limits.feed);
         let mut buffer = vec![0; self.limits.refresh.read_buffer_bytes];
         let mut batch = Batch::default();
+        let fixed = buffer.len() + seen_bytes_max;
+        let mut held = self.metrics.memory.refreshes.hold(fixed);
         loop {
             let count = body.read(&mut buffer).await?;
             if count == 0 {
@@ -267,6 +270,8 @@ impl Refresher {
             }
             self.metrics.feed_bytes.add(count as u64);
             reader.push(&buffer[..count], &mut |item| batch.take(item))?;
+            let read = body.weight_bytes() + reader.weight_bytes() + batch.bytes;
+            held.resize(fixed + read);
             if batch.bytes >= self.limits.refresh.stage_bytes_max {
                 staging = self.hand_on(id, staging, &mut batch).await?;
             }
@@ -303,9 +308,13 @@ impl Refresher {
         let (default_zone, window) = (self.feeds.zone(), self.window());
         let publication = Publication { feed, fetched, checked_at, default_zone, window };
         let limits = self.limits.feed.clone();
-        self.database
+        let published = self
+            .database
             .write(move |connection| store::publish(connection, &publication, &limits))
-            .await
+            .await?;
+        // It was there on the database's thread.
+        drop(self.metrics.memory.expansion.hold(published.bytes));
+        Ok(published)
     }
 
     /// The window around today; `None` as long as nobody knows what day it is.

@@ -1,3 +1,4 @@
-//! Health: what is measured about the process itself.
+//! Health: what is measured about the process itself and its machine.
 
 pub mod sample;
+pub mod usage;

@@ -48,6 +48,16 @@ impl Buffers {
         Some(large)
     }
 
+    /// What was ever lent, and is kept.
+    pub(super) fn large_weight_bytes(&self) -> usize {
+        (self.large_free.len() + self.large_lent) * self.large_bytes
+    }
+
+    /// What so many slots have of their own.
+    pub(super) fn slots_weight_bytes(&self, slots: usize) -> usize {
+        slots * self.slot_bytes
+    }
+
     /// Takes a large buffer back.
     pub(super) fn take_back(&mut self, large: Box<[u8]>) {
         self.large_free.push(large);

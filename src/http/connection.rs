@@ -26,6 +26,7 @@ use std::time::Duration;
 use super::listener::Socket;
 use super::peer::Peer;
 use super::response::{Manner, Outgoing};
+use super::route::Series;
 use crate::budget::HttpLimits;
 use crate::clock::Moment;
 
@@ -64,6 +65,8 @@ pub struct Asked {
     pub consumed: usize,
     /// Who asked, for the access log.
     pub client: Peer,
+    /// What it is counted by.
+    pub series: Series,
 }
 
 /// The tenant of a slot.

@@ -78,6 +78,18 @@ pub enum Method {
     Unknown,
 }
 
+impl Method {
+    /// Those that are answered somewhere, as they are written.
+    pub const NAMED: [(Self, &'static str); 6] = [
+        (Self::Get, "GET"),
+        (Self::Head, "HEAD"),
+        (Self::Post, "POST"),
+        (Self::Put, "PUT"),
+        (Self::Delete, "DELETE"),
+        (Self::Options, "OPTIONS"),
+    ];
+}
+
 /// One complete request.
 #[derive(Debug)]
 pub struct Message<'h, 'b> {
@@ -291,15 +303,11 @@ fn version_status(head: &[u8]) -> Status {
 }
 
 fn method_of(name: &str) -> Method {
-    match name {
-        "GET" => Method::Get,
-        "HEAD" => Method::Head,
-        "POST" => Method::Post,
-        "PUT" => Method::Put,
-        "DELETE" => Method::Delete,
-        "OPTIONS" => Method::Options,
-        "CONNECT" | "TRACE" | "PATCH" => Method::Refused,
-        _ => Method::Unknown,
+    let answered = Method::NAMED.into_iter().find(|(_, known)| *known == name);
+    match answered {
+        Some((method, _)) => method,
+        None if ["CONNECT", "TRACE", "PATCH"].contains(&name) => Method::Refused,
+        None => Method::Unknown,
     }
 }
 

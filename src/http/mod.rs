@@ -4,6 +4,7 @@
 //! [`frame`] judges raw bytes; [`route`] says what is asked for; [`response`] is what goes out.
 //! Nothing here knows what a calendar is.
 
+pub mod accept;
 mod buffers;
 pub mod connection;
 pub mod decode;

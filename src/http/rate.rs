@@ -27,6 +27,9 @@ struct Bucket {
     full_at: Moment,
 }
 
+/// What the map holds for a bucket beside it: two links and its part of the hash table.
+const BUCKET_OVERHEAD_BYTES: usize = 2 * size_of::<usize>() + 16;
+
 impl RateLimit {
     /// So many requests a second from one address on average, and those of a few seconds at once.
     pub fn new(per_second: u32, limits: &HttpLimits) -> Self {
@@ -54,6 +57,11 @@ impl RateLimit {
         }
         bucket.full_at = full_at;
         Ok(())
+    }
+
+    /// What the buckets weigh.
+    pub fn weight_bytes(&self) -> usize {
+        self.buckets.len() * (size_of::<(IpAddr, Bucket)>() + BUCKET_OVERHEAD_BYTES)
     }
 
     /// Takes further tokens for a request that made work, whether or not they are there: what is

@@ -36,6 +36,13 @@ impl Recent {
         Self { known, known_max, head_bytes_max, oldest: 0, settings: 0 }
     }
 
+    /// What they weigh.
+    pub(super) fn weight_bytes(&self) -> usize {
+        let each =
+            |known: &Known| size_of::<Known>() + known.head.capacity() + known.key.heap_bytes();
+        self.known.iter().map(each).sum()
+    }
+
     /// The request that `bytes` begin with, if it is the one at this place.
     pub(super) fn at(&self, place: usize, bytes: &[u8], settings: u64) -> Option<&Known> {
         let known = self.known.get(place)?;
@@ -77,12 +84,18 @@ impl Recent {
 mod tests {
     use super::super::peer::Peer;
     use super::super::response::Manner;
+    use super::super::route::Series;
     use super::*;
     use crate::pipeline::key::View;
 
     fn keep(recent: &mut Recent, bytes: &[u8], consumed: usize, limit: u16) -> usize {
-        let asked =
-            Asked { manner: Manner::CLOSE, if_none_match: None, consumed, client: Peer::Local };
+        let asked = Asked {
+            manner: Manner::CLOSE,
+            if_none_match: None,
+            consumed,
+            client: Peer::Local,
+            series: Series::NONE,
+        };
         recent.keep(bytes, &asked, &ViewKey { view: View::Next { limit }, zone: None }, 1)
     }
 

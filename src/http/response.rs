@@ -4,13 +4,14 @@
 //! the next (keep-alive, HEAD, 304) is chosen when it is sent. [`Outgoing`] is an answer on its
 //! way, held by reference: nothing is copied for a connection, and one system call sends it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice, Write};
 use std::rc::Rc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::route::Series;
 use crate::hash::fnv1a;
 
 /// A status code with its reason phrase (RFC 9110 section 15).
@@ -99,23 +100,25 @@ pub struct Answer {
     fields_unchanged: Box<str>,
     /// Quoted, empty when the answer has none.
     entity_tag: Box<str>,
+    /// Clients that it is on its way to.
+    holders: Cell<usize>,
 }
 
 impl Answer {
     /// An answer that may be shared and revalidated: 200 with an entity tag made from the body.
-    pub fn ok(media_type: &str, body: &[u8]) -> Self {
-        Self::revalidated(media_type, "", body)
+    pub fn ok(media_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        Self::revalidated(media_type, "", body.into())
     }
 
     /// One of the forms that a file is kept in (RFC 9110 section 12.1).
     pub fn encoded(media_type: &str, coding: Option<&str>, body: &[u8]) -> Self {
         let coding = coding.map(|name| format!("Content-Encoding: {name}\r\n"));
         let further = coding.unwrap_or_default() + "Vary: Accept-Encoding\r\n";
-        Self::revalidated(media_type, &further, body)
+        Self::revalidated(media_type, &further, body.to_vec())
     }
 
-    fn revalidated(media_type: &str, further: &str, body: &[u8]) -> Self {
-        let entity_tag = format!("\"{:016x}\"", fnv1a(body));
+    fn revalidated(media_type: &str, further: &str, body: Vec<u8>) -> Self {
+        let entity_tag = format!("\"{:016x}\"", fnv1a(&body));
         let policy = if media_type == media::HTML { PAGE_POLICY } else { "" };
         let fields_unchanged =
             format!("ETag: {entity_tag}\r\nCache-Control: no-cache\r\n{further}{SAFETY}");
@@ -138,20 +141,23 @@ impl Answer {
             format!("Content-Type: {media_type}\r\nContent-Length: {}\r\n", body.len())
         };
         let fields = format!("{content}Cache-Control: no-store\r\n{SAFETY}{further}");
-        Self::assemble(status, &fields, body)
+        Self::assemble(status, &fields, body.to_vec())
     }
 
-    fn assemble(status: Status, fields: &str, body: &[u8]) -> Self {
+    /// Puts the head in front of the body where that is: the larger of the two is there once.
+    fn assemble(status: Status, fields: &str, mut body: Vec<u8>) -> Self {
         let date = DateField::at(Timestamp::UNIX_EPOCH);
-        let parts = [status.line.as_bytes(), &date.bytes, fields.as_bytes()];
-        let fields_end = parts.iter().map(|part| part.len()).sum();
-        let whole = [&parts.concat(), END_OF_HEAD, body].concat();
+        let mut head = [status.line.as_bytes(), &date.bytes, fields.as_bytes()].concat();
+        let fields_end = head.len();
+        head.extend_from_slice(END_OF_HEAD);
+        body.splice(0..0, head);
         Self {
             status,
-            whole: RefCell::new(whole.into()),
+            whole: RefCell::new(body.into()),
             fields_end,
             fields_unchanged: "".into(),
             entity_tag: "".into(),
+            holders: Cell::new(0),
         }
     }
 
@@ -239,6 +245,7 @@ pub struct Outgoing {
     answer: Rc<Answer>,
     date: DateField,
     manner: Manner,
+    series: Series,
     sent_bytes: usize,
 }
 
@@ -252,14 +259,20 @@ pub enum Sent {
 }
 
 impl Outgoing {
-    /// An answer about to be sent.
-    pub fn new(answer: Rc<Answer>, date: DateField, manner: Manner) -> Self {
-        Self { answer, date, manner, sent_bytes: 0 }
+    /// An answer about to be sent, to a request that is counted by `series`.
+    pub fn new(answer: Rc<Answer>, date: DateField, manner: Manner, series: Series) -> Self {
+        answer.holders.set(answer.holders.get() + 1);
+        Self { answer, date, manner, series, sent_bytes: 0 }
     }
 
     /// Another answer for the same client, in the same manner.
     pub fn replaced_by(&self, answer: Rc<Answer>) -> Self {
-        Self::new(answer, self.date, Manner { unchanged: false, ..self.manner })
+        Self::new(answer, self.date, Manner { unchanged: false, ..self.manner }, self.series)
+    }
+
+    /// What its request is counted by.
+    pub fn series(&self) -> Series {
+        self.series
     }
 
     /// The status that this client gets.
@@ -272,10 +285,10 @@ impl Outgoing {
         self.manner.keep_alive
     }
 
-    /// Its part of what the answer weighs, which everybody who holds it bears: the cache, and the
-    /// other clients that are still to be sent it.
+    /// Its part of what the answer weighs, which all clients that are still to be sent it bear. That
+    /// the cache may have it, too, makes it no lighter: it may drop it at any time.
     pub fn share_bytes(&self) -> usize {
-        self.answer.weight_bytes() / Rc::strong_count(&self.answer)
+        self.answer.weight_bytes() / self.answer.holders.get().max(1)
     }
 
     /// All bytes of the answer as it is sent to this client.
@@ -344,6 +357,12 @@ impl Outgoing {
     }
 }
 
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        self.answer.holders.set(self.answer.holders.get() - 1);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -351,7 +370,8 @@ mod tests {
     fn sent(answer: Answer, manner: Manner) -> String {
         let now = "2026-11-23T20:01:02Z".parse().unwrap();
         let mut socket = Vec::new();
-        let mut outgoing = Outgoing::new(Rc::new(answer), DateField::at(now), manner);
+        let date = DateField::at(now);
+        let mut outgoing = Outgoing::new(Rc::new(answer), date, manner, Series::NONE);
         assert_eq!(outgoing.send(&mut socket).unwrap(), Sent::Done);
         assert_eq!(socket.len(), outgoing.total_bytes());
         String::from_utf8(socket).unwrap()
@@ -402,9 +422,13 @@ mod tests {
         let cached = Rc::new(Answer::ok(media::TEXT, b"x"));
         let date = DateField::at(Timestamp::UNIX_EPOCH);
         let holders: Vec<_> =
-            (0..3).map(|_| Outgoing::new(Rc::clone(&cached), date, MANNER)).collect();
+            (0..3).map(|_| Outgoing::new(Rc::clone(&cached), date, MANNER, Series::NONE)).collect();
         let held: Vec<_> = holders.iter().map(Outgoing::share_bytes).collect();
-        assert_eq!(held, [cached.weight_bytes() / 4; 3]);
+        assert_eq!(held, [cached.weight_bytes() / 3; 3]);
+        let mut holders = holders.into_iter();
+        let last = holders.next_back().unwrap();
+        drop((holders, cached.clone()));
+        assert_eq!(last.share_bytes(), cached.weight_bytes());
     }
 
     #[test]
@@ -441,7 +465,8 @@ mod tests {
             }
         }
         let date = DateField::at(Timestamp::UNIX_EPOCH);
-        let mut outgoing = Outgoing::new(Rc::new(Answer::ok(media::TEXT, b"body")), date, MANNER);
+        let answer = Rc::new(Answer::ok(media::TEXT, b"body"));
+        let mut outgoing = Outgoing::new(answer, date, MANNER, Series::NONE);
         let mut socket = Drip(Vec::new(), false);
         let total = outgoing.total_bytes();
         let turns =

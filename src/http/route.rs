@@ -4,6 +4,7 @@ use form_urlencoded::parse as parse_query;
 
 use super::frame::Method;
 use super::response::Status;
+use crate::display;
 use crate::pipeline::key::{Bound, View, ViewKey};
 use crate::tzdb::tzdb;
 
@@ -16,6 +17,8 @@ pub enum Endpoint {
     Asset(&'static str),
     /// The program about itself.
     Figures(Figures),
+    /// The same for a Prometheus server.
+    Metrics,
     /// Something is to be done.
     Change(Change),
     /// `OPTIONS`: which methods there are.
@@ -48,8 +51,6 @@ pub enum Change {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allow(pub &'static str);
 
-const READ: Allow = Allow("GET, HEAD, OPTIONS");
-const CHANGE: Allow = Allow("POST, OPTIONS");
 /// All methods that are answered anywhere.
 pub const ANY: Allow = Allow("GET, HEAD, POST, OPTIONS");
 
@@ -74,60 +75,142 @@ const NEXT_DEFAULT: u16 = 5;
 /// four bytes; no zone or time is longer.
 const VALUE_BYTES_MAX: usize = 64 * 4;
 
-/// Says what a request asks for; `path` as framing has passed it, without the base path.
-///
-/// # Errors
-/// The refusal to answer with.
-pub fn route(method: Method, path: &str, query: &str) -> Result<Endpoint, Refusal> {
-    if method == Method::Unknown {
-        return Err(refusal(Status::NOT_IMPLEMENTED, "this method is not known here"));
-    }
-    if path == "*" {
-        return Ok(Endpoint::Options(ANY));
-    }
-    let allow = match path {
-        "/api/v1/refresh" => CHANGE,
-        _ => READ,
+/// One row of the table.
+struct Row {
+    /// The first is its template, which the others are counted under.
+    paths: &'static [&'static str],
+    allow: Allow,
+    /// What a method (GET for HEAD) asks for at a path with a query; `None` for one that is not
+    /// allowed.
+    find: fn(Method, &str, &str) -> Result<Option<Endpoint>, Refusal>,
+}
+
+macro_rules! routes {
+    (($path:ident, $query:ident)
+     $($($place:literal)|+: $($method:ident => $endpoint:expr),+;)*) => {
+        /// Every route, once.
+        const ROUTES: &[Row] = &[$(Row {
+            paths: &[$($place),+],
+            allow: Allow(concat!($(allowed!($method),)+ "OPTIONS")),
+            find: |method, $path, $query| {
+                let _ = ($path, $query);
+                Ok(Some(match method {
+                    $(Method::$method => $endpoint,)+
+                    _ => return Ok(None),
+                }))
+            },
+        }),*];
     };
-    let found = find(path, query)?;
-    match (method, allow) {
-        (Method::Options, _) => Ok(Endpoint::Options(allow)),
-        (Method::Get | Method::Head, READ) | (Method::Post, CHANGE) => Ok(found),
-        _ => Err(Refusal {
-            allow: Some(allow),
+}
+
+/// What `Allow` says of a method in the table; whoever answers GET answers HEAD.
+macro_rules! allowed {
+    (Get) => {
+        "GET, HEAD, "
+    };
+    (Post) => {
+        "POST, "
+    };
+    (Put) => {
+        "PUT, "
+    };
+}
+
+routes! { (path, query)
+    "/": Get => Query::read(query, &["tz"])?.view(|_| View::Page);
+    "/api/v1/next": Get => Query::read(query, &["tz", "limit"])?
+        .view(|query| View::Next { limit: query.limit.unwrap_or(NEXT_DEFAULT) });
+    "/api/v1/events": Get => Query::read(query, &["tz", "limit", "from", "to", "calendar"])?
+        .view(Query::events);
+    "/api/v1/calendars": Get => view(View::Calendars);
+    "/api/v1/refresh": Post => Endpoint::Change(Change::Refresh);
+    "/api/whats-next": Get => view(View::LiteNext);
+    "/api/health": Get => Endpoint::Figures(Figures::LiteHealth);
+    "/stats" | "/api/stats": Get => Endpoint::Figures(Figures::Stats);
+    "/metrics": Get => Endpoint::Metrics;
+    "/healthz": Get => Endpoint::Figures(Figures::Alive);
+    "/readyz": Get => Endpoint::Figures(Figures::Ready);
+    "/static/{file}": Get => file(path)?;
+}
+
+/// The last row: files have a table of their own.
+const FILES: usize = ROUTES.len() - 1;
+
+/// A route, by its place in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route(u8);
+
+impl Route {
+    /// Where there is nothing.
+    pub const NONE: Self = Self(u8::MAX);
+
+    /// The route of a path as framing has passed it, without the base path.
+    pub fn of(path: &str) -> Self {
+        let place = ROUTES.iter().position(|row| row.paths.contains(&path));
+        let place = place.or_else(|| display::asset(path).map(|_| FILES));
+        place.and_then(|place| u8::try_from(place).ok()).map_or(Self::NONE, Self)
+    }
+
+    /// Its path as people write it; `other` where there is nothing.
+    pub fn template(self) -> &'static str {
+        ROUTES.get(usize::from(self.0)).map_or("other", |row| row.paths[0])
+    }
+
+    /// Says what is asked for at one of its paths.
+    ///
+    /// # Errors
+    /// The refusal to answer with.
+    pub fn find(self, method: Method, path: &str, query: &str) -> Result<Endpoint, Refusal> {
+        if method == Method::Unknown {
+            return Err(refusal(Status::NOT_IMPLEMENTED, "this method is not known here"));
+        }
+        if path == "*" {
+            return Ok(Endpoint::Options(ANY));
+        }
+        let row = ROUTES.get(usize::from(self.0)).ok_or_else(nothing)?;
+        let found = match method {
+            Method::Options => return Ok(Endpoint::Options(row.allow)),
+            Method::Head => (row.find)(Method::Get, path, query)?,
+            _ => (row.find)(method, path, query)?,
+        };
+        found.ok_or_else(|| Refusal {
+            allow: Some(row.allow),
             ..refusal(Status::METHOD_NOT_ALLOWED, "this route does not answer to this method")
-        }),
+        })
     }
 }
 
-fn find(path: &str, query: &str) -> Result<Endpoint, Refusal> {
-    let view = |view| Ok(Endpoint::View(ViewKey { view, zone: None }));
-    match path {
-        "/" => Query::read(query, &["tz"])?.view(|_| View::Page),
-        "/api/v1/next" => Query::read(query, &["tz", "limit"])?
-            .view(|query| View::Next { limit: query.limit.unwrap_or(NEXT_DEFAULT) }),
-        "/api/v1/events" => {
-            Query::read(query, &["tz", "limit", "from", "to", "calendar"])?.view(|query| {
-                View::Events {
-                    from: query.from,
-                    to: query.to,
-                    calendar: query.calendar.clone(),
-                    limit: query.limit.unwrap_or(EVENTS_DEFAULT),
-                }
-            })
-        }
-        "/api/v1/calendars" => view(View::Calendars),
-        "/api/whats-next" => view(View::LiteNext),
-        "/api/v1/refresh" => Ok(Endpoint::Change(Change::Refresh)),
-        "/api/health" => Ok(Endpoint::Figures(Figures::LiteHealth)),
-        "/stats" | "/api/stats" => Ok(Endpoint::Figures(Figures::Stats)),
-        "/healthz" => Ok(Endpoint::Figures(Figures::Alive)),
-        "/readyz" => Ok(Endpoint::Figures(Figures::Ready)),
-        _ => match crate::display::asset(path) {
-            Some(asset) => Ok(Endpoint::Asset(asset.path)),
-            None => Err(refusal(Status::NOT_FOUND, "there is nothing at this path")),
-        },
+/// What a request is counted by, beside the status of its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Series {
+    /// Where it leads.
+    pub route: Route,
+    /// Its method.
+    pub method: Method,
+}
+
+impl Series {
+    /// Bytes that are no request.
+    pub const NONE: Self = Self { route: Route::NONE, method: Method::Unknown };
+
+    /// As two small numbers.
+    pub fn to_bytes(self) -> [u8; 2] {
+        [self.route.0, self.method as u8]
     }
+
+    /// The template and the method that [`Self::to_bytes`] stands for.
+    pub fn names([route, method]: [u8; 2]) -> (&'static str, &'static str) {
+        let known = Method::NAMED.into_iter().find(|(named, _)| *named as u8 == method);
+        (Route(route).template(), known.map_or("other", |(_, name)| name))
+    }
+}
+
+fn view(view: View) -> Endpoint {
+    Endpoint::View(ViewKey { view, zone: None })
+}
+
+fn file(path: &str) -> Result<Endpoint, Refusal> {
+    display::asset(path).map(|asset| Endpoint::Asset(asset.path)).ok_or_else(nothing)
 }
 
 /// The parameters that views know, each checked.
@@ -188,12 +271,73 @@ impl Query {
         Ok(read)
     }
 
-    fn view(self, make: impl FnOnce(&Self) -> View) -> Result<Endpoint, Refusal> {
+    fn view(self, make: impl FnOnce(&Self) -> View) -> Endpoint {
         let view = make(&self);
-        Ok(Endpoint::View(ViewKey { view, zone: self.zone }))
+        Endpoint::View(ViewKey { view, zone: self.zone })
     }
+
+    fn events(&self) -> View {
+        View::Events {
+            from: self.from,
+            to: self.to,
+            calendar: self.calendar.clone(),
+            limit: self.limit.unwrap_or(EVENTS_DEFAULT),
+        }
+    }
+}
+
+fn nothing() -> Refusal {
+    refusal(Status::NOT_FOUND, "there is nothing at this path")
 }
 
 fn refusal(status: Status, detail: &str) -> Refusal {
     Refusal { status, detail: detail.to_owned(), allow: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_has_one_route() {
+        let paths = || ROUTES.iter().flat_map(|row| row.paths);
+        for path in paths() {
+            assert_eq!(paths().filter(|other| *other == path).count(), 1, "{path}");
+        }
+        assert!(ROUTES.len() < usize::from(u8::MAX));
+    }
+
+    #[test]
+    fn aliases_and_files_are_counted_under_one_template() {
+        for (path, template) in [
+            ("/", "/"),
+            ("/stats", "/stats"),
+            ("/api/stats", "/stats"),
+            ("/static/page.css", "/static/{file}"),
+            ("/favicon.svg", "/static/{file}"),
+            ("/static/nothing.css", "other"),
+            ("/stats/", "other"),
+            ("*", "other"),
+        ] {
+            assert_eq!(Route::of(path).template(), template, "{path}");
+        }
+        let series = Series { route: Route::of("/api/stats"), method: Method::Head };
+        assert_eq!(Series::names(series.to_bytes()), ("/stats", "HEAD"));
+        assert_eq!(Series::names(Series::NONE.to_bytes()), ("other", "other"));
+    }
+
+    #[test]
+    fn a_route_says_which_methods_it_has() {
+        for (path, methods) in [
+            ("/stats", "GET, HEAD, OPTIONS"),
+            ("/api/v1/refresh", "POST, OPTIONS"),
+            ("*", "GET, HEAD, POST, OPTIONS"),
+        ] {
+            let options = Route::of(path).find(Method::Options, path, "");
+            assert_eq!(options, Ok(Endpoint::Options(Allow(methods))), "{path}");
+        }
+        let refused = Route::of("/stats").find(Method::Put, "/stats", "").unwrap_err();
+        let allow = Some(Allow("GET, HEAD, OPTIONS"));
+        assert_eq!((refused.status, refused.allow), (Status::METHOD_NOT_ALLOWED, allow));
+    }
 }

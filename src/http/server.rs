@@ -48,6 +48,8 @@ pub struct Server {
     buffers: Buffers,
     completions: Pin<Box<Receiver<Completion>>>,
     turn: Turn,
+    /// Requests of this turn that have been answered in it.
+    answered: u64,
 }
 
 /// Why the loop woke up.
@@ -90,6 +92,7 @@ impl Server {
                 date: DateField::at(service.clock.http_date()),
                 is_alone: false,
             },
+            answered: 0,
             service,
         })
     }
@@ -128,6 +131,7 @@ impl Server {
             while let Ok(completion) = self.completions.try_recv() {
                 self.on_completion(completion);
             }
+            self.note_time();
         }
     }
 
@@ -180,9 +184,24 @@ impl Server {
         self.events = events;
     }
 
+    /// How long the requests of this turn have taken. The clock is read once for all of them, at
+    /// the end of the turn: what comes out is what the last of them has waited.
+    fn note_time(&mut self) {
+        let answered = std::mem::take(&mut self.answered);
+        if answered > 0 {
+            self.service.metrics.http_turns.count();
+            let took = self.service.clock.now().since(self.turn.now);
+            self.service.metrics.request_seconds.record_times(took, answered);
+        }
+    }
+
     fn count_slots(&self) {
         let used = self.slab.len() as u64;
         self.service.metrics.slab_used.set(used);
         self.service.metrics.slab_peak.raise(used);
+        // The buffers of slots that were never let are pages that nobody has touched.
+        let touched = self.service.metrics.slab_peak.get() as usize;
+        let bytes = self.slab.weight_bytes() + self.buffers.slots_weight_bytes(touched);
+        self.service.metrics.memory.connections.set(bytes + self.service.weight_bytes());
     }
 }

@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::accept;
 use super::connection::Asked;
 use super::decode;
 use super::frame::{Message, Method, begins_with_head};
@@ -16,7 +17,7 @@ use super::peer::{Forwarded, Peer, TrustedProxies};
 use super::rate::RateLimit;
 use super::recent::Recent;
 use super::response::{Answer, DateField, Manner, Outgoing, Status};
-use super::route::{Change, Endpoint, Refusal, route};
+use super::route::{Change, Endpoint, Route, Series};
 use super::slab::Token;
 use crate::api::{Api, json};
 use crate::budget::HttpLimits;
@@ -110,6 +111,11 @@ impl Service {
         Self { clock, limits, edge, recent: RefCell::new(recent), metrics, pipeline, api }
     }
 
+    /// What is kept of clients that are not connected.
+    pub(super) fn weight_bytes(&self) -> usize {
+        self.edge.rate.borrow().weight_bytes() + self.recent.borrow().weight_bytes()
+    }
+
     /// Answers the request that a client sends again and again, if `bytes` begin with it and
     /// nothing about the client has to be looked up.
     pub(super) fn answer_again(
@@ -140,7 +146,8 @@ impl Service {
         turn: &Turn,
     ) -> Answered {
         let way = self.edge.proxies.resolve(asker.peer, message.headers);
-        let admitted = self.admit(asker, message, &way, turn.now);
+        let place = self.place(message);
+        let admitted = self.admit(asker, message, place, &way, turn.now);
         let is_refused = admitted.is_err();
         let asked = Asked {
             manner: Manner {
@@ -154,6 +161,7 @@ impl Service {
             if_none_match: message.if_none_match.map(|value| range_in(bytes, value)),
             consumed: message.consumed,
             client: way.client,
+            series: Series { route: place.0, method: message.method },
         };
         let found = match admitted {
             Ok(Endpoint::View(key)) => {
@@ -192,9 +200,11 @@ impl Service {
         turn: &Turn,
     ) -> Option<Outgoing> {
         let way = self.edge.proxies.resolve(asker.peer, message.headers);
-        let answer = self.admit(asker, message, &way, turn.now).err()?;
+        let place = self.place(message);
+        let answer = self.admit(asker, message, place, &way, turn.now).err()?;
         let manner = Manner { head_only: message.method == Method::Head, ..Manner::CLOSE };
-        let outgoing = Outgoing::new(answer, turn.date, manner);
+        let series = Series { route: place.0, method: message.method };
+        let outgoing = Outgoing::new(answer, turn.date, manner, series);
         self.note(way.client, bytes, &outgoing);
         Some(outgoing)
     }
@@ -209,7 +219,8 @@ impl Service {
     ) -> Outgoing {
         let known = asked.if_none_match.clone().and_then(|range| bytes.get(range));
         let unchanged = known.is_some_and(|tags| answer.is_known_by(tags));
-        let outgoing = Outgoing::new(answer, date, Manner { unchanged, ..asked.manner });
+        let manner = Manner { unchanged, ..asked.manner };
+        let outgoing = Outgoing::new(answer, date, manner, asked.series);
         self.note(asked.client, bytes, &outgoing);
         outgoing
     }
@@ -223,7 +234,7 @@ impl Service {
         turn: &Turn,
     ) -> Outgoing {
         let manner = Manner { head_only: begins_with_head(bytes), ..Manner::CLOSE };
-        Outgoing::new(self.api.failure(status, detail), turn.date, manner)
+        Outgoing::new(self.api.failure(status, detail), turn.date, manner, Series::NONE)
     }
 
     /// A line in the access log: who, the request line, status, bytes.
@@ -237,11 +248,21 @@ impl Service {
         }
     }
 
+    /// Where a message leads, and its path from there on: without the base path, which alone
+    /// leaves nothing.
+    fn place<'b>(&self, message: &Message<'_, 'b>) -> (Route, &'b str) {
+        match message.path.strip_prefix(&*self.edge.base_path) {
+            Some(path) if path.is_empty() || path.starts_with('/') => (Route::of(path), path),
+            _ => (Route::NONE, message.path),
+        }
+    }
+
     /// Judges a message by its head and its way here.
     fn admit(
         &self,
         asker: &Asker<'_>,
         message: &Message<'_, '_>,
+        (route, path): (Route, &str),
         way: &Forwarded<'_>,
         now: Moment,
     ) -> Result<Endpoint, Rc<Answer>> {
@@ -256,17 +277,11 @@ impl Service {
             let detail = "this server has another name; see server_names in the configuration";
             return Err(self.api.failure(Status::MISDIRECTED, detail));
         }
-        let endpoint = match message.path.strip_prefix(&*edge.base_path) {
-            Some("") => Endpoint::Moved(format!("{}{}/", way.prefix, edge.base_path)),
-            Some(path) if path.starts_with('/') => {
-                let routed = route(message.method, path, message.query);
-                routed.map_err(|refusal| self.api.refusal(&refusal))?
-            }
+        let endpoint = match path {
+            "" => Endpoint::Moved(format!("{}{}/", way.prefix, edge.base_path)),
             _ => {
-                let asterisk = message.path == "*";
-                let path = if asterisk { "*" } else { "" };
-                let routed = route(message.method, path, "");
-                routed.map_err(|refusal: Refusal| self.api.refusal(&refusal))?
+                let found = route.find(message.method, path, message.query);
+                found.map_err(|refusal| self.api.refusal(&refusal))?
             }
         };
         guard::check_change(message, way.scheme)
@@ -311,6 +326,7 @@ impl Service {
             Endpoint::View(_) => self.api.no_data(),
             Endpoint::Asset(path) => self.api.asset(path, message.accepts_gzip()),
             Endpoint::Change(change) => self.change(change, message, bytes),
+            Endpoint::Metrics => self.api.metrics(accept::prefers_openmetrics(message.headers)),
             Endpoint::Figures(figures) => self.api.figures(figures),
             Endpoint::Options(allow) => self.api.options(allow),
             Endpoint::Moved(path) => self.api.moved(&path),

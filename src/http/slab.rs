@@ -51,6 +51,11 @@ impl<T> Slab<T> {
         self.slots.len()
     }
 
+    /// What all slots take, tenants' heaps left out.
+    pub fn weight_bytes(&self) -> usize {
+        self.capacity() * (size_of::<Slot<T>>() + size_of::<u32>())
+    }
+
     /// How many are let.
     pub fn len(&self) -> usize {
         self.capacity() - self.free.len()

@@ -136,6 +136,11 @@ impl Reader {
         self.lines.push(bytes, &mut |line| assembler.read(&line, sink))
     }
 
+    /// What the line and the component that are being read take in memory.
+    pub fn weight_bytes(&self) -> usize {
+        self.lines.line.capacity() + self.assembler.draft.weight_bytes()
+    }
+
     /// The feed has ended. The last component can end here, when its line end is missing.
     ///
     /// # Errors

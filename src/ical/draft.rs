@@ -90,6 +90,11 @@ pub(super) const OBSERVANCE: &[Property] = &[
 ];
 
 impl Draft {
+    /// What its buffers take.
+    pub(super) fn weight_bytes(&self) -> usize {
+        self.text.capacity() + self.uid.capacity()
+    }
+
     pub(super) fn start(&mut self, line: u32) {
         self.text.clear();
         self.uid.clear();

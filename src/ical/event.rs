@@ -10,7 +10,7 @@ use super::rule::Rule;
 use super::stored::{self, name};
 use super::value::{Duration, Value};
 use super::{Busy, Details, Person, Status};
-use crate::budget::FeedLimits;
+use crate::budget::{EXCEPTION_BYTES, FeedLimits};
 
 /// A VEVENT: what people see of it, and when it happens as it was written. Zones are still
 /// names; [`expand`](super::expand::expand) resolves them.
@@ -175,6 +175,13 @@ pub fn is_private(text: &str) -> bool {
 pub struct Taken {
     bytes: usize,
     exceptions: usize,
+}
+
+impl Taken {
+    /// What they take in memory.
+    pub fn weight_bytes(&self) -> usize {
+        self.bytes + self.exceptions * EXCEPTION_BYTES
+    }
 }
 
 /// When it is, and whether it is shown at all.

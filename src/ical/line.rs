@@ -28,7 +28,7 @@ pub(super) struct Line<'a> {
 pub(super) struct Lines {
     bytes_max: usize,
     encoding: Encoding,
-    line: Vec<u8>,
+    pub(super) line: Vec<u8>,
     overlong: bool,
     /// There are control characters in what `line` was made of, and it is searched for them.
     has_controls: bool,

@@ -9,12 +9,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::definition;
 use super::line::cut;
 use super::{stored, windows};
-use crate::budget::FeedLimits;
+use crate::budget::{FeedLimits, ONSET_BYTES};
 use crate::tzdb::Tzdb;
 
 /// The zones of one feed. Can be sent to the thread that expands.
@@ -132,6 +133,14 @@ impl Zones {
         };
         self.refused += usize::from(zone.is_err());
         self.defined.insert(tzid, zone);
+    }
+
+    /// What the feed's own zones take in memory.
+    pub fn weight_bytes(&self, limits: &FeedLimits) -> usize {
+        let changes =
+            |zone: &TimeZone| zone.following(Timestamp::MIN).take(limits.zone_onsets_max).count();
+        let own = self.defined.values().flatten();
+        own.map(|zone| changes(zone) * ONSET_BYTES).sum()
     }
 
     /// The zone of a TZID.

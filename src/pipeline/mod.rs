@@ -313,6 +313,7 @@ impl Pipeline {
             for wish in group {
                 // Some may have gone since the last answer.
                 if self.is_wanted(&wish) && !self.is_put_off(&turn, &wish) {
+                    let began = self.sources.clock.now();
                     let part = together.as_ref().and_then(|reading| turn.part(reading, &wish));
                     let (helped, rendered) = match part {
                         Some((entries, truncated)) => {
@@ -327,6 +328,7 @@ impl Pipeline {
                     } else if rendered.is_ok() {
                         outcome = outcome.or(Some(Event::Failed));
                     }
+                    self.note_made(began);
                     self.deliver(wish, rendered);
                 }
                 future::yield_now().await;
@@ -379,11 +381,18 @@ impl Pipeline {
     }
 
     fn make_at_once(&self, key: &ViewKey) -> Rc<Answer> {
-        let now = self.sources.clock.wall();
+        let (now, began) = (self.sources.clock.wall(), self.sources.clock.now());
         let mut turn = Turn::begin(&self.sources, &self.limits, now, self.tuning.get().ttl);
         let wish = turn.wish((), key.clone());
         let rendered = self.render_alone(&mut turn, &wish);
+        self.note_made(began);
         self.keep(wish.key, Whom::Askers, rendered)
+    }
+
+    /// An answer has been made since then, or could not be.
+    fn note_made(&self, began: Moment) {
+        let clock = &self.sources.clock;
+        self.sources.metrics.made_seconds.record(clock.now().since(began));
     }
 
     /// What came of a wish as an answer, which is kept; one that says why there is none is not.
@@ -432,5 +441,6 @@ impl Pipeline {
         metrics.cache_entries.set(cache.len() as u64);
         metrics.cache_bytes.set(cache.weight_bytes() as u64);
         metrics.cache_bytes_peak.raise(cache.weight_bytes() as u64);
+        metrics.memory.cache.set(cache.weight_bytes());
     }
 }

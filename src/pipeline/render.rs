@@ -46,7 +46,10 @@ pub(super) fn render<J>(
         View::LiteNext => (media::JSON, lite::whats_next(&agenda, &|_| false)),
     };
     turn.sources.metrics.pipeline_rendered.count();
-    let answer = Rc::new(Answer::ok(media_type, body.as_bytes()));
+    let answer = Rc::new(Answer::ok(media_type, body));
+    let read: usize = entries.iter().map(Entry::weight_bytes).sum();
+    // Both are there at this moment.
+    drop(turn.sources.metrics.memory.views.hold(read + answer.weight_bytes()));
     (answer, validity(turn, view, &agenda))
 }
 

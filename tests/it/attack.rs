@@ -359,6 +359,7 @@ fn withstand(attack: Attack) {
     assert!(second - first <= GROWTH_KIB, "{} KiB more the second time", second - first);
     let peak = target.status("VmHWM");
     assert!(peak <= PEAK_KIB, "{peak} KiB at most");
+    assert_eq!(target.figure("budget", "times_over"), 0, "{}", target.get("/stats"));
     let left = target.descriptors();
     assert!(left <= descriptors + 2, "{descriptors} descriptors before, {left} after");
 }

@@ -377,7 +377,7 @@ fn the_cache_s_weight_is_what_the_allocator_says() {
         for limit in 0..800 {
             let zone = (limit % 2 == 0).then(|| "America/Argentina/Buenos_Aires".into());
             let key = ViewKey { view: View::Next { limit }, zone };
-            cache.insert(key, Rc::new(Answer::ok(media::JSON, &body)), valid);
+            cache.insert(key, Rc::new(Answer::ok(media::JSON, &body[..])), valid);
         }
         let (used, weight) = (alloc::used_bytes() - before, cache.weight_bytes());
         let off = used.abs_diff(weight) * 100 / used;

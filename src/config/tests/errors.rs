@@ -439,7 +439,7 @@ fn errors_of_the_command_line() {
     check_args("--port", 2, "--port needs a value");
     check_args("--web=yes", 2, "--web takes no value");
     check_args("--version=1", 2, "--version takes no value");
-    check_args("--json", 2, "--json belongs to the command next");
+    check_args("--json", 2, "--json belongs to the command next or stats");
     let stray = "--show-private belongs to the command explain or export";
     check_args("next --show-private", 2, stray);
     check_args("export", 2, "export needs the name of a feed: calendarbot export FEED");

@@ -23,7 +23,7 @@ use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::{Async, future};
 
 use super::{ConnectError, Origin};
-use crate::budget::RefreshLimits;
+use crate::budget::{RefreshLimits, TLS_BYTES};
 use crate::clock::{Clock, Moment};
 use crate::metrics::Metrics;
 
@@ -234,6 +234,8 @@ impl Pool {
     fn gauge(&self) {
         self.metrics.outbound_active.set(self.active.get() as u64);
         self.metrics.outbound_idle.set(self.idle.borrow().len() as u64);
+        let open = self.active.get() + self.idle.borrow().len();
+        self.metrics.memory.outbound.set(open * TLS_BYTES);
     }
 
     fn take(&self, origin: &Origin, passes: impl Fn(&Link) -> bool) -> Option<Link> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::gzip::Gzip;
 use super::message::{Coding, Head, Malformed};
 use super::{Cause, Exchange, FetchError, Request, broken, outcome};
-use crate::budget::{GZIP_WIRE_BYTES, RefreshLimits, show_bytes};
+use crate::budget::{GZIP_BYTES, GZIP_WIRE_BYTES, RefreshLimits, show_bytes};
 use crate::clock::{Clock, Moment};
 use crate::connections::outbound::within;
 
@@ -121,6 +121,19 @@ impl Body {
             Err(error) => State::Failed(error.clone()),
         };
         read
+    }
+
+    /// What it takes in memory.
+    pub fn weight_bytes(&self) -> usize {
+        let exchange = match &self.state {
+            State::Reading(exchange) => size_of::<Exchange>() + exchange.buffer.len(),
+            State::Complete | State::Failed(_) => 0,
+        };
+        let coded = match &self.coded {
+            Coded::Identity => 0,
+            Coded::Gzip(_) => GZIP_BYTES,
+        };
+        size_of::<Self>() + exchange + coded
     }
 
     async fn pull(

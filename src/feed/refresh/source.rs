@@ -35,6 +35,15 @@ impl Body<'_> {
         }
     }
 
+    /// What it takes in memory.
+    pub(super) fn weight_bytes(&self) -> usize {
+        match self {
+            Body::Text(text, _) => text.capacity(),
+            Body::File(body) => body.file.as_ref().map_or(0, |(_, piece)| piece.capacity()),
+            Body::Server(body) => body.weight_bytes(),
+        }
+    }
+
     pub(super) fn etag(&self) -> Option<String> {
         match self {
             Body::Server(body) => body.etag.clone(),

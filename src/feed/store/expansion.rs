@@ -78,6 +78,7 @@ impl Expansions<'_> {
         let mut counted = Published::default();
         self.walk(true, &mut keep, &mut counted)?;
         published.steps += counted.steps;
+        published.bytes = published.bytes.max(counted.bytes);
         published.warnings.clear();
         if let Keep::Count(mut nearest) = keep {
             nearest.make_room(max);
@@ -134,6 +135,9 @@ impl Expansions<'_> {
         let Self { connection, feed, zones, window, limits } = *self;
         let mut expansion = series.expand(zones, window, limits, room, published);
         let found = expansion.occurrences.len();
+        let counts = if matches!(keep, Keep::All(_)) { 0 } else { Nearest::WEIGHT_BYTES };
+        let bytes = counts + series.weight_bytes(&expansion.occurrences);
+        published.bytes = published.bytes.max(bytes);
         match keep {
             Keep::All(room) if found > *room => return Ok(false),
             Keep::All(room) => *room -= found,

@@ -15,6 +15,9 @@ pub(super) struct Nearest {
 }
 
 impl Nearest {
+    /// What the counts take in memory.
+    pub(super) const WEIGHT_BYTES: usize = DISTANCE_BANDS * size_of::<u32>();
+
     /// With nothing counted. The window lies around today: an hour of DST more or less is no matter
     /// here.
     pub(super) fn new(window: Window, limits: &FeedLimits) -> Self {

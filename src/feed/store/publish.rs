@@ -62,6 +62,9 @@ pub struct Published {
     pub truncated_series: u64,
     /// Steps that the recurrence generators took.
     pub steps: usize,
+    /// The most that a series took in memory while it was expanded and stored, and the zones of the
+    /// feed.
+    pub bytes: usize,
     /// Series that were cut short at a cap, and zones that had to be guessed: the first few, of
     /// all series, whether or not they have changed.
     pub warnings: Vec<String>,
@@ -99,6 +102,7 @@ pub fn publish(
     }
     let feed_series = Expansions { connection, feed: *feed, zones: &zones, window, limits };
     feed_series.store(everything, &mut published)?;
+    published.bytes += zones.weight_bytes(limits);
     published.changed |= warnings::remember(connection, *feed, &published.warnings)?;
     published.warnings = published.warnings.iter().map(|warning| told(warning)).collect();
     // By itself the age is not worth a write; along with others it costs nothing.

@@ -27,6 +27,15 @@ impl Series {
         self.left_out += 1;
     }
 
+    /// What it takes in memory together with its occurrences, and with those that are kept of them
+    /// as the rows they become.
+    pub(super) fn weight_bytes(&self, occurrences: &Vec<Occurrence>) -> usize {
+        self.taken.weight_bytes()
+            + self.ids.capacity() * size_of::<i64>()
+            + occurrences.capacity() * size_of::<Occurrence>()
+            + occurrences.len() * (size_of::<Stored>() + size_of::<bool>())
+    }
+
     /// Makes the stored occurrences these; true when any had to be written.
     pub(super) fn store(
         &self,

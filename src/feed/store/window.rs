@@ -139,7 +139,7 @@ pub fn read_window(
                 }
             }
             Some(entry) => {
-                bytes += size_of::<Entry>() + PLACES_BYTES + entry.id.len();
+                bytes += size_of::<Entry>() + PLACES_BYTES + 2 * entry.id.len() + FRAME_BYTES;
                 bytes += repeated_bytes(&entry.details);
                 latest = stored.start;
                 merged.push(entry);
@@ -211,6 +211,9 @@ impl Known {
 
 /// The first room for further calendars of a meeting.
 const MERGED_BYTES: usize = 4 * size_of::<usize>();
+
+/// An event in an answer without its texts: names of fields, times, brackets.
+const FRAME_BYTES: usize = 384;
 
 /// The texts that an answer repeats for every occurrence.
 fn repeated_bytes(details: &Details) -> usize {

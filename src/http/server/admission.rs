@@ -138,9 +138,22 @@ impl Server {
         }
     }
 
+    /// Weighs what clients have yet to take, here and in the kernel. Of a socket that is full the
+    /// whole send buffer counts, which the kernel doubles.
+    pub(super) fn note_unsent(&self) {
+        let held = self.slab.iter().map(|(_, tenant)| tenant.outgoing_bytes());
+        let (full, bytes) = held
+            .filter(|bytes| *bytes > 0)
+            .fold((0, 0), |(full, sum), bytes| (full + 1, sum + bytes));
+        let memory = &self.service.metrics.memory;
+        memory.slow_readers.set(bytes);
+        memory.socket_buffers.set(full * 2 * self.service.limits.socket_send_bytes);
+    }
+
     /// Closes whoever has outstayed its state.
     pub(super) fn sweep(&mut self) {
         self.resume_accepting();
+        self.note_unsent();
         let pressed = self.slab.len() * 5 > self.slab.capacity() * 4;
         let overdue: Vec<(Token, bool)> = self
             .slab

@@ -175,6 +175,8 @@ impl Server {
         }
         connection.large = self.buffers.lend(token);
         if connection.large.is_some() {
+            let large_requests = &self.service.metrics.memory.large_requests;
+            large_requests.set(self.buffers.large_weight_bytes());
             return true;
         }
         let detail = "no large buffer is free";
@@ -214,10 +216,20 @@ impl Server {
     fn answer(&mut self, token: Token, outgoing: Outgoing) -> bool {
         let outgoing = self.ration(outgoing);
         let Some(connection) = self.slab.get_mut(token) else { return false };
+        let metrics = &self.service.metrics;
+        metrics.requests.count(outgoing.series().to_bytes(), outgoing.status().code);
+        match connection.state {
+            // It was whole when this began.
+            State::Answering(_) if connection.since != self.turn.now => {
+                metrics.request_seconds.record(self.turn.now.since(connection.since));
+            }
+            _ => self.answered += 1,
+        }
         connection.enter(State::Writing(outgoing), self.turn.now);
         let is_out = self.send(token);
         if !is_out {
             self.check_holding(token);
+            self.note_unsent();
         }
         is_out
     }

@@ -15,7 +15,7 @@ fn range(day: u16) -> ViewKey {
 }
 
 fn answer(bytes: usize) -> Rc<Answer> {
-    Rc::new(Answer::ok(media::JSON, &vec![b'x'; bytes]))
+    Rc::new(Answer::ok(media::JSON, vec![b'x'; bytes]))
 }
 
 fn share(bytes_max: usize) -> Share {
