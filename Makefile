@@ -13,7 +13,7 @@ BENCH_OUT = --product $(TARGET)/release/calendarbot --out $(TARGET)/bench $(if $
 BENCH_PYTHON := $(TARGET)/bench/python/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage check bless oracle bench bench-http bench-ical bench-connections bench-pipeline bench-setup gate attack attack-cgroup faults soak fuzz size tools
+.PHONY: help run test coverage check bless oracle bench bench-http bench-ical bench-connections bench-pipeline bench-program bench-setup gate attack attack-cgroup faults soak fuzz size tools
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -70,7 +70,6 @@ bench-http: bench-programs ## HTTP beside its peers, into target/bench/http.md (
 	$(TARGET)/bench/build/release/bench $(BENCH_OUT)
 
 bench-ical: bench-programs ## reading calendars beside others, and a refresh, into target/bench/ical.md (DOCS=1: as above)
-	$(call need,valgrind)
 	@$(BENCH_PYTHON) -c 'import icalendar' 2>/dev/null || { python3 -m venv $(TARGET)/bench/python && \
 	  $(BENCH_PYTHON) -m pip --retries 1 --timeout 10 install --quiet icalendar==7.3.0; } || \
 	  echo "SKIP: Python's icalendar cannot be installed here"
@@ -80,14 +79,16 @@ bench-connections: bench-programs ## kept connections against one for each fetch
 	$(TARGET)/bench/build/release/bench-connections $(BENCH_OUT)
 
 bench-pipeline: bench-programs ## our own program with its flags on and off, into target/bench/pipeline.md (DOCS=1: as above)
-	$(call need,valgrind)
 	$(TARGET)/bench/build/release/bench-pipeline $(BENCH_OUT)
+
+bench-program: bench-programs ## starts, idleness, cache misses, growth and size, into target/bench/program.md (DOCS=1: as above; AARCH64=FILE)
+	$(TARGET)/bench/build/release/bench-program $(if $(AARCH64),--aarch64 $(AARCH64)) $(BENCH_OUT)
 
 gate: bench-programs ## instructions, syscalls and allocations of a cached GET, against their bars
 	$(call need,valgrind strace)
-	$(TARGET)/bench/build/release/bench gate --product $(TARGET)/release/calendarbot
+	$(TARGET)/bench/build/release/bench --gate --product $(TARGET)/release/calendarbot
 
-bench-setup: ## install the peers and the tools that bench-http and gate use
+bench-setup: ## install the peers and the tools that the benchmarks use
 	$(call need,nginx lighttpd valgrind strace)
 
 attack: tools ## eleven sieges of the HTTP server, and 200,000 requests; five minutes
