@@ -6,6 +6,7 @@ pub mod connections;
 pub mod http;
 pub mod pipeline;
 pub mod program;
+pub mod summary;
 
 use std::fmt::{self, Display, Formatter};
 use std::fs;
