@@ -2,7 +2,6 @@
 //! that the test moves; and the program as a process of its own, for what only a process has.
 
 mod attack;
-mod bench;
 mod calendar;
 mod corpus;
 mod database;

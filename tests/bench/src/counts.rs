@@ -60,22 +60,32 @@ pub fn count(kind: Kind, setting: &Setting, with_light: bool) -> Result<Counts> 
 
 /// Instructions and, where they are counted, allocations of a request.
 fn callgrind(kind: Kind, setting: &Setting) -> Result<(f64, Option<f64>)> {
-    let scratch = tempfile::tempdir()?;
-    let out = scratch.path().join("callgrind");
-    let option = format!("--callgrind-out-file={}", out.display());
-    let wrapper = ["valgrind", "--tool=callgrind", &option].map(str::to_owned);
     let mut allocations = None;
-    let instructions = difference(CALLGRIND_REQUESTS, |requests| {
-        let server = Server::start(kind, setting, &wrapper)?;
+    let instructions = instructions(CALLGRIND_REQUESTS, |requests, wrapper| {
+        let server = Server::start(kind, setting, wrapper)?;
         if kind == Kind::Calendarbot {
             allocations = Some(allocations_of(&server, setting, requests)?);
         } else {
             ask(&server, setting, requests, CONNECTIONS, None)?;
         }
-        server.stop()?;
-        total(&out, "totals:", 1)
+        server.stop()
     })?;
     Ok((instructions, allocations))
+}
+
+/// User instructions of one more of something, from a short and a long run below a wrapper.
+pub(crate) fn instructions(
+    lengths: [u64; 2],
+    mut run: impl FnMut(u64, &[String]) -> Result<()>,
+) -> Result<f64> {
+    let scratch = tempfile::tempdir()?;
+    let out = scratch.path().join("callgrind");
+    let option = format!("--callgrind-out-file={}", out.display());
+    let wrapper = ["valgrind", "--tool=callgrind", &option].map(str::to_owned);
+    difference(lengths, |length| {
+        run(length, &wrapper)?;
+        total(&out, "totals:", 1)
+    })
 }
 
 /// Allocations of a request, without those of the questions for their number.
@@ -110,17 +120,14 @@ fn strace(
 }
 
 /// What one more of something costs, from a short and a long run.
-pub(crate) fn difference(
-    lengths: [u64; 2],
-    mut run: impl FnMut(u64) -> Result<f64>,
-) -> Result<f64> {
+fn difference(lengths: [u64; 2], mut run: impl FnMut(u64) -> Result<f64>) -> Result<f64> {
     let [short, long] = lengths;
     let (few, many) = (run(short)?, run(long)?);
     Ok((many - few) / (long - short) as f64)
 }
 
 /// The nth word of the last line with `mark` in it, as a number.
-pub(crate) fn total(path: &Path, mark: &str, nth: usize) -> Result<f64> {
+fn total(path: &Path, mark: &str, nth: usize) -> Result<f64> {
     let text = fs::read_to_string(path)?;
     let line = text.lines().rfind(|line| line.contains(mark)).ok_or("the tool wrote no total")?;
     Ok(line.split_whitespace().nth(nth).ok_or("no total")?.parse()?)

@@ -1,4 +1,5 @@
-//! What calendarbot costs, beside its peers: its HTTP server and its reader of calendars.
+//! What calendarbot costs: its HTTP server and its reader of calendars beside their peers, its
+//! connections and pipeline beside itself without them, and the program as a whole.
 //!
 //! The product is started as a program, like every peer; what it costs is read from the system,
 //! from valgrind and from strace. It is linked into three programs alone: `read-ical`, where its
@@ -6,13 +7,17 @@
 //! `fetch-probe`, which fetches more often than the whole program would.
 
 pub mod answer;
+mod calendar;
 pub mod connections;
 pub mod counts;
 pub mod feed_peer;
 pub mod feeds;
+pub mod goal;
 pub mod load;
 pub mod memory;
+pub mod options;
 pub mod pipeline;
+pub mod program;
 pub mod readers;
 pub mod refresh;
 pub mod report;

@@ -1,17 +1,15 @@
 //! What the request pipeline is worth, and each of its parts: the product beside itself, with
 //! flags on and off by its configuration.
 
-mod calendar;
-
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::Result;
-use crate::counts::{difference, total};
+use crate::calendar::Beyond;
 use crate::load::{self, End, Outcome, Plan, Variety};
-use crate::rounds::{Sample, median};
+use crate::rounds::{Sample, median, spread_percent};
 use crate::server::{Server, Setting};
+use crate::{Result, calendar, counts};
 
 /// Clients of a burst.
 const CROWD: u64 = 64;
@@ -33,17 +31,20 @@ pub enum Variant {
     NoWarming,
     /// The direct way: every request makes its answer, at once.
     Off,
+    /// That, and a connection for each reading of the database.
+    AllOff,
 }
 
 impl Variant {
     /// All of them, in the order of a round.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::On,
         Self::NoCaching,
         Self::NoBatching,
         Self::NoDeduplication,
         Self::NoWarming,
         Self::Off,
+        Self::AllOff,
     ];
 
     /// What the report calls it.
@@ -55,7 +56,13 @@ impl Variant {
             Self::NoDeduplication => "deduplication off",
             Self::NoWarming => "warming off",
             Self::Off => "pipeline off",
+            Self::AllOff => "everything off",
         }
+    }
+
+    /// True when one part of the pipeline is left out.
+    pub fn is_part_off(self) -> bool {
+        !matches!(self, Self::On | Self::Off | Self::AllOff)
     }
 
     /// The flag that is off.
@@ -67,6 +74,7 @@ impl Variant {
             Self::NoDeduplication => Some("deduplication"),
             Self::NoWarming => Some("warming"),
             Self::Off => Some("request_pipeline"),
+            Self::AllOff => Some("enabled"),
         }
     }
 }
@@ -102,11 +110,6 @@ impl Case {
         }
     }
 
-    /// True when one client waits for one answer at a time.
-    pub fn is_idle(self) -> bool {
-        self.clients() == 1
-    }
-
     fn clients(self) -> u64 {
         if matches!(self, Self::Hot | Self::Burst) { CROWD } else { 1 }
     }
@@ -123,7 +126,7 @@ impl Case {
 
     /// Requests of a round. What is kept costs little: it takes more of it to be measured.
     fn requests(self, variant: Variant) -> u64 {
-        let is_kept = !matches!(variant, Variant::NoCaching | Variant::Off);
+        let is_kept = !matches!(variant, Variant::NoCaching | Variant::Off | Variant::AllOff);
         match self {
             Self::Hot if is_kept => 400 * CROWD,
             Self::Hot => 20 * CROWD,
@@ -147,7 +150,10 @@ impl Case {
         match variant {
             Variant::On | Variant::Off => true,
             Variant::NoBatching => self == Self::Burst,
-            Variant::NoCaching | Variant::NoDeduplication | Variant::NoWarming => false,
+            Variant::NoCaching
+            | Variant::NoDeduplication
+            | Variant::NoWarming
+            | Variant::AllOff => false,
         }
     }
 }
@@ -193,6 +199,11 @@ impl Table {
     ) -> Option<f64> {
         let pairs = self.row(variant)?.samples.iter().zip(&self.row(to)?.samples);
         median(pairs.map(|(one, other)| figure(one) / figure(other)).collect())
+    }
+
+    /// By how much a figure of one variant differs from round to round, in percent.
+    pub fn spread_percent(&self, variant: Variant, figure: impl Fn(&Sample) -> f64) -> Option<f64> {
+        spread_percent(&self.row(variant)?.samples.iter().map(figure).collect::<Vec<_>>())
     }
 
     /// One variant's instructions divided by another's.
@@ -281,22 +292,18 @@ fn ask(server: &Server, case: Case, first: u64, requests: u64) -> Result<Outcome
 
 /// User instructions of a request.
 fn instructions(setting: &Setting, case: Case, variant: Variant) -> Result<f64> {
-    let scratch = tempfile::tempdir()?;
-    let out = scratch.path().join("callgrind");
-    let option = format!("--callgrind-out-file={}", out.display());
-    let wrapper = ["valgrind", "--tool=callgrind", &option].map(str::to_owned);
-    difference(case.counted_requests(variant), |requests| {
-        let server = start(setting, variant, &wrapper)?;
+    counts::instructions(case.counted_requests(variant), |requests, wrapper| {
+        let server = start(setting, variant, wrapper)?;
         ask(&server, case, 0, requests)?;
-        server.stop()?;
-        total(&out, "totals:", 1)
+        server.stop()
     })
 }
 
 /// The product with its calendar read.
 fn start(setting: &Setting, variant: Variant, wrapper: &[String]) -> Result<Server> {
     let command = |address: SocketAddr, folder: &Path| {
-        fs::write(folder.join("work.ics"), calendar::text())?;
+        let text = calendar::text(calendar::EVENTS, Beyond::SameDays);
+        fs::write(folder.join("work.ics"), text)?;
         let flag = variant.flag_off().map_or(String::new(), |flag| format!("flags.{flag} = false"));
         let feed = "[[feeds]]\nname = \"work\"\nfile = \"work.ics\"";
         let text = format!("time_zone = \"Europe/Berlin\"\n{flag}\n{feed}\n");
@@ -304,8 +311,8 @@ fn start(setting: &Setting, variant: Variant, wrapper: &[String]) -> Result<Serv
         fs::write(&config, text)?;
         Ok(setting.command(Some(&config), address, folder))
     };
-    let time = ["env".to_owned(), format!("CALENDARBOT_TEST_TIME={}", calendar::NOW)];
-    Server::start_with(variant.name(), command, WHATS_NEXT, &[&time[..], wrapper].concat())
+    let wrapper = [&calendar::stand_still()[..], wrapper].concat();
+    Server::start_with(variant.name(), command, WHATS_NEXT, &wrapper)
 }
 
 /// Some figures of `/stats`.
@@ -327,7 +334,7 @@ pub fn conditions() -> String {
     format!(
         "A calendar of {} events, {} of them series, read from a file; \"now\" stands still at {}.",
         calendar::EVENTS,
-        calendar::SERIES,
+        calendar::series(calendar::EVENTS),
         calendar::NOW
     )
 }

@@ -5,9 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::Result;
-use crate::counts::{difference, total};
 use crate::server::installed;
+use crate::{Result, counts};
 
 /// A time below this is read again and again until it is long enough to be told from a tick.
 const SECONDS_MIN: f64 = 1.0;
@@ -130,13 +129,9 @@ impl Programs {
     }
 
     fn instructions(&self, reader: Reader, file: &Path) -> Result<f64> {
-        let scratch = tempfile::tempdir()?;
-        let out = scratch.path().join("callgrind");
-        let option = format!("--callgrind-out-file={}", out.display());
-        let wrapper = ["valgrind", "--tool=callgrind", &option].map(str::to_owned);
-        difference([1, 2], |times| {
-            self.run(reader, file, times, &wrapper)?.ok_or("a reader fails below valgrind")?;
-            total(&out, "totals:", 1)
+        counts::instructions([1, 2], |times, wrapper| {
+            self.run(reader, file, times, wrapper)?.ok_or("a reader fails below valgrind")?;
+            Ok(())
         })
     }
 

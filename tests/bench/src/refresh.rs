@@ -40,6 +40,8 @@ pub struct Refresh {
     pub growth_kib: f64,
     /// From the first byte of the feed to its events being served, while somebody asks.
     pub seconds: f64,
+    /// Processor time of that, those who ask included.
+    pub cpu_seconds: f64,
     /// What those who asked meanwhile saw: the slowest of all answers.
     pub answer_max_us: f64,
     /// Requests that failed.
@@ -71,10 +73,11 @@ pub fn measure(setting: &Setting, file: &Path) -> Result<Refresh> {
     watch(&server, 1)?;
     let idle = server.resident_bytes()?;
     server.restart_peak()?;
-    let began = Instant::now();
+    let (began, spent_before) = (Instant::now(), server.cpu_time()?);
     feeds.release.send(())?;
     let outcomes = watch(&server, 2)?;
     let seconds = began.elapsed().as_secs_f64();
+    let spent = server.cpu_time()?.saturating_sub(spent_before);
     let peak = server.peak_bytes()?;
     server.stop()?;
     feeds.serving.join().map_err(|_| "the feed server failed")??;
@@ -83,6 +86,7 @@ pub fn measure(setting: &Setting, file: &Path) -> Result<Refresh> {
         idle_kib: idle as f64 / 1024.0,
         growth_kib: peak.saturating_sub(idle) as f64 / 1024.0,
         seconds,
+        cpu_seconds: spent.as_secs_f64(),
         answer_max_us: outcomes.iter().map(|outcome| outcome.max_us).fold(0.0, f64::max),
         errors: outcomes.iter().map(|outcome| outcome.errors).sum(),
         turns: turns(setting, file)?,

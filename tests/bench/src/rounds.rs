@@ -123,9 +123,29 @@ pub fn median(mut values: Vec<f64>) -> Option<f64> {
     }
 }
 
+/// By how much values differ: their standard deviation, in percent of their mean.
+pub fn spread_percent(values: &[f64]) -> Option<f64> {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (values.len() > 1).then(|| (squares / (count - 1.0)).sqrt() / mean * 100.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_that_are_the_same_have_no_spread() {
+        for (values, expected) in [
+            (&[][..], None),
+            (&[7.0], None),
+            (&[7.0, 7.0], Some(0.0)),
+            (&[6.0, 8.0, 10.0], Some(25.0)),
+        ] {
+            assert_eq!(spread_percent(values), expected);
+        }
+    }
 
     #[test]
     fn a_median_has_as_many_below_as_above() {

@@ -19,12 +19,16 @@ use tempfile::TempDir;
 use crate::Result;
 pub use peers::Kind;
 
+/// The budget of a Pi: 128 slots.
+pub const BUDGET: &str = "16MiB";
 /// From the start of a server to its first good answer, under valgrind too.
 const START_TIME: Duration = Duration::from_secs(60);
 /// From the order to stop to the end.
 const STOP_TIME: Duration = Duration::from_secs(20);
-/// Between two looks at a server that is starting.
+/// Between two looks at a server that is starting: as few as will do, since it answers each.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
+/// The same where it is measured how long it takes.
+const CLOSE_LOOK_INTERVAL: Duration = Duration::from_micros(100);
 /// For one answer.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 
@@ -89,11 +93,36 @@ impl Server {
         path: &str,
         wrapper: &[String],
     ) -> Result<Self> {
+        let mut server = Self::spawn(command, &[&dies_with_parent()[..], wrapper].concat())?;
+        server.await_answer(name, path, LOOK_INTERVAL)?;
+        Ok(server)
+    }
+
+    /// The same below no other program, and how long it took from making the process to its first
+    /// good answer.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn start_timed(
+        name: &str,
+        command: impl FnOnce(SocketAddr, &Path) -> Result<Vec<String>>,
+        path: &str,
+    ) -> Result<(Self, Duration)> {
+        let began = Instant::now();
+        let mut server = Self::spawn(command, &[])?;
+        server.await_answer(name, path, CLOSE_LOOK_INTERVAL)?;
+        Ok((server, began.elapsed()))
+    }
+
+    fn spawn(
+        command: impl FnOnce(SocketAddr, &Path) -> Result<Vec<String>>,
+        wrapper: &[String],
+    ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         // Nobody else takes a port that the kernel has just given out, though they could.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let words = command(address, folder.path())?;
-        let words = [&dies_with_parent()[..], wrapper, &words].concat();
+        let words = [wrapper, &words].concat();
         let (program, arguments) = words.split_first().ok_or("no program")?;
         let log = File::create(folder.path().join("log"))?;
         let mut command = Command::new(program);
@@ -103,22 +132,24 @@ impl Server {
         command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         command.current_dir(folder.path()).process_group(0);
         let child = on_server_core(|| command.spawn())?;
-        let mut server = Self { address, child, folder };
-        server.await_answer(path).map_err(|error| {
-            let log = fs::read_to_string(server.folder.path().join("log")).unwrap_or_default();
-            format!("{name} does not start: {error}\n{log}")
-        })?;
-        Ok(server)
+        Ok(Self { address, child, folder })
     }
 
-    fn await_answer(&mut self, path: &str) -> Result<()> {
+    fn await_answer(&mut self, name: &str, path: &str, interval: Duration) -> Result<()> {
+        self.answers(path, interval).map_err(|error| {
+            let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            format!("{name} does not start: {error}\n{log}").into()
+        })
+    }
+
+    fn answers(&mut self, path: &str, interval: Duration) -> Result<()> {
         let began = Instant::now();
         while began.elapsed() < START_TIME {
             match get(self.address, path) {
                 Ok(answer) if answer.starts_with("HTTP/1.1 200") => return Ok(()),
                 Ok(_) | Err(_) => {}
             }
-            if self.ends_within(LOOK_INTERVAL)? {
+            if self.ends_within(interval)? {
                 return Err(format!("{}", self.child.wait()?).into());
             }
         }
@@ -173,15 +204,33 @@ impl Server {
         Ok(Duration::from_nanos(nanoseconds))
     }
 
+    /// How often its threads have gone to sleep, and so have been woken.
+    ///
+    /// # Errors
+    /// When the kernel does not tell.
+    pub fn sleeps(&self) -> Result<u64> {
+        let mut sleeps = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.pid()))? {
+            sleeps += figure_of(&task?.path().join("status"), "voluntary_ctxt_switches")?;
+        }
+        Ok(sleeps)
+    }
+
     /// The resident set, counted page by page.
     ///
     /// # Errors
     /// When the kernel does not tell.
     pub fn resident_bytes(&self) -> Result<u64> {
-        let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid()))?;
-        let line = rollup.lines().find(|line| line.starts_with("Rss:")).ok_or("no Rss")?;
-        let kib: u64 = line.split_whitespace().nth(1).ok_or("no figure")?.parse()?;
-        Ok(kib * 1024)
+        self.mapped_bytes("Rss")
+    }
+
+    /// A figure of `/proc/PID/smaps_rollup`, in bytes.
+    ///
+    /// # Errors
+    /// When the kernel does not tell.
+    pub fn mapped_bytes(&self, name: &str) -> Result<u64> {
+        let path = format!("/proc/{}/smaps_rollup", self.pid());
+        Ok(figure_of(Path::new(&path), name)? * 1024)
     }
 
     /// Makes [`Self::peak_bytes`] begin anew.
@@ -213,6 +262,24 @@ impl Server {
         Ok(())
     }
 
+    /// Kills it, as a power cut would.
+    ///
+    /// # Errors
+    /// When the system does not.
+    pub fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Lets it be for some time.
+    ///
+    /// # Errors
+    /// When it ends meanwhile.
+    pub fn leave_alone(&self, time: Duration) -> Result<()> {
+        if self.ends_within(time)? { Err("a server ends by itself".into()) } else { Ok(()) }
+    }
+
     fn ends_within(&self, time: Duration) -> Result<bool> {
         let process = pidfd_open(self.pid(), PidfdFlags::empty())?;
         let timeout = Timespec::try_from(time)?;
@@ -234,9 +301,15 @@ impl Drop for Server {
 /// # Errors
 /// When the kernel does not tell.
 pub fn status_kib(pid: &str, name: &str) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find(|line| line.starts_with(name)).ok_or("no such figure")?;
-    Ok(line.split_whitespace().nth(1).ok_or("no figure")?.parse()?)
+    figure_of(Path::new(&format!("/proc/{pid}/status")), name)
+}
+
+/// The number behind a name and a colon at the start of a line.
+fn figure_of(path: &Path, name: &str) -> Result<u64> {
+    let text = fs::read_to_string(path)?;
+    let mut fields = text.lines().filter_map(|line| line.split_once(':'));
+    let (_, figure) = fields.find(|(other, _)| *other == name).ok_or("no such figure")?;
+    Ok(figure.split_whitespace().next().ok_or("no figure")?.parse()?)
 }
 
 /// One answer, on a connection of its own.

@@ -1,74 +1,36 @@
 //! `bench-connections`: measures pooled connections against one for each fetch and read, and
 //! writes the report.
 
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use calendarbot_bench::Result;
 use calendarbot_bench::connections::{Effort, measure};
+use calendarbot_bench::options::{self, Options};
 use calendarbot_bench::report::connections::Report;
-use calendarbot_bench::report::{machine, publish};
-use calendarbot_bench::server::{Setting, pinning};
-use lexopt::prelude::*;
+use calendarbot_bench::report::machine;
+use calendarbot_bench::server::{BUDGET, pinning};
+use lexopt::ValueExt;
 
-const USAGE: &str =
-    "bench-connections --product FILE [--out FOLDER] [--docs FILE] [--rounds 11] [--fetches 200]";
-/// The budget of a Pi.
-const BUDGET: &str = "16MiB";
-
-/// The command line.
-struct Options {
-    product: PathBuf,
-    out: PathBuf,
-    docs: Option<PathBuf>,
-    effort: Effort,
-}
+const USAGE: &str = "bench-connections [--rounds 11] [--fetches 200]";
 
 fn main() -> ExitCode {
-    match options().and_then(|options| run(&options)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bench-connections: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    options::end("bench-connections", run())
 }
 
-fn options() -> Result<Options> {
-    let effort = Effort { rounds: 11, fetches: 200, reading: Duration::from_millis(300) };
-    let mut options =
-        Options { product: PathBuf::new(), out: PathBuf::from("."), docs: None, effort };
-    let mut arguments = lexopt::Parser::from_env();
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            Long("product") => options.product = arguments.value()?.into(),
-            Long("out") => options.out = arguments.value()?.into(),
-            Long("docs") => options.docs = Some(arguments.value()?.into()),
-            Long("rounds") => options.effort.rounds = arguments.value()?.parse()?,
-            Long("fetches") => options.effort.fetches = arguments.value()?.parse()?,
-            _ => return Err(USAGE.into()),
+fn run() -> Result<()> {
+    let mut effort = Effort { rounds: 11, fetches: 200, reading: Duration::from_millis(300) };
+    let options = Options::read(USAGE, |name, arguments| {
+        match name {
+            "rounds" => effort.rounds = arguments.value()?.parse()?,
+            "fetches" => effort.fetches = arguments.value()?.parse()?,
+            _ => return Ok(false),
         }
-    }
-    options.product = fs::canonicalize(&options.product).map_err(|_| USAGE)?;
-    Ok(options)
-}
-
-fn run(options: &Options) -> Result<()> {
-    let own_binaries = std::env::current_exe()?.parent().map(Path::to_path_buf);
-    let setting = Setting {
-        product: options.product.clone(),
-        own_binaries: own_binaries.ok_or("a program without a folder")?,
-        path: String::new(),
-        body_bytes: 0,
-        budget: BUDGET,
-    };
-    let operations = measure(&setting, options.effort, |name| eprintln!("{name}"))?;
-    let report = Report::new(conditions(options.effort), &operations)?;
-    publish(&report, "connections", &options.out, options.docs.as_deref())?;
-    println!("{report}");
-    Ok(())
+        Ok(true)
+    })?;
+    let setting = options.setting("", BUDGET)?;
+    let operations = measure(&setting, effort, |name| eprintln!("{name}"))?;
+    options.publish(&Report::new(conditions(effort), &operations)?, "connections")
 }
 
 fn conditions(effort: Effort) -> Vec<String> {

@@ -1,79 +1,48 @@
 //! `bench-ical`: measures how calendars are read, and what a refresh costs, and writes the report.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use calendarbot_bench::Result;
 use calendarbot_bench::feeds::Feed;
+use calendarbot_bench::options::{self, Options};
 use calendarbot_bench::readers::{Programs, Reader};
 use calendarbot_bench::refresh;
 use calendarbot_bench::report::calendars::{FeedReport, Report};
-use calendarbot_bench::report::{machine, publish};
-use calendarbot_bench::server::Setting;
-use lexopt::prelude::*;
+use calendarbot_bench::report::machine;
+use calendarbot_bench::server::BUDGET;
+use lexopt::ValueExt;
 
-const USAGE: &str =
-    "bench-ical --product FILE [--python FILE] [--out FOLDER] [--docs FILE] [--events 2000]";
-/// The budget of a Pi.
-const BUDGET: &str = "16MiB";
+const USAGE: &str = "bench-ical [--python FILE] [--events 2000]";
 /// Events of the feed that is refreshed: more than anybody's calendar has.
 const REFRESH_EVENTS: usize = 20_000;
 
-/// The command line.
-struct Options {
-    product: PathBuf,
-    python: Option<PathBuf>,
-    out: PathBuf,
-    docs: Option<PathBuf>,
-    events: usize,
-}
-
 fn main() -> ExitCode {
-    match options().and_then(|options| run(&options)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bench-ical: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    options::end("bench-ical", run())
 }
 
-fn options() -> Result<Options> {
-    let mut options = Options {
-        product: PathBuf::new(),
-        python: None,
-        out: PathBuf::from("."),
-        docs: None,
-        events: 2_000,
+fn run() -> Result<()> {
+    let (mut python, mut events) = (None, 2_000);
+    let options = Options::read(USAGE, |name, arguments| {
+        match name {
+            "python" => python = Some(PathBuf::from(arguments.value()?)),
+            "events" => events = arguments.value()?.parse()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    let setting = options.setting("/api/v1/next", BUDGET)?;
+    let programs = Programs {
+        read_ical: setting.own_binaries.join("read-ical"),
+        // A Python that could not be given its packages is left out, and the report says so.
+        python: python.filter(|python| python.is_file()),
     };
-    let mut arguments = lexopt::Parser::from_env();
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            Long("product") => options.product = arguments.value()?.into(),
-            Long("python") => options.python = Some(arguments.value()?.into()),
-            Long("out") => options.out = arguments.value()?.into(),
-            Long("docs") => options.docs = Some(arguments.value()?.into()),
-            Long("events") => options.events = arguments.value()?.parse()?,
-            _ => return Err(USAGE.into()),
-        }
-    }
-    options.product = fs::canonicalize(&options.product).map_err(|_| USAGE)?;
-    // A Python that could not be given its packages is left out, and the report says so.
-    options.python = options.python.filter(|python| python.is_file());
-    Ok(options)
-}
-
-fn run(options: &Options) -> Result<()> {
-    let own_binaries = std::env::current_exe()?.parent().map(Path::to_path_buf);
-    let own_binaries = own_binaries.ok_or("a program without a folder")?;
-    let programs =
-        Programs { read_ical: own_binaries.join("read-ical"), python: options.python.clone() };
     let scratch = tempfile::tempdir()?;
     let file = scratch.path().join("calendar.ics");
     let mut feeds = Vec::new();
     for feed in Feed::ALL {
-        let text = feed.text(options.events)?;
+        let text = feed.text(events)?;
         fs::write(&file, &text)?;
         let mut figures = Vec::new();
         for reader in Reader::ALL {
@@ -84,22 +53,11 @@ fn run(options: &Options) -> Result<()> {
     }
     eprintln!("a refresh");
     fs::write(&file, Feed::Outlook.text(REFRESH_EVENTS)?)?;
-    let setting = Setting {
-        product: options.product.clone(),
-        own_binaries,
-        path: "/api/v1/next".to_owned(),
-        body_bytes: 0,
-        budget: BUDGET,
-    };
     let refresh = refresh::measure(&setting, &file)?;
-    let report = Report::new(conditions(options), feeds, refresh);
-    publish(&report, "ical", &options.out, options.docs.as_deref())?;
-    println!("{report}");
-    Ok(())
+    options.publish(&Report::new(conditions(events), feeds, refresh), "ical")
 }
 
-fn conditions(options: &Options) -> Vec<String> {
-    let events = options.events;
+fn conditions(events: usize) -> Vec<String> {
     vec![
         format!("{}.", machine()),
         format!(

@@ -6,6 +6,7 @@ use std::fmt::{self, Display, Formatter};
 use nanoserde::SerJson;
 
 use super::{Bar, head, line};
+use crate::goal::Goal;
 use crate::readers::{Figures, Reader};
 use crate::refresh::Refresh;
 
@@ -47,7 +48,12 @@ impl FeedReport {
     /// What the product's reader must reach.
     fn bar(&self) -> Option<Bar> {
         let speed = self.rows.first()?.megabytes_per_second?;
-        Some(Bar::at_least(format!("MB/s of user time, {}", self.feed), speed, 150.0))
+        Some(Bar::at_least(
+            Goal::Refresh,
+            format!("MB/s of user time, {}", self.feed),
+            speed,
+            150.0,
+        ))
     }
 }
 
@@ -64,8 +70,14 @@ impl Report {
     /// A report of what was measured under these conditions.
     pub fn new(conditions: Vec<String>, feeds: Vec<FeedReport>, refresh: Refresh) -> Self {
         let mut bars: Vec<Bar> = feeds.iter().filter_map(FeedReport::bar).collect();
-        bars.push(Bar::at_most("growth in a refresh, KiB", refresh.growth_kib, 2_048.0));
-        bars.push(Bar::at_most("longest turn, ms", refresh.turns.longest_ms, 5.0));
+        let Refresh { cpu_seconds, growth_kib, turns, .. } = &refresh;
+        for (name, figure, bar) in [
+            ("CPU of a refresh, s", *cpu_seconds, 1.0),
+            ("growth in a refresh, KiB", *growth_kib, 2_048.0),
+            ("longest turn, ms", turns.longest_ms, 5.0),
+        ] {
+            bars.push(Bar::at_most(Goal::Refresh, name, figure, bar));
+        }
         Self { conditions, bars, feeds, refresh }
     }
 }
@@ -74,8 +86,7 @@ impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "# Calendar benchmarks\n\n`make bench-ical` measures and writes this.\n")?;
         self.conditions.iter().try_for_each(|condition| writeln!(f, "* {condition}"))?;
-        head(f, "Bars", "", &["figure, of calendarbot", "measured", "bar", ""])?;
-        self.bars.iter().try_for_each(|bar| writeln!(f, "{bar}"))?;
+        super::bars(f, &self.bars)?;
         for feed in &self.feeds {
             let columns =
                 ["reader", "events", "MB/s", "instructions a byte", "growth at most, KiB"];
@@ -86,13 +97,15 @@ impl Display for Report {
                 line(f, &row.reader, &figures, "not installed, or cannot read it")?;
             }
         }
-        let Refresh { bytes, idle_kib, growth_kib, seconds, errors, .. } = self.refresh;
+        let Refresh { bytes, idle_kib, growth_kib, seconds, cpu_seconds, errors, .. } =
+            self.refresh;
         let title = format!("A refresh of {:.1} MB", bytes as f64 / 1e6);
         head(f, &title, "", &["figure", "measured"])?;
         for (name, figure) in [
             ("resident set when idle, KiB", idle_kib),
             ("growth at most, KiB", growth_kib),
             ("until its events are served, s", seconds),
+            ("CPU, s", cpu_seconds),
             ("slowest answer meanwhile, µs", self.refresh.answer_max_us),
             ("failed requests", errors as f64),
             ("longest turn, ms", self.refresh.turns.longest_ms),

@@ -7,6 +7,7 @@ use nanoserde::SerJson;
 use super::{Bar, head, line};
 use crate::Result;
 use crate::connections::{Operation, Sample};
+use crate::goal::Goal;
 
 /// A figure, both ways.
 #[derive(SerJson)]
@@ -48,8 +49,10 @@ impl Report {
                 rows.push(Row { name, pooled, legacy, ratio });
             }
         }
-        let bar =
-            |row: &Row| Bar::at_most(format!("{}, pooled to legacy", row.name), row.ratio, 1.0);
+        let bar = |row: &Row| {
+            let name = format!("{}, pooled to legacy", row.name);
+            Bar::at_most(Goal::Pooling, name, row.ratio, 1.0)
+        };
         Ok(Self { conditions, bars: rows.iter().map(bar).collect(), rows })
     }
 }
@@ -59,8 +62,7 @@ impl Display for Report {
         let command = "`make bench-connections` measures and writes this.";
         writeln!(f, "# Connection benchmarks\n\n{command}\n")?;
         self.conditions.iter().try_for_each(|condition| writeln!(f, "* {condition}"))?;
-        head(f, "Bars", "", &["figure", "measured", "bar", ""])?;
-        self.bars.iter().try_for_each(|bar| writeln!(f, "{bar}"))?;
+        super::bars(f, &self.bars)?;
         head(f, "Both ways", "", &["operation", "pooled", "legacy", "pooled to legacy"])?;
         for Row { name, pooled, legacy, ratio } in &self.rows {
             line(f, name, &[Some(*pooled), Some(*legacy), Some(*ratio)], "")?;

@@ -6,28 +6,32 @@ use nanoserde::SerJson;
 
 use super::{Bar, head, line};
 use crate::counts::Counts;
+use crate::goal::Goal;
 use crate::rounds::{Case, Sample, Table};
 use crate::server::Kind;
 
 /// In the place of a server's figures.
 const ABSENT: &str = "not installed: `make bench-setup`";
 
+/// In the place of a count.
+const NO_TOOLS: &str = "needs valgrind and strace: `make bench-setup`";
+
 /// The bars of the counts: they repeat, and so `make gate` asks for them.
-pub fn bars_of_counts(counts: &Counts) -> Vec<Bar> {
-    let mut bars = vec![Bar::at_most("user instructions", counts.instructions, 1_900.0)];
-    bars.push(Bar::at_most("syscalls", counts.syscalls, 2.1));
-    if let Some(allocations) = counts.allocations {
+pub fn bars_of_counts(counts: Option<&Counts>) -> Vec<Bar> {
+    let bar = |goal, name: &str, figure: fn(&Counts) -> Option<f64>, bar| {
+        Bar::at_most(goal, name, counts.and_then(figure), bar).why_none(NO_TOOLS)
+    };
+    vec![
+        bar(Goal::Instructions, "user instructions", |it| Some(it.instructions), 1_900.0),
+        bar(Goal::Syscalls, "syscalls", |it| Some(it.syscalls), 2.1),
+        bar(Goal::Syscalls, "syscalls, one request at a time", |it| it.syscalls_light, 10.0),
         // None for a request. A second's timers make a few, which its requests share: on a machine
         // that is busy with other things they are fewer.
-        bars.push(Bar::at_most("heap allocations", allocations, 0.02));
-    }
-    if let Some(light) = counts.syscalls_light {
-        bars.push(Bar::at_most("syscalls, one request at a time", light, 10.0));
-    }
-    bars
+        bar(Goal::Allocations, "heap allocations", |it| it.allocations, 0.02),
+    ]
 }
 
-/// The bars of the times, from the rounds at 64 connections that are kept alive.
+/// The bars of the times, from the rounds in which connections are kept alive.
 pub fn bars_of_times(tables: &[Table]) -> Vec<Bar> {
     let cpu = |sample: &Sample| sample.cpu_us;
     let rate = |sample: &Sample| sample.outcome.requests_per_second;
@@ -35,18 +39,18 @@ pub fn bars_of_times(tables: &[Table]) -> Vec<Bar> {
     let mut bars = Vec::new();
     for table in tables.iter().filter(|table| table.case.keep_alive) {
         let connections = table.case.connections;
-        let name = |figure: &str, peer: &str| {
+        let name = |figure: &str, peer: Kind| {
             let clients = if connections == 1 { "connection" } else { "connections" };
-            format!("{figure}, {connections} {clients}, × {peer}")
+            format!("{figure}, {connections} {clients}, × {}", peer.name())
         };
-        if connections == 64 {
-            let ratio = table.ratio(ours, nginx, cpu);
-            bars.extend(ratio.map(|value| Bar::at_most(name("CPU", nginx.name()), value, 0.85)));
-            let ratio = table.ratio(ours, raw, cpu);
-            bars.extend(ratio.map(|value| Bar::at_most(name("CPU", raw.name()), value, 1.1)));
-        }
-        let ratio = table.ratio(ours, nginx, rate);
-        bars.extend(ratio.map(|value| Bar::at_least(name("requests/s", nginx.name()), value, 1.0)));
+        let cpu_to = |peer, most| {
+            let ratio = table.ratio(ours, peer, cpu);
+            Bar::at_most(Goal::CachedGet, name("CPU", peer), ratio, most).why_none(ABSENT)
+        };
+        bars.push(cpu_to(nginx, 0.85));
+        bars.push(cpu_to(raw, 1.1));
+        let (ratio, name) = (table.ratio(ours, nginx, rate), name("requests/s", nginx));
+        bars.push(Bar::at_least(Goal::CachedGet, name, ratio, 1.0).why_none(ABSENT));
     }
     bars
 }
@@ -181,8 +185,7 @@ impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "# HTTP benchmarks\n\n`make bench-http` measures and writes this.\n")?;
         self.conditions.iter().try_for_each(|condition| writeln!(f, "* {condition}"))?;
-        head(f, "Bars", "", &["figure, of calendarbot", "measured", "bar", ""])?;
-        self.bars.iter().try_for_each(|bar| writeln!(f, "{bar}"))?;
+        super::bars(f, &self.bars)?;
         let columns =
             ["server", "user instructions", "heap allocations", "syscalls", "at light load"];
         let note = "64 connections kept alive; at light load one, with one request every 10 ms. \
