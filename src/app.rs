@@ -6,11 +6,13 @@
 //!   stop: server drains ─> feeds dropped ─> ages written down ─> database closed
 //! ```
 
-use std::cell::RefCell;
+mod feeds;
+mod health;
+
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::sync::Arc;
 
 use async_channel::{Receiver, Sender};
 use futures_rustls::pki_types::CertificateDer;
@@ -18,19 +20,20 @@ use jiff::tz::TimeZone;
 use smol::lock::Semaphore;
 use smol::{LocalExecutor, Task, future};
 
-use crate::api::Api;
+use crate::api::{Api, Known};
 use crate::budget::{FeedLimits, Limits, Plan};
-use crate::calendar::CalendarStatus;
 use crate::clock::Clock;
-use crate::config::{Config, FeedConfig, Source};
+use crate::config::Config;
 use crate::connections::database::{Database, Opened};
 use crate::connections::outbound::{Outbound, read_roots};
 use crate::error::Result;
 use crate::event_loop::EventLoop;
-use crate::feed::refresh::Refresher;
+use crate::feed::refresh::{Pace, Refresher};
 use crate::feed::store;
-use crate::feed::{Feed, Feeds, Origin};
-use crate::hash::fnv1a;
+use crate::feed::{Feed, Feeds};
+use crate::flags::Flags;
+use crate::flags::switches::{Switchboard, Switches};
+use crate::health::sample::Machine;
 use crate::http::hosts::Hosts;
 use crate::http::listener::{Address, Listener};
 use crate::http::peer::TrustedProxies;
@@ -41,8 +44,9 @@ use crate::metrics::Metrics;
 use crate::pipeline::{Pipeline, Sources};
 use crate::tzdb::tzdb;
 
-/// The name of the calendar that is shown while none is configured.
-const DEMO_NAME: &str = "Demo";
+use self::feeds::{remember_feeds, remembered_feeds};
+pub use self::feeds::{statuses, stored_statuses};
+use self::health::{Governed, Governor, recall_health};
 
 /// What the program may be told while it runs.
 pub enum Order {
@@ -71,43 +75,10 @@ pub struct App {
     pipeline: Rc<Pipeline>,
     refresher: Rc<Refresher>,
     metrics: Rc<Metrics>,
+    switches: Rc<Switchboard>,
+    governor: Governor,
     addresses: Vec<Address>,
     server: Server,
-}
-
-/// What people are told of each configured feed before anything is known of it. Without a feed
-/// there is the demo.
-pub fn statuses(config: &Config) -> Vec<CalendarStatus> {
-    let configured = |feed: &FeedConfig| CalendarStatus {
-        name: feed.name.clone(),
-        label: feed.source.label().to_owned(),
-        color: feed.color.clone(),
-        private: feed.private,
-        filter: Arc::clone(&feed.filter),
-        ..CalendarStatus::default()
-    };
-    if config.feeds.is_empty() {
-        let (name, label) = (DEMO_NAME.to_owned(), "demo".to_owned());
-        return vec![CalendarStatus { name, label, ..CalendarStatus::default() }];
-    }
-    config.feeds.iter().map(configured).collect()
-}
-
-/// The same for those who read what is stored: data of another source than the configured one is
-/// private.
-///
-/// # Errors
-/// When the database cannot be read.
-pub fn stored_statuses(
-    config: &Config,
-    reader: &rusqlite::Connection,
-) -> Result<Vec<CalendarStatus>> {
-    let mut statuses = statuses(config);
-    for (status, feed) in statuses.iter_mut().zip(&config.feeds) {
-        let stored = store::read_feed(reader, &feed.name)?;
-        status.private |= stored.is_some_and(|stored| stored.source != source_hash(&feed.source));
-    }
-    Ok(statuses)
 }
 
 /// The plan of a configuration: its budget, divided.
@@ -186,18 +157,31 @@ impl App {
             outbound: outbound.with_roots(roots)?,
             feeds: Rc::clone(&feeds),
             permits: Semaphore::new(limits.refresh.at_once),
+            pace: Cell::new(Pace::Percent(100)),
         };
         let address = SocketAddr::new(config.host, config.port);
         let listeners = Listener::open(address, config.unix_socket.as_deref(), &limits.http)?;
         let addresses = listeners.iter().map(|listener| listener.address().clone()).collect();
-        let api = Api::new(clock.clone(), Rc::clone(&metrics), Rc::clone(&feeds), plan);
+        let (health, written_at) = recall_health(&config, &database);
+        let health = Rc::new(RefCell::new(health));
+        let switches = Switches::new(config.flags, config.flags_by, clock.wall());
+        let switches = Rc::new(Switchboard::new(switches));
+        let known = Known {
+            clock: clock.clone(),
+            metrics: Rc::clone(&metrics),
+            feeds: Rc::clone(&feeds),
+            switches: Rc::clone(&switches),
+            health: Rc::clone(&health),
+        };
+        let api = Api::new(known, plan);
         let machine = rustix::system::uname();
         let machine = machine.nodename().to_string_lossy();
+        let rate = Rc::new(RefCell::new(RateLimit::new(config.rate_limit, &limits.http)));
         let edge = Edge {
             hosts: Hosts::new(&machine, &config.server_names),
             base_path: config.base_path.clone(),
             proxies: TrustedProxies(config.trusted_proxies.clone()),
-            rate: RefCell::new(RateLimit::new(config.rate_limit, &limits.http)),
+            rate: Rc::clone(&rate),
             access_log: config.access_log,
         };
         let (http_limits, counters) = (limits.http.clone(), Rc::clone(&metrics));
@@ -205,7 +189,7 @@ impl App {
         let service = Service::new(clock, http_limits, edge, counters, answers, Rc::new(api));
         let server = Server::new(service, listeners, completions, event_loop)?;
         let refresher = Rc::new(refresher);
-        apply(&config, &pipeline, &database, &refresher);
+        let governor = Governor::new((health, written_at), rate, Rc::clone(&metrics), &config);
         Ok(Self {
             config,
             limits,
@@ -214,6 +198,8 @@ impl App {
             pipeline,
             refresher,
             metrics,
+            switches,
+            governor,
             addresses,
             server,
         })
@@ -226,6 +212,12 @@ impl App {
     ) -> Self {
         let refresher = Rc::get_mut(&mut self.refresher).expect("nobody refreshes before the run");
         refresher.outbound.set_lookup(lookup);
+        self
+    }
+
+    /// The same, asking `machine` instead of the machine.
+    pub fn with_machine(mut self, machine: impl Fn() -> Machine + 'static) -> Self {
+        self.governor.machine = Box::new(machine);
         self
     }
 
@@ -244,6 +236,11 @@ impl App {
         Rc::clone(&self.pipeline)
     }
 
+    /// Its switches, for those who turn them while it runs.
+    pub fn switches(&self) -> Rc<Switchboard> {
+        Rc::clone(&self.switches)
+    }
+
     /// Everything it counts.
     pub fn metrics(&self) -> Rc<Metrics> {
         Rc::clone(&self.metrics)
@@ -251,7 +248,13 @@ impl App {
 
     /// Runs until it is told to stop, or its orders' sender is gone.
     pub async fn run(self, executor: &LocalExecutor<'static>, orders: Receiver<Order>) -> Ended {
-        let Self { mut config, feeds, database, pipeline, refresher, server, limits, .. } = self;
+        let Self { mut config, feeds, database, pipeline, refresher, server, .. } = self;
+        let Self { switches, governor, metrics, limits, .. } = self;
+        switches.connect({
+            let (pipeline, database) = (Rc::clone(&pipeline), Rc::clone(&database));
+            let refresher = Rc::clone(&refresher);
+            move |flags| carry_out(flags, &pipeline, &database, &refresher)
+        });
         let writer = executor.spawn({
             let database = Rc::clone(&database);
             async move { database.run_writer().await }
@@ -273,6 +276,19 @@ impl App {
             async move { refresher.outbound.run().await }
         });
         let watching = executor.spawn(watch_clock(refresher.clock.clone(), Rc::clone(&feeds)));
+        let governor = Rc::new(governor.over(Governed {
+            clock: refresher.clock.clone(),
+            metrics,
+            feeds: Rc::clone(&feeds),
+            database: Rc::clone(&database),
+            pipeline: Rc::clone(&pipeline),
+            refresher: Rc::clone(&refresher),
+            switches: Rc::clone(&switches),
+        }));
+        let governing = executor.spawn({
+            let governor = Rc::clone(&governor);
+            async move { governor.run().await }
+        });
         let (stop, stopped): (Sender<()>, _) = async_channel::bounded(1);
         let server = executor.spawn(server.run(stopped));
         let mut refreshing = start_refreshing(executor, &refresher, &feeds);
@@ -289,7 +305,9 @@ impl App {
                     cancel(refreshing).await;
                     match reload(&config, &new, &database, &feeds, &limits).await {
                         Ok(()) => {
-                            apply(&new, &pipeline, &database, &refresher);
+                            governor.configure(&new);
+                            let now = refresher.clock.wall();
+                            switches.change(|it| it.configure(new.flags, new.flags_by, now));
                             config = *new;
                             log::info!("the configuration was reloaded");
                         }
@@ -307,7 +325,7 @@ impl App {
         {
             log::error!("cannot write down the feeds' ages: {error}");
         }
-        cancel(vec![watching, closing, warming, answering, tidying]).await;
+        cancel(vec![governing, watching, closing, warming, answering, tidying]).await;
         database.close();
         writer.await;
         ended
@@ -346,11 +364,8 @@ fn start_refreshing(
     feeds.list().iter().map(start).collect()
 }
 
-/// Hands down what is switched and tuned; it takes effect with the next request and the next
-/// refresh.
-fn apply(config: &Config, pipeline: &Pipeline, database: &Database, refresher: &Refresher) {
-    let flags = config.flags;
-    pipeline.tune(config.tuning);
+/// Hands down what is switched; it takes effect with the next request and the next refresh.
+fn carry_out(flags: Flags, pipeline: &Pipeline, database: &Database, refresher: &Refresher) {
     pipeline.set_flags(flags);
     database.keep_connections(flags.connection_pooling);
     refresher.outbound.keep_connections(flags.connection_pooling);
@@ -402,77 +417,4 @@ async fn write_ages(database: &Database, feeds: &Feeds) -> Result<()> {
             ages.iter().try_for_each(|(feed, at)| store::remember_check(connection, *feed, *at))
         })
         .await
-}
-
-/// A feed with what the database remembers of it; unlike a [`Feed`] it may cross threads.
-struct Described {
-    status: CalendarStatus,
-    origin: Origin,
-    source_hash: i64,
-    interval: std::time::Duration,
-    remembered: store::Remembered,
-}
-
-impl Described {
-    fn into_feed(self) -> Feed {
-        Feed::new(self.status, self.origin, self.source_hash, self.interval, self.remembered)
-    }
-}
-
-/// The feeds with what came of writing their rows. When nothing can be written they are as they
-/// were stored, and those that were not get their row with their first refresh.
-fn remembered_feeds(
-    database: &Database,
-    config: &Config,
-    written: Result<Vec<Described>>,
-) -> Result<Vec<Feed>> {
-    let described = match written {
-        Err(error) if error.is_store() => {
-            let recall = |name: &str, source| {
-                let stored = |reader: &_| store::recall(reader, name, source);
-                Ok(database.lease().read(stored).unwrap_or_default())
-            };
-            describe_feeds(config, recall)?
-        }
-        written => written?,
-    };
-    Ok(described.into_iter().map(Described::into_feed).collect())
-}
-
-/// To notice that a feed comes from elsewhere.
-fn source_hash(source: &Source) -> i64 {
-    (match source {
-        Source::Url(url) => fnv1a(url.expose().as_str().as_bytes()),
-        Source::File(path) => fnv1a(path.as_os_str().as_encoded_bytes()),
-    }) as i64
-}
-
-/// Finds or makes the row of every configured feed and removes those of all others. Without a
-/// feed in the configuration there is the demo, and all others stay: a file that has got lost
-/// may come back, and what the feeds last said is not to be had again.
-fn remember_feeds(connection: &rusqlite::Connection, config: &Config) -> Result<Vec<Described>> {
-    let register = |name: &str, source| store::register(connection, name, source);
-    let described = describe_feeds(config, register)?;
-    if config.feeds.is_empty() {
-        return Ok(described);
-    }
-    let names: Vec<String> = described.iter().map(|feed| feed.status.name.clone()).collect();
-    store::retire(connection, &names)?;
-    Ok(described)
-}
-
-/// Every configured feed with what `remember` knows of its name and of where it comes from.
-fn describe_feeds(
-    config: &Config,
-    remember: impl Fn(&str, i64) -> Result<store::Remembered>,
-) -> Result<Vec<Described>> {
-    let describe = |(index, status): (usize, CalendarStatus)| {
-        let (origin, source_hash, interval) = match config.feeds.get(index) {
-            Some(feed) => (Origin::of(feed), source_hash(&feed.source), feed.interval),
-            None => (Origin::Demo, 0, config.refresh_interval),
-        };
-        let remembered = remember(&status.name, source_hash)?;
-        Ok(Described { status, origin, source_hash, interval, remembered })
-    };
-    statuses(config).into_iter().enumerate().map(describe).collect()
 }

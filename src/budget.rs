@@ -81,6 +81,8 @@ pub const DISTANCE_BANDS: usize = 1024;
 /// Components of a feed that are deleted together, their numbers in memory: it may lose all of its
 /// own at once.
 pub const DELETED_AT_ONCE_MAX: usize = 256;
+/// What health remembers of the last minutes, and of the alerts and what was done about them.
+pub const HEALTH_BYTES: usize = 7 * KIB + 512;
 /// A file of certificate authorities: the public ones together have 220 KB.
 pub const CA_FILE_BYTES_MAX: u64 = MIB as u64;
 /// The longest that the body of a feed may take, whatever is configured for it: where one refresh
@@ -397,6 +399,7 @@ fn terms(limits: &Limits, feeds: usize) -> Vec<Term> {
             refresh.outbound_total * TLS_BYTES,
             format!("{} TLS connections of {} KiB", refresh.outbound_total, TLS_BYTES / KIB),
         ),
+        term("health", HEALTH_BYTES, "the figures of five minutes, alerts and responses".into()),
         term("feeds", feeds * FEED_BYTES, format!("{feeds} configured, {FEED_BYTES} bytes each")),
     ]
 }

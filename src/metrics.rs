@@ -169,6 +169,8 @@ metrics! {
     outbound_idle: Gauge "connections.outbound_idle" "connections" "Connections to feed servers kept for reuse";
     outbound_expired: Counter "connections.outbound_expired" "connections" "Idle ones closed because they had waited long enough";
     outbound_evicted: Counter "connections.outbound_evicted" "connections" "Idle ones closed because room or memory was needed";
+    outbound_refused: Counter "connections.outbound_refused" "connections" "Times that all that are set aside were in use";
+    outbound_beyond: Counter "connections.outbound_beyond" "connections" "Connections beyond those that are set aside, each for one request";
     outbound_discarded: Counter "connections.outbound_discarded" "connections" "Idle ones that had ended, or had bytes on them that nobody had asked for";
     outbound_retried: Counter "connections.outbound_retried" "requests" "Requests sent again because a kept connection was dead";
     handshakes_full: Counter "connections.handshakes_full" "handshakes" "TLS sessions begun with feed servers";
@@ -205,6 +207,38 @@ metrics! {
     disk_written: Counter "disk.written" as "calendarbot_disk_written_bytes" "bytes" "Bytes that the program has had written to storage";
     disk_written_per_day: Gauge "disk.written_per_day" as "" "bytes" "The same for a day, at the rate since the start";
     threads: Gauge "threads.now" as "process_threads" "threads" "Threads of the process";
+    alert_memory_usage_mb: Gauge "alerts.memory_usage_mb" as "calendarbot_alert_memory_level" "level" "Memory in use: 0 is quiet, 1 a warning, 2 critical";
+    alert_request_latency_ms: Gauge "alerts.request_latency_ms" as "calendarbot_alert_request_latency_level" "level" "How long answers take: 0 is quiet, 1 a warning, 2 critical";
+    alert_cpu_usage_percent: Gauge "alerts.cpu_usage_percent" as "calendarbot_alert_cpu_level" "level" "The processor: 0 is quiet, 1 a warning, 2 critical";
+    alert_error_rate_percent: Gauge "alerts.error_rate_percent" as "calendarbot_alert_errors_level" "level" "Answers that say that the server failed: 0 is quiet, 1 a warning, 2 critical";
+    alert_connection_pool_exhaustion: Gauge "alerts.connection_pool_exhaustion" as "calendarbot_alert_connection_pool_level" "level" "Connections to feed servers: 0 is quiet, 1 a warning, 2 critical";
+    alert_cache_memory_pressure: Gauge "alerts.cache_memory_pressure" as "calendarbot_alert_cache_level" "level" "The cache's share: 0 is quiet, 1 a warning, 2 critical";
+    alert_temperature: Gauge "alerts.temperature" as "calendarbot_alert_temperature_level" "level" "The machine's heat: 0 is quiet, 1 a warning, 2 critical";
+    alert_feed_stale: Gauge "alerts.feed_stale" as "calendarbot_alert_feed_stale_level" "level" "The age of what is shown: 0 is quiet, 1 a warning, 2 critical";
+    alert_clock_not_set: Gauge "alerts.clock_not_set" as "calendarbot_alert_clock_not_set_level" "level" "Nobody knows what time it is: 0 is quiet, 1 a warning, 2 critical";
+    alert_store_errors: Gauge "alerts.store_errors" as "calendarbot_alert_store_errors_level" "level" "The database: 0 is quiet, 1 a warning, 2 critical";
+    alert_disk_low: Gauge "alerts.disk_low" as "calendarbot_alert_disk_low_level" "level" "Room on the disk: 0 is quiet, 1 a warning, 2 critical";
+    alert_budget_term_over: Gauge "alerts.budget_term_over" as "calendarbot_alert_budget_term_over_level" "level" "Terms of the budget over their share: 0 is quiet, 1 a warning, 2 critical";
+    alerts_entered: Counter "alerts.entered" "alerts" "Alerts that became worse";
+    posture: Gauge "responses.posture" as "calendarbot_posture_level" "level" "0 is normal, 1 lean, 2 shedding";
+    response_evict_cache: Counter "responses.evict_cache" "times" "Times that the cache made do with less";
+    response_release_memory: Counter "responses.release_memory" "times" "Times that idle connections were closed and free memory was given back";
+    response_shrink_readers: Counter "responses.shrink_readers" "times" "Times that only one reader of the database was kept";
+    response_smaller_batches: Counter "responses.smaller_batches" "times" "Times that batches were halved";
+    response_stop_warming: Counter "responses.stop_warming" "times" "Times that nothing was made ahead";
+    response_stretch_refresh: Counter "responses.stretch_refresh" "times" "Times that feeds were fetched less often";
+    response_halve_rate: Counter "responses.halve_rate" "times" "Times that clients might ask half as often";
+    response_grow_pool: Counter "responses.grow_pool" "times" "Times that more outbound connections were allowed than are kept";
+    response_tune_cache: Counter "responses.tune_cache" "times" "Times that lifetimes and shares in the cache were adjusted";
+    response_refuse_large: Counter "responses.refuse_large" "times" "Times that large views were refused";
+    response_delay_refresh: Counter "responses.delay_refresh" "times" "Times that no feed was fetched";
+    responses_undone: Counter "responses.undone" "times" "Responses taken back";
+    responses_active: Gauge "responses.active" "responses" "Responses under way";
+    rollback_parts_off: Gauge "rollback.parts_off" "parts" "Parts that are off because they did harm";
+    rollback_switched_off: Counter "rollback.switched_off" "times" "Times that a part was switched off";
+    rollback_brought_back: Counter "rollback.brought_back" "times" "Times that one was switched on again";
+    rollback_reverts: Counter "rollback.reverts" "times" "Times that the last good configuration was wanted back";
+    rollback_slower: Gauge "rollback.slower" "yes or no" "1 while this version is slower than the last one";
 }
 
 #[cfg(test)]

@@ -122,6 +122,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("hash", &[]),
     ("secret", &[]),
     ("metrics", &[]),
+    ("flags", &[]),
     ("clock", &[]),
     ("budget", &["error"]),
     ("tzdb", &["budget"]),
@@ -155,6 +156,18 @@ fn calendars_are_computed_from_what_is_given() {
         &[],
     );
     check_in(&["src/ical/", "src/calendar/"], "callers log", &["log::"], &[]);
+}
+
+#[test]
+fn health_decides_from_what_is_read() {
+    let pure = ["alert", "baseline", "latch", "mod", "respond", "rollback", "settings", "window"];
+    let pure = pure.map(|file| format!("src/health/{file}.rs"));
+    check_in(
+        &pure.each_ref().map(String::as_str),
+        "no clock, no I/O, no log and nothing to wait for",
+        &["async ", ".await", "std::fs", "std::io", "crate::alloc", "crate::app", "log::"],
+        &[],
+    );
 }
 
 #[test]
@@ -251,7 +264,7 @@ fn secrets_are_exposed_in_two_places() {
     check(
         "a secret leaves only for its server, and as a hash",
         &[".expose()"],
-        &["src/feed/mod.rs", "src/app.rs", "src/config/feed.rs", "src/config/file.rs"],
+        &["src/feed/mod.rs", "src/app/feeds.rs", "src/config/feed.rs", "src/config/file.rs"],
     );
 }
 

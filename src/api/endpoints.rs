@@ -1,6 +1,6 @@
 //! Everything that is not a view of the calendar: health, statistics, assets, wishes, refusals.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,16 +12,29 @@ use crate::budget::Plan;
 use crate::clock::{Clock, Moment};
 use crate::display;
 use crate::feed::Feeds;
-use crate::health::{sample, usage};
+use crate::flags::switches::Switchboard;
+use crate::health::{Health, sample, usage};
 use crate::http::response::{Answer, Status, media};
 use crate::http::route::{ANY, Allow, Change, Figures, Refusal};
 use crate::metrics::Metrics;
 
+/// What these endpoints know of the rest of the program.
+pub struct Known {
+    /// The clock.
+    pub clock: Clock,
+    /// Everything that is counted.
+    pub metrics: Rc<Metrics>,
+    /// The configured feeds.
+    pub feeds: Rc<Feeds>,
+    /// What can be switched.
+    pub switches: Rc<Switchboard>,
+    /// How the program fares.
+    pub health: Rc<RefCell<Health>>,
+}
+
 /// What these endpoints answer from.
 pub struct Api {
-    clock: Clock,
-    metrics: Rc<Metrics>,
-    feeds: Rc<Feeds>,
+    known: Known,
     plan: Plan,
     started: Moment,
     assets: HashMap<&'static str, Variants>,
@@ -46,7 +59,7 @@ const RETRY_SECONDS: u32 = 5;
 
 impl Api {
     /// The endpoints of a program that starts now.
-    pub fn new(clock: Clock, metrics: Rc<Metrics>, feeds: Rc<Feeds>, plan: Plan) -> Self {
+    pub fn new(known: Known, plan: Plan) -> Self {
         let assets = display::ASSETS
             .iter()
             .map(|asset| {
@@ -59,14 +72,14 @@ impl Api {
         let detail = "no calendar has been read yet; it is being fetched";
         let further = format!("Retry-After: {RETRY_SECONDS}\r\n");
         let no_data = Rc::new(failure(Status::UNAVAILABLE, detail, &further));
-        let started = clock.now();
+        let started = known.clock.now();
         let (proportional_read, coolest) = (Cell::default(), Cell::default());
-        Self { clock, metrics, feeds, plan, started, assets, no_data, proportional_read, coolest }
+        Self { known, plan, started, assets, no_data, proportional_read, coolest }
     }
 
     /// True once there is anything to show.
     pub fn has_data(&self) -> bool {
-        self.feeds.has_data()
+        self.known.feeds.has_data()
     }
 
     /// The answer while there is not.
@@ -98,7 +111,7 @@ impl Api {
     pub fn change(&self, change: Change) -> Rc<Answer> {
         match change {
             Change::Refresh => {
-                self.feeds.nudge_all();
+                self.known.feeds.nudge_all();
                 let body = b"{\"status\":\"accepted\"}";
                 Rc::new(Answer::plain(Status::ACCEPTED, media::JSON, "", body))
             }
@@ -146,7 +159,7 @@ impl Api {
     }
 
     fn stats(&self) -> Rc<Answer> {
-        let body = self.look(stats::stats);
+        let body = self.look(|seen| stats::stats(seen, &self.known));
         Rc::new(Answer::plain(Status::OK, media::JSON, "", body.as_bytes()))
     }
 
@@ -160,20 +173,20 @@ impl Api {
 
     /// Says what is measured at this moment.
     fn look(&self, say: impl FnOnce(&Seen<'_>) -> String) -> String {
-        let (wall, now) = (self.clock.wall(), self.clock.now());
+        let (wall, now) = (self.known.clock.wall(), self.known.clock.now());
         let uptime = now.since(self.started);
-        sample::process(&self.metrics, uptime.as_secs());
-        usage::terms(&self.metrics);
+        sample::process(&self.known.metrics, uptime.as_secs());
+        usage::terms(&self.known.metrics);
         if self.proportional_read.get().is_none_or(|at| now.since(at) >= PROPORTIONAL_INTERVAL) {
             self.proportional_read.set(Some(now));
-            self.metrics.memory_pss.set(usage::proportional_bytes().unwrap_or(0));
+            self.known.metrics.memory_pss.set(usage::proportional_bytes().unwrap_or(0));
         }
         let celsius = usage::celsius();
         let coolest = celsius.into_iter().chain(self.coolest.get()).reduce(f32::min);
         self.coolest.set(coolest);
-        let feeds: Vec<_> = self.feeds.list().iter().map(|feed| feed.status(wall)).collect();
+        let feeds: Vec<_> = self.known.feeds.list().iter().map(|feed| feed.status(wall)).collect();
         say(&Seen {
-            metrics: &self.metrics,
+            metrics: &self.known.metrics,
             plan: &self.plan,
             uptime,
             feeds: &feeds,
@@ -188,13 +201,14 @@ impl Api {
     }
 
     fn lite_health(&self) -> Rc<Answer> {
-        let now = self.clock.wall();
-        let statuses: Vec<_> = self.feeds.list().iter().map(|feed| feed.status(now)).collect();
+        let now = self.known.clock.wall();
+        let statuses: Vec<_> =
+            self.known.feeds.list().iter().map(|feed| feed.status(now)).collect();
         let newest = statuses.iter().filter_map(|status| status.last_success).max();
         let age = newest.map(|at| u64::try_from(now.duration_since(at).as_secs()).unwrap_or(0));
         let (code, body) = lite::health(&lite::HealthInputs {
             now,
-            uptime_s: self.clock.now().since(self.started).as_secs(),
+            uptime_s: self.known.clock.now().since(self.started).as_secs(),
             pid: std::process::id(),
             event_count: statuses.iter().map(|status| status.events).sum(),
             refresh_age_s: age,

@@ -9,4 +9,4 @@ pub mod native;
 mod prometheus;
 mod stats;
 
-pub use endpoints::Api;
+pub use endpoints::{Api, Known};

@@ -1,10 +1,13 @@
 //! `GET /stats`: everything that is measured, as one JSON object of sections.
 
+mod health;
+
 use std::fmt::Write;
 use std::time::Duration;
 
 use nanoserde::SerJson;
 
+use super::endpoints::Known;
 use super::json::{Decimal, Text, texts};
 use super::kpi::KPIS;
 use crate::budget::Plan;
@@ -122,7 +125,7 @@ struct Feed<'a> {
 }
 
 /// The answer.
-pub(super) fn stats(seen: &Seen<'_>) -> String {
+pub(super) fn stats(seen: &Seen<'_>, known: &Known) -> String {
     let Tzdb { source, version, .. } = tzdb();
     let mut body = String::from("{");
     let server = Server {
@@ -140,6 +143,7 @@ pub(super) fn stats(seen: &Seen<'_>) -> String {
     section(&mut body, "descriptors", &Descriptors { open, most });
     write_table(&mut body, seen.metrics);
     write_kpis(&mut body, seen);
+    health::write_health(&mut body, known);
     let feeds: Vec<Feed<'_>> = seen.feeds.iter().map(feed).collect();
     section(&mut body, "feeds_status", &feeds);
     body.push('}');

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 
 use super::feed_keys::FEED_KEYS;
 use super::given::{nearest, quoted, safe};
+use super::health_keys::HEALTH_KEYS;
 use super::key::Key;
 use super::keys::KEYS;
 use super::{Draft, Inputs};
@@ -404,7 +405,8 @@ fn topics() -> impl Iterator<Item = &'static str> {
     let top = KEYS.iter().flat_map(|key| key.env.iter().copied().chain([key.name]));
     let feed = FEED_KEYS.iter().flat_map(|key| key.env.iter().copied().chain([key.name]));
     let options = OPTIONS.iter().map(|option| option.name);
-    commands.chain(top).chain(feed).chain(options).filter(|name| !name.is_empty())
+    let health = HEALTH_KEYS.iter().map(|key| key.name);
+    commands.chain(top).chain(feed).chain(health).chain(options).filter(|name| !name.is_empty())
 }
 
 fn topic(name: &str) -> Option<String> {
@@ -416,7 +418,8 @@ fn topic(name: &str) -> Option<String> {
     if let Some((command, help)) = COMMANDS.iter().find(|(command, _)| *command == name) {
         return line(format!("calendarbot {command}"), help);
     }
-    among(KEYS, name).or_else(|| among(FEED_KEYS, name)).or_else(|| {
+    let keys = among(KEYS, name).or_else(|| among(FEED_KEYS, name));
+    keys.or_else(|| among(HEALTH_KEYS, name)).or_else(|| {
         let option = OPTIONS.iter().find(|option| option.name == name)?;
         line(format!("--{name}"), option.help)
     })

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::environment::WITHOUT_EFFECT;
 use super::feed_keys::FEED_KEYS;
+use super::health_keys::HEALTH_KEYS;
 use super::key::Key;
 use super::keys::KEYS;
 
@@ -55,6 +56,13 @@ passwords, tokens and header fields. In the log a feed is its name, or its host 
 `calendar.example#1f0a`.
 ";
 
+const HEALTH: &str = "
+## Health
+
+When people are told, what is done against what is scarce, and when a part that does harm is
+switched off. These keys are read in the file only.
+";
+
 const FEEDS: &str = "
 ## Feeds
 
@@ -79,6 +87,8 @@ Earlier programs read these. They are known, so nothing warns of them, and they 
 fn document() -> String {
     let mut text = format!("{INTRODUCTION}\n## Settings\n");
     sections(KEYS, &mut text);
+    text.push_str(HEALTH);
+    sections(HEALTH_KEYS, &mut text);
     text.push_str(FEEDS);
     sections(FEED_KEYS, &mut text);
     text.push_str(OTHERS);

@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::feed::FeedDraft;
 use super::feed_keys::FEED_KEYS;
 use super::given::{self, Given, nearest, safe};
+use super::health_keys::{HEALTH_KEYS, HEALTH_TABLES};
 use super::key::Key;
 use super::keys::KEYS;
 use super::{Draft, Inputs, Problems};
@@ -79,6 +80,17 @@ impl Document<'_> {
         };
         let top = Section { keys: KEYS, prefix: "", elsewhere: belongs_to_a_feed };
         self.section(&table, &top, draft);
+        for name in HEALTH_TABLES {
+            let Some((key, value)) = table.get_key_value(name) else { continue };
+            match value.get_ref().as_table() {
+                Some(table) => {
+                    let prefix = &format!("{name}.");
+                    let section = Section { keys: HEALTH_KEYS, prefix, elsewhere: |_| None };
+                    self.section(table, &section, &mut draft.config.health);
+                }
+                None => self.not_a_table(key.span().start, name, value),
+            }
+        }
         match table.get("feeds") {
             Some(feeds) => self.feeds(feeds),
             None => Vec::new(),
@@ -131,14 +143,17 @@ impl Document<'_> {
                     Some(table) => {
                         self.section(table, &Section { prefix: &inner, ..*section }, target);
                     }
-                    None => self.complain(at, || {
-                        format!("`{name}` is {}; allowed: a table", given.shown())
-                    }),
+                    None => self.not_a_table(at, &name, value),
                 }
-            } else if name != "feeds" || !section.is_top() {
+            } else if !section.is_top() || !own_tables().any(|table| table == name) {
                 self.complain(at, || section.stranger(&name));
             }
         }
+    }
+
+    fn not_a_table(&mut self, at: usize, name: &str, found: &Spanned<DeValue>) {
+        let shown = Given::Toml(found.get_ref(), self.path).shown();
+        self.complain(at, || format!("`{name}` is {shown}; allowed: a table"));
     }
 
     fn not_a_feed(&mut self, found: &Spanned<DeValue>) {
@@ -175,7 +190,7 @@ impl<T> Section<'_, T> {
     /// What to say about a name that is not known here.
     fn stranger(&self, name: &str) -> String {
         let known = self.keys.iter().map(|key| key.name).filter(|name| !name.is_empty());
-        let tables = self.is_top().then_some(["feeds", "flags"]).into_iter().flatten();
+        let tables = self.is_top().then(|| own_tables().chain(["flags"])).into_iter().flatten();
         let hint = (self.elsewhere)(name).or_else(|| {
             let name = nearest(name, known.chain(tables))?;
             Some(format!("did you mean `{name}`?"))
@@ -183,6 +198,11 @@ impl<T> Section<'_, T> {
         let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
         format!("unknown key `{}`{hint}", safe(name))
     }
+}
+
+/// The tables of the file whose keys are not those of the top.
+fn own_tables() -> impl Iterator<Item = &'static str> {
+    ["feeds"].into_iter().chain(HEALTH_TABLES)
 }
 
 fn belongs_to_a_feed(name: &str) -> Option<String> {

@@ -7,7 +7,7 @@
 use std::ops::RangeInclusive;
 
 use crate::budget::{BUDGET_BYTES_MAX, BUDGET_BYTES_MIN};
-use crate::flags::Tuning;
+use crate::flags::{Flag, Tuning};
 use crate::http::peer::is_base_path;
 
 use super::Draft;
@@ -237,43 +237,43 @@ pub(super) static KEYS: &[Key<Draft>] = &[
     flag(
         "flags.enabled",
         &["PHASE_2A_ENABLED"],
-        |draft, on| draft.flags_enabled = on,
+        Draft::enable_flags,
         "`false` turns every flag below off.",
     ),
     flag(
         "flags.connection_pooling",
         &["PHASE_2A_CONNECTION_POOLING", "CONNECTION_POOL_ENABLED"],
-        |draft, on| draft.config.flags.connection_pooling = on,
+        |draft, on| draft.set_flag(Flag::ConnectionPooling, on),
         "Keep outbound and database connections for reuse.",
     ),
     flag(
         "flags.request_pipeline",
         &["PHASE_2A_REQUEST_PIPELINE", "REQUEST_PIPELINE_ENABLED"],
-        |draft, on| draft.config.flags.request_pipeline = on,
+        |draft, on| draft.set_flag(Flag::RequestPipeline, on),
         "Cache answers and make them in batches. `false` turns the four flags below off, too.",
     ),
     flag(
         "flags.caching",
         &[],
-        |draft, on| draft.config.flags.caching = on,
+        |draft, on| draft.set_flag(Flag::Caching, on),
         "Keep answers for the next asker.",
     ),
     flag(
         "flags.batching",
         &["REQUEST_BATCHING"],
-        |draft, on| draft.config.flags.batching = on,
+        |draft, on| draft.set_flag(Flag::Batching, on),
         "Make the answers to different questions together.",
     ),
     flag(
         "flags.deduplication",
         &[],
-        |draft, on| draft.config.flags.deduplication = on,
+        |draft, on| draft.set_flag(Flag::Deduplication, on),
         "Make one answer for all who ask the same at the same time.",
     ),
     flag(
         "flags.warming",
         &[],
-        |draft, on| draft.config.flags.warming = on,
+        |draft, on| draft.set_flag(Flag::Warming, on),
         "Make the answers that displays ask for again and again before they do.",
     ),
     Key {

@@ -17,6 +17,7 @@ mod feed_keys;
 mod file;
 mod filter;
 mod given;
+mod health_keys;
 mod key;
 mod keys;
 #[cfg(test)]
@@ -32,7 +33,9 @@ use jiff::Timestamp;
 
 use crate::budget::{Ceilings, FeedLimits, Plan, TooHigh, show_bytes};
 use crate::error::{Error, Result};
-use crate::flags::{Flags, Tuning};
+use crate::flags::switches::By;
+use crate::flags::{Flag, Flags, Tuning};
+use crate::health::settings::Settings;
 use crate::http::peer::Network;
 
 use self::environment::Variables;
@@ -40,6 +43,7 @@ use self::feed::{FeedDraft, Surroundings};
 use self::feed_keys::FEED_KEYS;
 use self::file::Document;
 use self::given::{Given, safe};
+use self::health_keys::HEALTH_KEYS;
 use self::key::{Key, Preset};
 use self::keys::KEYS;
 
@@ -86,8 +90,12 @@ pub struct Config {
     pub future_days: u16,
     /// What is switched on at start.
     pub flags: Flags,
+    /// By whom each of them was set.
+    pub flags_by: [By; Flag::COUNT],
     /// How the pipeline is tuned.
     pub tuning: Tuning,
+    /// What health decides by.
+    pub health: Settings,
     /// Limits that are lower than the budget has them.
     pub ceilings: Ceilings,
     /// The feeds, each with its own name; none means the demonstration calendar.
@@ -148,12 +156,14 @@ pub fn load(arguments: &Arguments, inputs: &Inputs) -> Result<Config> {
         let plan = Plan::divide(inputs.default_budget, 0, FeedLimits::default());
         let feeds_max = plan.limits.refresh.feeds_max;
         let document = Document { path: &path, text: &text, feeds_max, problems: &mut problems };
+        draft.by = By::File;
         file_feeds = document.apply(&mut draft);
         draft.config.path = Some(path);
     }
     let dotenv = find_dotenv(draft.config.path.as_deref(), inputs, &mut problems);
     let process = Variables::from_process(&inputs.env);
     let mut env_feed = FeedDraft::new();
+    draft.by = By::Environment;
     for variables in dotenv.iter().chain([&process]) {
         variables.apply(KEYS, &mut draft, &mut problems);
         variables.apply(FEED_KEYS, &mut env_feed, &mut problems);
@@ -216,7 +226,10 @@ impl Problems {
 /// A configuration in the making.
 struct Draft {
     config: Config,
+    /// The source that is being read.
+    by: By,
     flags_enabled: bool,
+    flags_enabled_by: By,
     allow_private_feeds: bool,
     /// The addresses of the owner that hold for every feed.
     me: Vec<String>,
@@ -244,16 +257,34 @@ impl Draft {
             past_days: 0,
             future_days: 0,
             flags: Flags::OFF,
+            flags_by: [By::Default; Flag::COUNT],
             tuning: Tuning::default(),
+            health: Settings::default(),
             ceilings: Ceilings::default(),
             feeds: Vec::new(),
             path: None,
             warnings: Vec::new(),
         };
-        let (flags_enabled, allow_private_feeds) = (false, false);
-        let mut draft = Self { config, flags_enabled, allow_private_feeds, me: Vec::new() };
+        let mut draft = Self {
+            config,
+            by: By::Default,
+            flags_enabled: false,
+            flags_enabled_by: By::Default,
+            allow_private_feeds: false,
+            me: Vec::new(),
+        };
         set_defaults(KEYS, &mut draft);
+        set_defaults(HEALTH_KEYS, &mut draft.config.health);
         draft
+    }
+
+    fn set_flag(&mut self, flag: Flag, on: bool) {
+        self.config.flags.set(flag, on);
+        self.config.flags_by[flag as usize] = self.by;
+    }
+
+    fn enable_flags(&mut self, on: bool) {
+        (self.flags_enabled, self.flags_enabled_by) = (on, self.by);
     }
 
     fn warn(&mut self, warning: impl Into<String>) {
@@ -308,9 +339,11 @@ impl Draft {
                 "{key} is {asked}; a memory budget of {budget} has room for {possible}"
             ));
         }
+        problems.extend(self.config.health.conflicts().iter().map(health_keys::describe));
         problems.into_result()?;
         if !self.flags_enabled {
             self.config.flags = Flags::OFF;
+            self.config.flags_by = [self.flags_enabled_by; Flag::COUNT];
         }
         if !self.config.host.is_loopback() {
             let (host, port) = (self.config.host, self.config.port);

@@ -104,7 +104,9 @@ fn the_help_fits_a_screen_and_knows_every_name() {
     assert!(text.lines().count() <= 60, "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     let names = KEYS.iter().flat_map(|key| key.env.iter().copied().chain([key.name]));
-    for name in names.chain(FEED_KEYS.iter().map(|key| key.name)).chain(["next", "quiet"]) {
+    let health = HEALTH_KEYS.iter().map(|key| key.name);
+    let names = names.chain(FEED_KEYS.iter().map(|key| key.name)).chain(health);
+    for name in names.chain(["next", "quiet"]) {
         assert!(name.is_empty() || help(Some(name)) != text, "{name}");
     }
 }
@@ -122,6 +124,7 @@ fn defaults() {
     assert_eq!(config.refresh_interval, Duration::from_secs(300));
     assert_eq!((config.past_days, config.future_days), (budget.past_days, budget.future_days));
     assert_eq!((config.flags, config.tuning), (Flags::ON, Tuning::default()));
+    assert_eq!(config.health, Settings::default());
     assert_eq!((config.feeds.len(), config.warnings.len()), (0, 0));
     assert!(config.path.is_some_and(|path| path.ends_with("c.toml")));
 
@@ -167,6 +170,13 @@ fn each_source_goes_before_the_next() {
     assert_eq!(flags("flags.connection_pooling = false", &[]), (false, true));
     assert_eq!(flags("flags.connection_pooling = false", &[pooling_on]), (true, true));
     assert_eq!(flags("", &[("REQUEST_PIPELINE_ENABLED", "off")]), (true, false));
+    let by = |toml: &str, env: &[(&str, &str)]| {
+        Case::new(toml).env(env).config().flags_by[Flag::Batching as usize]
+    };
+    assert_eq!(by("flags.warming = false", &[("PHASE_2A_ENABLED", "1")]), By::Default);
+    assert_eq!(by("flags.batching = true", &[]), By::File);
+    assert_eq!(by("flags.batching = false", &[("REQUEST_BATCHING", "1")]), By::Environment);
+    assert_eq!(by("flags.batching = false", &[("PHASE_2A_ENABLED", "0")]), By::Environment);
 
     let budget = |env: &[(&str, &str)]| Case::new("").env(env).config().memory_budget;
     let old = ("PHASE_2A_MAX_MEMORY_MB", "100");

@@ -10,8 +10,10 @@
 //! read, and every change tries to open the writer again. Nor is a damaged file that cannot be put
 //! aside: what can be read of it is, and every change tries to put it aside.
 
+pub mod baseline;
 mod open;
 mod readers;
+mod schema;
 
 use std::cell::Cell;
 use std::fs::{self, File};
@@ -22,9 +24,10 @@ use async_channel::{Receiver, Sender};
 use rusqlite::{Connection, ErrorCode};
 
 use open::{
-    Condition, PATIENCE, checked, folder_error, limit_heap, lock, open_reader, open_writer,
-    quarantine, reopen_writer,
+    Condition, checked, folder_error, limit_heap, lock, open_writer, quarantine, release_memory,
+    reopen_writer,
 };
+pub use open::{open_beside, put_aside};
 use readers::Readers;
 
 use crate::budget::DatabaseLimits;
@@ -355,6 +358,21 @@ impl Database {
         }
     }
 
+    /// Keeps so many readers from now on; `None` for as many as there is room for.
+    pub fn keep_readers(&self, readers: Option<usize>) {
+        self.readers.keep_at_most(readers);
+    }
+
+    /// Has the connections that are idle give back the memory that they can do without.
+    pub fn release_memory(&self) {
+        self.readers.release_memory();
+        // None while it is at work.
+        if let Some(writer) = self.writer.take() {
+            release_memory(&writer);
+            self.writer.set(Some(writer));
+        }
+    }
+
     /// Keeps readers for reuse, or opens one for every lease from now on.
     pub fn keep_connections(&self, keeping: bool) {
         self.readers.keep(keeping);
@@ -399,30 +417,6 @@ impl Drop for Lease<'_> {
     fn drop(&mut self) {
         self.database.readers.end(self.number);
     }
-}
-
-/// Puts the database of a folder aside, unopened: damage was seen in it that a check at the next
-/// start need not find. Returns where it is kept, if there was one.
-///
-/// # Errors
-/// When the file cannot be renamed, or another server has taken the folder meanwhile.
-pub fn put_aside(folder: &Path) -> Result<Option<PathBuf>> {
-    let _lock = lock(folder)?;
-    quarantine(&folder.join("calendarbot.db"))
-}
-
-/// Opens a database for reading alone, beside a server that may be running: for the command
-/// line.
-///
-/// # Errors
-/// When there is none, or it cannot be read.
-pub fn open_beside(folder: &Path, limits: &DatabaseLimits) -> Result<Connection> {
-    let path = folder.join("calendarbot.db");
-    if !path.exists() {
-        return Err(Error::store(format!("there is no database in {}", folder.display())));
-    }
-    limit_heap(limits.heap_bytes_max)?;
-    open_reader(&path, limits, true, PATIENCE)
 }
 
 impl From<rusqlite::Error> for Error {

@@ -154,6 +154,11 @@ impl Feed {
         status
     }
 
+    /// When it was last known to be right.
+    pub fn last_success(&self) -> Option<Timestamp> {
+        self.status.borrow().last_success
+    }
+
     /// When it was last known to be right, if that is newer than what is written down: its row
     /// and the time.
     pub fn age_to_write(&self) -> Option<(i64, Timestamp)> {

@@ -14,6 +14,7 @@
 mod failure;
 mod source;
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -43,6 +44,9 @@ use crate::metrics::Metrics;
 /// jumps when the network sets it, and stands at yesterday after a pause.
 const SLIDE_INTERVAL: Duration = Duration::from_secs(300);
 
+/// While refreshes are halted, one that is due looks again after this time.
+const HALT_INTERVAL: Duration = Duration::from_secs(30);
+
 /// What refreshing needs from the rest of the program.
 pub struct Refresher {
     /// The clock.
@@ -59,6 +63,26 @@ pub struct Refresher {
     pub feeds: Rc<Feeds>,
     /// `refresh.at_once` permits.
     pub permits: Semaphore,
+    /// How often.
+    pub pace: Cell<Pace>,
+}
+
+/// How often feeds are fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// At so many percent of their intervals.
+    Percent(u32),
+    /// Not at all, as long as there is something to show.
+    Halted,
+}
+
+impl Pace {
+    fn stretched(self, interval: Duration) -> Duration {
+        match self {
+            Self::Percent(percent) => interval * percent / 100,
+            Self::Halted => interval,
+        }
+    }
 }
 
 /// How a refresh that did not fail ended.
@@ -92,6 +116,10 @@ impl Refresher {
             if due.is_none_or(|due| due > self.clock.now()) {
                 continue;
             }
+            if self.pace.get() == Pace::Halted && self.feeds.has_data() {
+                due = Some(self.clock.now() + HALT_INTERVAL);
+                continue;
+            }
             let permit = self.permit().await;
             feed.no_nudge_before.set(self.clock.now() + self.limits.refresh.nudge_interval);
             let outcome = self.refresh(&feed).await;
@@ -107,7 +135,7 @@ impl Refresher {
                     }
                     feed.failures.set(0);
                     self.succeed(&feed, outcome);
-                    Some(feed.interval)
+                    Some(self.pace.get().stretched(feed.interval))
                 }
                 Err(failure) => {
                     feed.failures.set(feed.failures.get().saturating_add(1));

@@ -18,8 +18,8 @@ pub struct RateLimit {
     addresses_max: usize,
     /// One token comes back in this time.
     token_time: Duration,
-    /// What a full bucket takes to fill.
-    full_time: Duration,
+    /// Tokens of a full bucket.
+    burst: u32,
 }
 
 /// A bucket is told by when it will be full again.
@@ -39,8 +39,12 @@ impl RateLimit {
 
     fn with(per_second: u32, burst: u32, addresses_max: usize) -> Self {
         let token_time = Duration::from_secs(1) / per_second.max(1);
-        let full_time = token_time * burst;
-        Self { buckets: LinkedHashMap::new(), addresses_max, token_time, full_time }
+        Self { buckets: LinkedHashMap::new(), addresses_max, token_time, burst }
+    }
+
+    /// From now on an address may ask so many times a second; its bucket stays as large.
+    pub fn set_rate(&mut self, per_second: u32) {
+        self.token_time = Duration::from_secs(1) / per_second.max(1);
     }
 
     /// Takes a token for `address`.
@@ -48,7 +52,7 @@ impl RateLimit {
     /// # Errors
     /// How long to wait for one when there is none.
     pub fn take(&mut self, address: IpAddr, now: Moment) -> Result<(), Duration> {
-        let (token_time, full_time) = (self.token_time, self.full_time);
+        let (token_time, full_time) = (self.token_time, self.token_time * self.burst);
         let bucket = self.bucket(address, now);
         let full_at = bucket.full_at.max(now) + token_time;
         let missing = full_at.since(now);
@@ -123,6 +127,17 @@ mod tests {
         ] {
             assert_eq!(limit.take(address(1), at(millis)).is_ok(), passes, "at {millis}");
         }
+    }
+
+    #[test]
+    fn another_rate_holds_from_the_next_request() {
+        let mut limit = RateLimit::with(10, 2, 8);
+        limit.set_rate(5);
+        for (millis, passes) in [(0, true), (0, true), (199, false), (200, true), (300, false)] {
+            assert_eq!(limit.take(address(1), at(millis)).is_ok(), passes, "at {millis}");
+        }
+        limit.set_rate(10);
+        assert!(limit.take(address(1), at(500)).is_ok());
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub struct Edge {
     /// Whose word about their clients is taken.
     pub proxies: TrustedProxies,
     /// How often one client may ask.
-    pub rate: RefCell<RateLimit>,
+    pub rate: Rc<RefCell<RateLimit>>,
     /// Every answer gets a line in the log.
     pub access_log: bool,
 }

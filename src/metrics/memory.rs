@@ -134,6 +134,7 @@ usages! {
     refreshes "refreshes" "counted: buffers, lines, components and stages of the refreshes under way";
     expansion "expansion" "counted: what was expanded for the feeds that were published";
     outbound "outbound" "worked out: a TLS connection's peak for each that is open";
+    health "health" "worked out: a fixed size";
     feeds "feeds" "counted: names, states and notes of every feed";
 }
 

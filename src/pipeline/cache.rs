@@ -154,12 +154,15 @@ pub struct Cache {
     entries: LinkedHashMap<ViewKey, Entry>,
     weights: [usize; Kind::COUNT],
     share: Share,
+    /// The share as it was given; it may be used in part.
+    whole_bytes: usize,
 }
 
 impl Cache {
     /// An empty cache that never outweighs its share.
     pub fn new(share: Share) -> Self {
-        Self { entries: LinkedHashMap::new(), weights: [0; Kind::COUNT], share }
+        let (entries, weights) = (LinkedHashMap::new(), [0; Kind::COUNT]);
+        Self { entries, weights, share, whole_bytes: share.bytes_max }
     }
 
     /// The answer for `key` at `now`, and the entry moves to the back of the line.
@@ -301,9 +304,17 @@ impl Cache {
         evicted
     }
 
+    /// So many percent of the share may be used from now on.
+    pub fn set_bytes_percent(&mut self, percent: usize) -> Evicted {
+        let mut evicted = Evicted::default();
+        self.share.bytes_max = self.whole_bytes - self.whole_bytes / 100 * (100 - percent.min(100));
+        self.make_room(self.share.bytes_max, None, &mut evicted);
+        evicted
+    }
+
     /// Nothing is kept any more.
     pub fn clear(&mut self) {
-        *self = Self::new(self.share);
+        *self = Self { whole_bytes: self.whole_bytes, ..Self::new(self.share) };
     }
 
     /// True for a view that it knows; it may have run out.

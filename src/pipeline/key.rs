@@ -5,7 +5,7 @@
 //! on the entry, so that a new generation replaces the old answer instead of standing beside it.
 
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
 use crate::display::page;
@@ -31,7 +31,22 @@ impl Bound {
         };
         YEARS.contains(&day.year()).then_some(bound)
     }
+
+    /// The day it lies in, wherever that begins, since 1970.
+    fn day(self) -> i64 {
+        match self {
+            Self::Instant(at) => at.div_euclid(86_400),
+            Self::Day(date) => {
+                let midnight = TimeZone::UTC.to_timestamp(date.to_datetime(Time::midnight()));
+                midnight.map_or(0, |midnight| midnight.as_second().div_euclid(86_400))
+            }
+        }
+    }
 }
+
+/// A view of more events, or of more days, is a large one: no wall asks for it.
+const LARGE_LIMIT: u16 = 200;
+const LARGE_DAYS: i64 = 31;
 
 /// How long the answer about some days lives, in seconds, where nothing else is configured.
 pub(super) const RANGE_SECONDS: i64 = 300;
@@ -89,6 +104,13 @@ impl View {
             View::Events { .. } => Kind::Range,
             View::Calendars => Kind::Setup,
         }
+    }
+
+    /// True for what takes much work and memory to make and is on no wall.
+    pub fn is_large(&self) -> bool {
+        let Self::Events { from, to, limit, .. } = self else { return false };
+        let days = from.zip(*to).map_or(0, |(from, to)| to.day() - from.day());
+        *limit > LARGE_LIMIT || days > LARGE_DAYS
     }
 
     /// The one calendar that it is about, if it is about one.

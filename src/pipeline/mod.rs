@@ -189,9 +189,13 @@ impl Pipeline {
     pub fn tune(&self, tuning: Tuning) {
         let tuning = tuning.within_bounds();
         self.tuning.set(tuning);
-        let percent = tuning.ranges_percent as usize;
-        let evicted = self.cache.borrow_mut().set_ranges_percent(percent);
-        count_evicted(&self.sources.metrics, evicted);
+        let mut cache = self.cache.borrow_mut();
+        let evicted = [
+            cache.set_bytes_percent(tuning.cache_percent as usize),
+            cache.set_ranges_percent(tuning.ranges_percent as usize),
+        ];
+        drop(cache);
+        evicted.into_iter().for_each(|evicted| count_evicted(&self.sources.metrics, evicted));
         self.gauge();
     }
 
@@ -211,7 +215,7 @@ impl Pipeline {
     pub fn ask(&self, key: &ViewKey, asker: Token, now: i64, is_alone: bool) -> Asking {
         let flags = self.flags.get();
         if !flags.request_pipeline {
-            return Asking::Made(self.make_at_once(key));
+            return self.refuse_large(key).unwrap_or_else(|| Asking::Made(self.make_at_once(key)));
         }
         let (kind, metrics) = (key.view.kind(), &self.sources.metrics);
         if flags.caching {
@@ -226,6 +230,9 @@ impl Pipeline {
                 Found::Miss => {}
             }
             count(metrics, kind, |figures| figures.misses);
+        }
+        if let Some(refused) = self.refuse_large(key) {
+            return refused;
         }
         if is_alone && self.queue.1.is_empty() && self.pending.borrow().is_empty() {
             return Asking::Made(self.make_at_once(key));
@@ -253,6 +260,15 @@ impl Pipeline {
         Asking::Pending
     }
 
+    /// What comes of asking for a large view while none is made.
+    fn refuse_large(&self, key: &ViewKey) -> Option<Asking> {
+        let is_refused = !self.tuning.get().large_views && key.view.is_large();
+        is_refused.then(|| {
+            self.sources.metrics.pipeline_refused.count();
+            Asking::Full
+        })
+    }
+
     /// An asker has gone; what nobody waits for any more is not made.
     pub fn leave(&self, asker: Token) {
         self.pending.borrow_mut().leave(asker);
@@ -263,6 +279,7 @@ impl Pipeline {
         let clock = &self.sources.clock;
         while let Ok(first) = self.queue.1.recv().await {
             let wait = self.pace.borrow().wait(clock.now());
+            let wait = wait * self.tuning.get().batch_wait_percent / 100;
             let jobs = self.gather(first, wait).await;
             let (began, count) = (clock.now(), jobs.len());
             self.make(jobs, clock.wall()).await;

@@ -14,6 +14,7 @@ mod fetch;
 mod filters;
 mod framing;
 mod generate;
+mod health;
 mod hostile;
 mod http;
 mod metrics;

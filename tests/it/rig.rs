@@ -10,6 +10,8 @@ use calendarbot::clock::Clock;
 use calendarbot::config::{self, Config, Inputs};
 use calendarbot::event_loop::EventLoop;
 use calendarbot::feed::Feeds;
+use calendarbot::flags::switches::Switchboard;
+use calendarbot::health::sample::Machine;
 use calendarbot::http::listener::Address;
 use calendarbot::metrics::{Metric, Metrics};
 use calendarbot::pipeline::Pipeline;
@@ -30,11 +32,20 @@ pub(crate) struct Rig {
     pub(crate) metrics: Rc<Metrics>,
     pub(crate) feeds: Rc<Feeds>,
     pub(crate) pipeline: Rc<Pipeline>,
+    pub(crate) switches: Rc<Switchboard>,
     pub(crate) address: SocketAddr,
     orders: async_channel::Sender<Order>,
     running: Task<Ended>,
     executor: Rc<LocalExecutor<'static>>,
 }
+
+/// A machine on which nothing is scarce: what the test itself takes is nobody's business.
+pub(crate) const ROOMY: Machine = Machine {
+    memory_bytes: 8_000_000,
+    cpu_time: Duration::ZERO,
+    celsius: None,
+    disk_free_bytes: None,
+};
 
 /// Passes the events of a program's sockets on, in a test that smol's loop runs.
 async fn collect(event_loop: Rc<EventLoop>) {
@@ -130,10 +141,10 @@ impl Rig {
         let app =
             App::open(config, clock.clone(), Rc::clone(&event_loop)).expect("the program opens");
         let collecting = executor.spawn(collect(event_loop));
-        let app = change(app);
+        let app = change(app.with_machine(|| ROOMY));
         let (orders, taken) = async_channel::bounded(4);
         let (metrics, feeds, address) = (app.metrics(), app.feeds(), tcp(app.addresses()));
-        let pipeline = app.pipeline();
+        let (pipeline, switches) = (app.pipeline(), app.switches());
         let running = executor.spawn({
             let executor = Rc::clone(executor);
             async move {
@@ -142,7 +153,7 @@ impl Rig {
             }
         });
         let executor = Rc::clone(executor);
-        Self { clock, metrics, feeds, pipeline, address, orders, running, executor }
+        Self { clock, metrics, feeds, pipeline, switches, address, orders, running, executor }
     }
 
     /// Completes once `condition` holds; whoever runs the test bounds the wait.

@@ -112,6 +112,30 @@ fn errors_of_the_file() {
 
 /// More than the plan has room for; the earlier program's defaults are among it.
 #[test]
+fn errors_of_health() {
+    let percent = "allowed: a whole number, 1 to 100";
+    check_file("[alerts]\n\ncpu_warn = 0", &format!("c.toml:3: `alerts.cpu_warn` is 0; {percent}"));
+    check_file(
+        "[alerts]\ncpu_wran = 50",
+        "c.toml:2: unknown key `alerts.cpu_wran`; did you mean `alerts.cpu_warn`?",
+    );
+    check_file("alert.cpu_warn = 50", "c.toml:1: unknown key `alert`; did you mean `alerts`?");
+    check_file("port = 1\nrollback = true", "c.toml:2: `rollback` is true; allowed: a table");
+    check_file(
+        "rollback.retry = '2h'",
+        "c.toml:1: `rollback.retry` is \"2h\"; allowed: a time from 1s to 1h, like 90 (seconds), \
+         5m or 1h",
+    );
+    check_file(
+        "alerts.cpu_warn = 90\nalerts.memory_critical = 75",
+        "`alerts.memory_warn` is 75 and `alerts.memory_critical` is 75; the first must be lower\n\
+         `alerts.cpu_warn` is 90 and `alerts.cpu_critical` is 80; the first must be lower",
+    );
+    let health = Case::new("alerts.hold = 5\n[responses]\nenabled = false").config().health;
+    assert_eq!((health.alerts.hold.as_secs(), health.responses.enabled), (5, false));
+}
+
+#[test]
 fn limits_above_the_budget() {
     for (name, value, expected) in [
         ("HTTP_POOL_SIZE", "100", "`outbound.connections` (HTTP_POOL_SIZE) is 100; 8"),

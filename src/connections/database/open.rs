@@ -7,84 +7,9 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rustix::fs::{FlockOperation, flock};
 
+use super::schema::{MIGRATIONS, NAME_FEEDS};
 use crate::budget::DatabaseLimits;
 use crate::error::{Error, Result};
-
-/// The schema that this program writes, as the step from each version to the next. A reader of
-/// version n must be able to read what version n + 1 has written: a step may add, and nothing else.
-const MIGRATIONS: [&str; 4] = [
-    SCHEMA,
-    "ALTER TABLE feed ADD COLUMN warnings TEXT NOT NULL DEFAULT ''; PRAGMA user_version = 2;",
-    TRUNCATED,
-    OCCURRENCES_OF_FEED,
-];
-
-/// What is on disk, as of version 1. An `occurrence` is stored where it is searched: by start, in
-/// the order of the window that is read. Its times are seconds since 1970 of an instant, or of a
-/// floating time or a date as if it were UTC; `form` says which.
-///
-/// There are no foreign keys: checking them opens a statement journal for each row, which made
-/// publishing 20,000 events ten times slower. `feed::store` deletes what belongs together.
-const SCHEMA: &str = "
-    CREATE TABLE feed (
-        id INTEGER PRIMARY KEY,
-        name TEXT NOT NULL UNIQUE,
-        source INTEGER NOT NULL,
-        etag TEXT,
-        last_modified TEXT,
-        zone TEXT,
-        checked_at INTEGER,
-        window_start INTEGER NOT NULL DEFAULT 0,
-        window_end INTEGER NOT NULL DEFAULT 0,
-        default_zone TEXT NOT NULL DEFAULT '',
-        skipped INTEGER NOT NULL DEFAULT 0,
-        skipped_reasons TEXT NOT NULL DEFAULT ''
-    ) STRICT;
-    CREATE TABLE component (
-        id INTEGER PRIMARY KEY,
-        feed INTEGER NOT NULL,
-        kind INTEGER NOT NULL,
-        uid TEXT NOT NULL,
-        hash BLOB NOT NULL,
-        text TEXT NOT NULL,
-        UNIQUE (feed, hash)
-    ) STRICT;
-    CREATE INDEX component_uid ON component (feed, kind, uid);
-    CREATE TABLE occurrence (
-        start INTEGER NOT NULL,
-        component INTEGER NOT NULL,
-        recurrence INTEGER NOT NULL,
-        stop INTEGER NOT NULL,
-        form INTEGER NOT NULL,
-        PRIMARY KEY (start, component, recurrence)
-    ) STRICT, WITHOUT ROWID;
-    CREATE INDEX occurrence_component ON occurrence (component);
-    PRAGMA user_version = 1;
-";
-
-/// The series that a cap has cut short, and which one.
-const TRUNCATED: &str = "
-    CREATE TABLE truncated (
-        feed INTEGER NOT NULL,
-        uid TEXT NOT NULL,
-        reason TEXT NOT NULL,
-        PRIMARY KEY (feed, uid)
-    ) STRICT, WITHOUT ROWID;
-    PRAGMA user_version = 3;
-";
-
-/// The occurrences of one feed by start, so that who asks for it need not walk through all others.
-/// The condition keeps the rows that are there out of it: to sort them takes a megabyte.
-const OCCURRENCES_OF_FEED: &str = "
-    ALTER TABLE occurrence ADD COLUMN feed INTEGER;
-    CREATE INDEX occurrence_feed ON occurrence (feed, start, component, recurrence, stop, form)
-        WHERE feed NOT NULL;
-    PRAGMA user_version = 4;
-";
-
-/// Whose the occurrences are that a program of an older version has stored.
-const NAME_FEEDS: &str = "UPDATE occurrence SET feed =
-    (SELECT feed FROM component WHERE id = occurrence.component) WHERE feed IS NULL";
 
 /// Components on their way in, one refresh at a time and feed. They are in a file of their own,
 /// without a journal, that is made anew whenever the writer is opened: nothing in it is worth a
@@ -274,6 +199,14 @@ pub(super) fn let_go(reader: &Connection) -> bool {
     reader.is_autocommit() || reader.execute_batch("COMMIT").is_ok()
 }
 
+/// Has a connection give back the pages and the rest that it can do without. What is not given
+/// back now is the next time.
+pub(super) fn release_memory(connection: &Connection) {
+    if let Err(error) = connection.execute_batch("PRAGMA shrink_memory") {
+        log::debug!("SQLite keeps its memory: {error}");
+    }
+}
+
 /// Takes the lock and looks at the first page, without which nothing is read.
 fn look(reader: &Connection) -> rusqlite::Result<i64> {
     reader
@@ -317,6 +250,30 @@ fn keep_private(path: &Path) -> Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(|error| {
         Error::store(format!("cannot set permissions of {}", name(path))).because(error)
     })
+}
+
+/// Puts the database of a folder aside, unopened: damage was seen in it that a check at the next
+/// start need not find. Returns where it is kept, if there was one.
+///
+/// # Errors
+/// When the file cannot be renamed, or another server has taken the folder meanwhile.
+pub fn put_aside(folder: &Path) -> Result<Option<PathBuf>> {
+    let _lock = lock(folder)?;
+    quarantine(&folder.join("calendarbot.db"))
+}
+
+/// Opens a database for reading alone, beside a server that may be running: for the command
+/// line.
+///
+/// # Errors
+/// When there is none, or it cannot be read.
+pub fn open_beside(folder: &Path, limits: &DatabaseLimits) -> Result<Connection> {
+    let path = folder.join("calendarbot.db");
+    if !path.exists() {
+        return Err(Error::store(format!("there is no database in {}", folder.display())));
+    }
+    limit_heap(limits.heap_bytes_max)?;
+    open_reader(&path, limits, true, PATIENCE)
 }
 
 /// Puts a damaged database aside as `calendarbot.db.corrupt-N`, with the oldest making room. `None`
@@ -433,7 +390,7 @@ mod tests {
             let rows = select.query_map([table], |row| row.try_into()).unwrap();
             rows.collect::<Result<_, _>>().unwrap()
         };
-        for (before, steps) in [(1, 2), (2, 3), (3, 4)] {
+        for (before, steps) in [(1, 2), (2, 3), (3, 4), (4, 5)] {
             let [old, new] = [before, steps].map(|steps| {
                 let connection = Connection::open_in_memory().unwrap();
                 MIGRATIONS.iter().take(steps).for_each(|s| connection.execute_batch(s).unwrap());
@@ -447,7 +404,7 @@ mod tests {
                 assert!(new[old.len()..].iter().all(|(_, _, optional)| *optional), "{table}");
             }
         }
-        assert_eq!(MIGRATIONS.len(), 4, "compare the new step, too");
+        assert_eq!(MIGRATIONS.len(), 5, "compare the new step, too");
     }
 
     /// A link to nowhere is in the place of the log's index, which every reader of WAL wants to

@@ -17,7 +17,7 @@ use std::rc::Rc;
 
 use rusqlite::Connection;
 
-use super::open::{NO_PATIENCE, is_well, let_go, open_reader};
+use super::open::{NO_PATIENCE, is_well, let_go, open_reader, release_memory};
 use crate::budget::DatabaseLimits;
 use crate::clock::{Clock, Moment};
 use crate::error::Result;
@@ -35,6 +35,8 @@ pub(super) struct Readers {
     leases: Cell<u64>,
     /// Off: every lease opens a reader of its own.
     keeping: Cell<bool>,
+    /// Readers that are kept idle, at most.
+    kept_max: Cell<usize>,
     /// One has been found broken, and none has been opened since.
     broken: Cell<bool>,
 }
@@ -63,6 +65,7 @@ impl Readers {
     ) -> Self {
         Self {
             path,
+            kept_max: Cell::new(limits.readers_max),
             limits,
             clock,
             metrics,
@@ -154,7 +157,7 @@ impl Readers {
         let (mut lent, mut idle) = (self.lent.borrow_mut(), self.idle.borrow_mut());
         let before = lent.len();
         for Lent { reader, is_passing, .. } in lent.extract_if(.., |lent| ended(lent)) {
-            let keeps = self.keeping.get() && !is_passing && idle.len() < self.limits.readers_max;
+            let keeps = self.keeping.get() && !is_passing && idle.len() < self.kept_max.get();
             if let Some(reader) = reader.filter(|reader| keeps && let_go(reader)) {
                 idle.push(Idle { reader, since: self.clock.now() });
             }
@@ -190,6 +193,22 @@ impl Readers {
             self.idle.borrow_mut().clear();
         }
         self.count();
+    }
+
+    /// Keeps so many readers from now on, or as many as there is room for.
+    pub(super) fn keep_at_most(&self, readers: Option<usize>) {
+        let readers = readers.unwrap_or(usize::MAX).min(self.limits.readers_max);
+        self.kept_max.set(readers);
+        let mut idle = self.idle.borrow_mut();
+        let surplus = idle.len().saturating_sub(readers);
+        idle.drain(..surplus);
+        drop(idle);
+        self.count();
+    }
+
+    /// Has the idle ones give back the memory that they can do without.
+    pub(super) fn release_memory(&self) {
+        self.idle.borrow().iter().for_each(|idle| release_memory(&idle.reader));
     }
 
     fn count(&self) {

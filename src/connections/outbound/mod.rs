@@ -274,6 +274,16 @@ impl Outbound {
         self.pool.next_expiry()
     }
 
+    /// Connections in use, in percent of what is set aside for them.
+    pub fn used_percent(&self) -> f32 {
+        self.pool.used_percent()
+    }
+
+    /// So many more than that may be in use, each for one request; none is kept.
+    pub fn allow_beyond(&self, connections: usize) {
+        self.pool.allow_beyond(connections);
+    }
+
     /// Closes every idle connection: memory is needed elsewhere.
     pub fn close_idle(&self) {
         self.pool.close_idle();

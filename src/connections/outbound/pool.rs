@@ -138,6 +138,8 @@ pub(super) struct Pool {
     kept: (Sender<()>, Receiver<()>),
     /// Off: every connection serves one request.
     keeping: Cell<bool>,
+    /// How many more than `total_max` may be in use, each for one request.
+    beyond_max: Cell<usize>,
     total_max: usize,
     per_origin_max: usize,
     idle_time: Duration,
@@ -154,6 +156,7 @@ impl Pool {
             active: Cell::new(0),
             kept: async_channel::bounded(1),
             keeping: Cell::new(true),
+            beyond_max: Cell::new(0),
             total_max: limits.outbound_total,
             per_origin_max: limits.outbound_per_origin,
             idle_time: limits.outbound_idle_time,
@@ -165,11 +168,17 @@ impl Pool {
     /// Makes room for one more connection in use.
     pub(super) fn seat(pool: &Rc<Self>) -> Result<Seat, ConnectError> {
         let active = pool.active.get();
-        if active >= pool.total_max {
+        if active >= pool.total_max + pool.beyond_max.get() {
+            pool.metrics.outbound_refused.count();
             return Err(ConnectError::Full);
+        }
+        if active >= pool.total_max {
+            pool.metrics.outbound_beyond.count();
         }
         let mut idle = pool.idle.borrow_mut();
         let surplus = (active + 1 + idle.len()).saturating_sub(pool.total_max);
+        // Those beyond what is set aside are more than there can be idle ones.
+        let surplus = surplus.min(idle.len());
         pool.metrics.outbound_evicted.add(idle.drain(..surplus).count() as u64);
         drop(idle);
         pool.active.set(active + 1);
@@ -231,6 +240,11 @@ impl Pool {
         self.gauge();
     }
 
+    /// Those in use, in percent of what is set aside for them.
+    pub(super) fn used_percent(&self) -> f32 {
+        100.0 * self.active.get() as f32 / self.total_max.max(1) as f32
+    }
+
     fn gauge(&self) {
         self.metrics.outbound_active.set(self.active.get() as u64);
         self.metrics.outbound_idle.set(self.idle.borrow().len() as u64);
@@ -253,12 +267,18 @@ impl Pool {
         }
     }
 
+    /// So many more connections than are kept may be in use.
+    pub(super) fn allow_beyond(&self, connections: usize) {
+        self.beyond_max.set(connections);
+    }
+
     fn keep(&self, link: Link, idle_time: Option<Duration>) {
         self.close_expired();
         let idle_time = idle_time.map_or(self.idle_time, |told| {
             told.saturating_sub(self.idle_time_margin).min(self.idle_time_max)
         });
-        if !self.keeping.get() || idle_time.is_zero() {
+        let has_room = self.active.get() < self.total_max;
+        if !self.keeping.get() || idle_time.is_zero() || !has_room {
             return;
         }
         let mut idle = self.idle.borrow_mut();

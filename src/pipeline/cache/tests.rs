@@ -161,6 +161,25 @@ fn ranges_never_push_out_what_the_wall_shows() {
     assert!(is_hit(&cache.get(&next(1), 120, 1)));
 }
 
+#[test]
+fn a_part_of_the_share_is_all_there_is_until_the_rest_is_given_back() {
+    let mut cache = Cache::new(share(40_000));
+    let fill = |cache: &mut Cache| {
+        for number in 0..40 {
+            cache.insert(next(number), answer(2000), VALID);
+        }
+        cache.weight_bytes()
+    };
+    assert!(fill(&mut cache) > 30_000);
+    let evicted = cache.set_bytes_percent(35);
+    assert!(evicted[0] > 5 && cache.weight_bytes() <= 14_000, "{evicted:?}");
+    assert!(fill(&mut cache) <= 14_000);
+    cache.clear();
+    assert!(fill(&mut cache) <= 14_000, "clearing gives nothing back");
+    assert_eq!(cache.set_bytes_percent(100), [0; 3]);
+    assert!(fill(&mut cache) > 30_000);
+}
+
 /// However many days somebody walks through, displays stay warm.
 #[test]
 fn ranges_leave_spare_room() {
