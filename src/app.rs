@@ -33,7 +33,8 @@ use crate::feed::store;
 use crate::feed::{Feed, Feeds};
 use crate::flags::Flags;
 use crate::flags::switches::{Switchboard, Switches};
-use crate::health::sample::Machine;
+use crate::health::history::History;
+use crate::health::sample::{self, Machine};
 use crate::http::hosts::Hosts;
 use crate::http::listener::{Address, Listener};
 use crate::http::peer::TrustedProxies;
@@ -164,6 +165,9 @@ impl App {
         let addresses = listeners.iter().map(|listener| listener.address().clone()).collect();
         let (health, written_at) = recall_health(&config, &database);
         let health = Rc::new(RefCell::new(health));
+        let machine = sample::machine(&config.data_dir, &metrics);
+        let history = History::new(&metrics, &machine, clock.now(), clock.http_date());
+        let history = Rc::new(RefCell::new(history));
         let switches = Switches::new(config.flags, config.flags_by, clock.wall());
         let switches = Rc::new(Switchboard::new(switches));
         let known = Known {
@@ -172,6 +176,7 @@ impl App {
             feeds: Rc::clone(&feeds),
             switches: Rc::clone(&switches),
             health: Rc::clone(&health),
+            history: Rc::clone(&history),
         };
         let api = Api::new(known, plan);
         let machine = rustix::system::uname();
@@ -189,7 +194,8 @@ impl App {
         let service = Service::new(clock, http_limits, edge, counters, answers, Rc::new(api));
         let server = Server::new(service, listeners, completions, event_loop)?;
         let refresher = Rc::new(refresher);
-        let governor = Governor::new((health, written_at), rate, Rc::clone(&metrics), &config);
+        let governor =
+            Governor::new((health, written_at), history, rate, Rc::clone(&metrics), &config);
         Ok(Self {
             config,
             limits,

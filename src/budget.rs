@@ -99,6 +99,11 @@ pub const ZONES_KEPT_MAX: usize = 32;
 pub const ONSET_BYTES: usize = 40;
 /// An event with its texts, in a view and in the JSON or HTML made of it.
 const VIEW_EVENT_BYTES: usize = 1536;
+/// Points of the history, one for every five minutes of a day, and the figures of each. The answer
+/// that tells them is made like a view, one at a time, and is smaller than the largest.
+pub const HISTORY_POINTS: usize = 288;
+/// See [`HISTORY_POINTS`].
+pub const HISTORY_FIGURES: usize = 8;
 /// SQLite's schema, statements and bookkeeping of a reader, page cache apart.
 const CONNECTION_BYTES: usize = 64 * KIB;
 /// The same of the writer, which has two schemas, some twenty statements and sorters.
@@ -401,6 +406,11 @@ fn terms(limits: &Limits, feeds: usize) -> Vec<Term> {
         ),
         term("health", HEALTH_BYTES, "the figures of five minutes, alerts and responses".into()),
         term("feeds", feeds * FEED_BYTES, format!("{feeds} configured, {FEED_BYTES} bytes each")),
+        term(
+            "history",
+            HISTORY_POINTS * HISTORY_FIGURES * size_of::<f32>(),
+            format!("a day: {HISTORY_POINTS} points of {HISTORY_FIGURES} figures"),
+        ),
     ]
 }
 

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use super::prometheus::Format;
@@ -13,6 +13,7 @@ use crate::clock::{Clock, Moment};
 use crate::display;
 use crate::feed::Feeds;
 use crate::flags::switches::Switchboard;
+use crate::health::history::History;
 use crate::health::{Health, sample, usage};
 use crate::http::response::{Answer, Status, media};
 use crate::http::route::{ANY, Allow, Change, Figures, Refusal};
@@ -30,6 +31,8 @@ pub struct Known {
     pub switches: Rc<Switchboard>,
     /// How the program fares.
     pub health: Rc<RefCell<Health>>,
+    /// How it fared.
+    pub history: Rc<RefCell<History>>,
 }
 
 /// What these endpoints answer from.
@@ -37,18 +40,14 @@ pub struct Api {
     known: Known,
     plan: Plan,
     started: Moment,
-    assets: HashMap<&'static str, Variants>,
+    /// Files as they are, and compressed, that somebody is being sent: who else asks shares them,
+    /// and nobody holds what nobody asks for.
+    assets: RefCell<HashMap<(&'static str, bool), Weak<Answer>>>,
     no_data: Rc<Answer>,
     /// When the proportional size of the process was read last.
     proportional_read: Cell<Option<Moment>>,
     /// The lowest temperature that anybody has been told.
     coolest: Cell<Option<f32>>,
-}
-
-/// A file as it is and compressed; each has an entity tag of its own.
-struct Variants {
-    plain: Rc<Answer>,
-    gzip: Rc<Answer>,
 }
 
 /// From one reading of the proportional size to the next: the kernel walks all pages for it.
@@ -60,19 +59,10 @@ const RETRY_SECONDS: u32 = 5;
 impl Api {
     /// The endpoints of a program that starts now.
     pub fn new(known: Known, plan: Plan) -> Self {
-        let assets = display::ASSETS
-            .iter()
-            .map(|asset| {
-                let variant =
-                    |coding, bytes| Rc::new(Answer::encoded(asset.content_type, coding, bytes));
-                let plain = variant(None, asset.bytes);
-                (asset.path, Variants { plain, gzip: variant(Some("gzip"), asset.gzip) })
-            })
-            .collect();
         let detail = "no calendar has been read yet; it is being fetched";
         let further = format!("Retry-After: {RETRY_SECONDS}\r\n");
         let no_data = Rc::new(failure(Status::UNAVAILABLE, detail, &further));
-        let started = known.clock.now();
+        let (started, assets) = (known.clock.now(), RefCell::default());
         let (proportional_read, coolest) = (Cell::default(), Cell::default());
         Self { known, plan, started, assets, no_data, proportional_read, coolest }
     }
@@ -89,17 +79,25 @@ impl Api {
 
     /// A file that is part of the program.
     pub fn asset(&self, path: &str, accepts_gzip: bool) -> Rc<Answer> {
-        match self.assets.get(path) {
-            Some(variants) if accepts_gzip => Rc::clone(&variants.gzip),
-            Some(variants) => Rc::clone(&variants.plain),
-            None => self.failure(Status::NOT_FOUND, "there is nothing at this path"),
-        }
+        let Some(asset) = display::asset(path) else {
+            return self.failure(Status::NOT_FOUND, "there is nothing at this path");
+        };
+        let mut assets = self.assets.borrow_mut();
+        let shared = assets.entry((asset.path, accepts_gzip)).or_default();
+        shared.upgrade().unwrap_or_else(|| {
+            let (coding, bytes) =
+                if accepts_gzip { (Some("gzip"), asset.gzip) } else { (None, asset.bytes) };
+            let answer = Rc::new(Answer::encoded(asset.content_type, coding, bytes));
+            *shared = Rc::downgrade(&answer);
+            answer
+        })
     }
 
     /// What the program tells about itself.
     pub fn figures(&self, figures: Figures) -> Rc<Answer> {
         match figures {
             Figures::Stats => self.stats(),
+            Figures::History => self.history(),
             Figures::LiteHealth => self.lite_health(),
             Figures::Alive => word(b"alive\n"),
             Figures::Ready if self.has_data() => word(b"ready\n"),
@@ -198,6 +196,11 @@ impl Api {
                 coolest,
             },
         })
+    }
+
+    fn history(&self) -> Rc<Answer> {
+        let body = self.known.history.borrow().json();
+        Rc::new(Answer::plain(Status::OK, media::JSON, "", body.as_bytes()))
     }
 
     fn lite_health(&self) -> Rc<Answer> {

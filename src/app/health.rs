@@ -20,6 +20,7 @@ use crate::flags::switches::Switchboard;
 use crate::flags::{Flag, Tuning};
 use crate::health::alert::{Edge, Level};
 use crate::health::baseline::Baseline;
+use crate::health::history::History;
 use crate::health::respond::{Action, Change, Posture};
 use crate::health::rollback::Verdict;
 use crate::health::sample::{self, Machine};
@@ -55,6 +56,7 @@ pub(super) struct Governed {
 pub(super) struct Governor<G = ()> {
     pub(super) machine: Box<dyn Fn() -> Machine>,
     health: Rc<RefCell<Health>>,
+    history: Rc<RefCell<History>>,
     rate: Rc<RefCell<RateLimit>>,
     configured: Cell<(Tuning, u32)>,
     /// When what is usual was written down, in seconds since 1970.
@@ -81,6 +83,7 @@ pub(super) fn recall_health(config: &Config, database: &Database) -> (Health, i6
 impl Governor {
     pub(super) fn new(
         (health, written_at): (Rc<RefCell<Health>>, i64),
+        history: Rc<RefCell<History>>,
         rate: Rc<RefCell<RateLimit>>,
         metrics: Rc<Metrics>,
         config: &Config,
@@ -90,6 +93,7 @@ impl Governor {
         Self {
             machine: Box::new(move || sample::machine(&folder, &metrics)),
             health,
+            history,
             rate,
             configured: Cell::new((config.tuning, config.rate_limit)),
             written_at: Cell::new(written_at),
@@ -99,8 +103,9 @@ impl Governor {
 
     /// The same with something to govern.
     pub(super) fn over(self, governed: Governed) -> Governor<Governed> {
-        let Self { machine, health, rate, configured, written_at, governed: () } = self;
-        let governor = Governor { machine, health, rate, configured, written_at, governed };
+        let Self { machine, health, history, rate, configured, written_at, governed: () } = self;
+        let governor =
+            Governor { machine, health, history, rate, configured, written_at, governed };
         governor.carry_out();
         governor
     }
@@ -129,8 +134,15 @@ impl Governor<Governed> {
     }
 
     fn look(&self, started: Moment) {
-        let Governed { clock, .. } = &self.governed;
-        let reading = self.reading(started);
+        let Governed { clock, metrics, .. } = &self.governed;
+        let machine = (self.machine)();
+        let mut history = self.history.borrow_mut();
+        if history.is_due(clock.http_date()) {
+            sample::process(metrics, clock.now().since(started).as_secs());
+            history.tick(metrics, &machine, clock.now(), clock.http_date());
+        }
+        drop(history);
+        let reading = self.reading(started, &machine);
         let steps = self.health.borrow_mut().step(&reading, clock.now(), clock.wall());
         if steps.is_empty() {
             return;
@@ -164,9 +176,9 @@ impl Governor<Governed> {
         }
     }
 
-    fn reading(&self, started: Moment) -> Reading {
+    fn reading(&self, started: Moment, machine: &Machine) -> Reading {
         let Governed { clock, metrics, feeds, refresher, switches, .. } = &self.governed;
-        let Machine { memory_bytes, cpu_time, celsius, disk_free_bytes } = (self.machine)();
+        let Machine { memory_bytes, cpu_time, celsius, disk_free_bytes } = *machine;
         let cache = &metrics.memory.cache;
         let clock_is_set = clock.is_set();
         let age = || self.feed_age(started, feeds);

@@ -11,6 +11,7 @@
 
 pub mod alert;
 pub mod baseline;
+pub mod history;
 pub mod latch;
 pub mod respond;
 pub mod rollback;

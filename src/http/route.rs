@@ -32,6 +32,8 @@ pub enum Endpoint {
 pub enum Figures {
     /// `GET /stats`.
     Stats,
+    /// `GET /api/v1/history`.
+    History,
     /// `GET /api/health`, for watchdogs of calendarbot_lite.
     LiteHealth,
     /// `GET /healthz`.
@@ -128,6 +130,8 @@ routes! { (path, query)
     "/api/health": Get => Endpoint::Figures(Figures::LiteHealth);
     "/stats" | "/api/stats": Get => Endpoint::Figures(Figures::Stats);
     "/metrics": Get => Endpoint::Metrics;
+    "/api/v1/history": Get => Endpoint::Figures(Figures::History);
+    "/dashboard": Get => file(path)?;
     "/healthz": Get => Endpoint::Figures(Figures::Alive);
     "/readyz": Get => Endpoint::Figures(Figures::Ready);
     "/static/{file}": Get => file(path)?;

@@ -136,6 +136,7 @@ usages! {
     outbound "outbound" "worked out: a TLS connection's peak for each that is open";
     health "health" "worked out: a fixed size";
     feeds "feeds" "counted: names, states and notes of every feed";
+    history "history" "counted: all points, from the start on";
 }
 
 impl Memory {
