@@ -75,6 +75,7 @@ struct Latency {
     count: u64,
     p50: Option<Decimal>,
     p90: Option<Decimal>,
+    p95: Option<Decimal>,
     p99: Option<Decimal>,
     max: Decimal,
 }
@@ -227,6 +228,7 @@ fn latency(durations: &Histogram) -> Latency {
         count: durations.count(),
         p50: percentile(&counts, 50).map(ms),
         p90: percentile(&counts, 90).map(ms),
+        p95: percentile(&counts, 95).map(ms),
         p99: percentile(&counts, 99).map(ms),
         max: ms(durations.max_us()),
     }

@@ -79,6 +79,7 @@ impl Color {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::display::{Asset, DASHBOARD_CSS, PAGE_CSS};
 
     #[test]
     fn only_plain_colors_are_read() {
@@ -120,10 +121,14 @@ mod tests {
 
     #[test]
     fn text_stands_out_in_every_theme() {
-        let css = std::str::from_utf8(crate::display::PAGE_CSS.bytes).unwrap();
-        let blocks: Vec<_> = css.split('}').filter(|block| block.contains("--paper:")).collect();
-        assert_eq!(blocks.len(), 5, "light, dark by preference, dark, eink, eink by medium");
-        for block in blocks {
+        let blocks = |css: Asset| -> Vec<_> {
+            let css = std::str::from_utf8(css.bytes).unwrap();
+            css.split('}').filter(|block| block.contains("--paper:")).collect()
+        };
+        let (page, dashboard) = (blocks(PAGE_CSS), blocks(DASHBOARD_CSS));
+        assert_eq!(page.len(), 5, "light, dark by preference, dark, eink, eink by medium");
+        assert_eq!(dashboard.len(), 2, "light, dark by preference");
+        for block in page.into_iter().chain(dashboard) {
             let check = |text: &str, ground: &str| {
                 let (a, b) =
                     (variable(block, text).luminance(), variable(block, ground).luminance());

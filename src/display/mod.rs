@@ -43,8 +43,33 @@ pub const FAVICON: Asset = Asset {
     gzip: include_bytes!(concat!(env!("OUT_DIR"), "/favicon.svg.gz")),
 };
 
+/// The dashboard. It is the same whatever there is to see: its script asks for that.
+pub const DASHBOARD_HTML: Asset = Asset {
+    path: "/dashboard",
+    content_type: "text/html; charset=utf-8",
+    bytes: include_bytes!("assets/dashboard.html"),
+    gzip: include_bytes!(concat!(env!("OUT_DIR"), "/dashboard.html.gz")),
+};
+
+/// Its stylesheet.
+pub const DASHBOARD_CSS: Asset = Asset {
+    path: "/static/dashboard.css",
+    content_type: "text/css; charset=utf-8",
+    bytes: include_bytes!("assets/dashboard.css"),
+    gzip: include_bytes!(concat!(env!("OUT_DIR"), "/dashboard.css.gz")),
+};
+
+/// Its script.
+pub const DASHBOARD_JS: Asset = Asset {
+    path: "/static/dashboard.js",
+    content_type: "text/javascript; charset=utf-8",
+    bytes: include_bytes!("assets/dashboard.js"),
+    gzip: include_bytes!(concat!(env!("OUT_DIR"), "/dashboard.js.gz")),
+};
+
 /// Every file that is served as it is.
-pub static ASSETS: [Asset; 3] = [PAGE_CSS, PAGE_JS, FAVICON];
+pub static ASSETS: [Asset; 6] =
+    [PAGE_CSS, PAGE_JS, FAVICON, DASHBOARD_HTML, DASHBOARD_CSS, DASHBOARD_JS];
 
 /// The file at a path.
 pub fn asset(path: &str) -> Option<&'static Asset> {
@@ -55,4 +80,31 @@ pub fn asset(path: &str) -> Option<&'static Asset> {
 pub fn build_id() -> String {
     let files = ASSETS.map(|asset| asset.bytes);
     format!("{}-{:08x}", env!("CARGO_PKG_VERSION"), fnv1a_parts(&files) as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dashboard_fits_in_30_kb() {
+        let files = [DASHBOARD_HTML, DASHBOARD_CSS, DASHBOARD_JS];
+        let sizes = files.map(|file| file.bytes.len());
+        assert!(sizes.iter().sum::<usize>() <= 30_000, "{sizes:?}");
+    }
+
+    #[test]
+    fn the_dashboard_needs_nothing_that_its_policy_forbids() {
+        let text = |file: Asset| std::str::from_utf8(file.bytes).unwrap();
+        for traces in
+            ["<style", " style=", "<script>", " onload=", "http:", "https:", "javascript:"]
+        {
+            assert!(!text(DASHBOARD_HTML).contains(traces), "{traces}");
+        }
+        for traces in ["innerHTML =", "insertAdjacentHTML", "document.write", "eval(", "Function("]
+        {
+            assert!(!text(DASHBOARD_JS).contains(traces), "{traces}");
+        }
+        assert!(!text(DASHBOARD_CSS).contains("url(") && !text(DASHBOARD_CSS).contains("@import"));
+    }
 }

@@ -4,6 +4,7 @@
 mod attack;
 mod calendar;
 mod corpus;
+mod dashboard;
 mod database;
 mod documents;
 mod edge;

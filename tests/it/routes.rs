@@ -289,6 +289,9 @@ fn assets_are_served_and_revalidated() {
             ("/static/page.css", "text/css; charset=utf-8"),
             ("/static/page.js", "text/javascript; charset=utf-8"),
             ("/favicon.svg", "image/svg+xml"),
+            ("/dashboard", "text/html; charset=utf-8"),
+            ("/static/dashboard.css", "text/css; charset=utf-8"),
+            ("/static/dashboard.js", "text/javascript; charset=utf-8"),
         ] {
             let full = rig.get(path).await;
             assert_eq!((full.status, full.field("content-type")), (200, Some(media_type)));

@@ -68,7 +68,15 @@ fn what_opens_a_feed_is_written_nowhere() {
             })
             .await;
         let mut said = Vec::new();
-        for route in ["/", "/stats", "/healthz", "/readyz", "/static/page.js"] {
+        for route in [
+            "/",
+            "/stats",
+            "/dashboard",
+            "/api/v1/history",
+            "/healthz",
+            "/readyz",
+            "/static/page.js",
+        ] {
             said.push((route, process.get(route)));
         }
         for route in ["/api/v1/next", "/api/v1/events", "/api/v1/calendars", "/api/health"] {
