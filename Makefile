@@ -15,7 +15,7 @@ BENCH_OUT = --product $(TARGET)/release/calendarbot --out $(TARGET)/bench $(if $
 BENCH_PYTHON := $(TARGET)/bench/python/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage check bless oracle bench bench-http bench-ical bench-connections bench-pipeline bench-program bench-setup gate attack attack-cgroup faults soak fuzz size tools metrics-check
+.PHONY: help run test coverage check bless oracle bench bench-http bench-ical bench-connections bench-pipeline bench-program bench-setup gate attack attack-cgroup faults soak fuzz browser size tools metrics-check
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -156,6 +156,11 @@ define need
     for program in $$missing; do systemctl disable --quiet --now $$program 2>/dev/null || :; done; } \
   || { echo "install them, such as: sudo apt install$$missing"; exit 1; }; }
 endef
+
+browser: tools ## the pages and the dashboard in Chromium, with pictures in target/browser
+	$(call need,chromium python3)
+	$(CARGO) build --locked --quiet
+	python3 tests/browser.py $(TARGET)/debug/calendarbot $(TARGET)/browser
 
 size: ## the release binary, section by section, and its dependencies
 	$(CARGO) build --release --locked --quiet
