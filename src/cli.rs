@@ -1,5 +1,6 @@
 //! The commands, and what they print. Exit codes: 0 ok, 1 failed, 2 usage, 78 configuration.
 
+mod configuration;
 mod explain;
 mod export;
 mod stats;
@@ -53,6 +54,7 @@ fn run(arguments: &Arguments, inputs: &Inputs) -> Result<String> {
     match &arguments.command {
         Command::Serve => serve(arguments, inputs).map(|()| String::new()),
         Command::Check => check(&config::load(arguments, inputs)?),
+        Command::Config(action) => configuration::run(*action, arguments, inputs),
         Command::Plan => plan(&config::load(arguments, inputs)?),
         Command::Next { feed, count, json } => {
             next(&config::load(arguments, inputs)?, feed.as_deref(), *count, *json)
@@ -77,7 +79,8 @@ fn run(arguments: &Arguments, inputs: &Inputs) -> Result<String> {
 
 /// Serves until told to stop. A damaged database opens the app anew, which rebuilds it.
 fn serve(arguments: &Arguments, inputs: &Inputs) -> Result<()> {
-    let mut config = config::load(arguments, inputs)?;
+    let mut config = config::load(arguments, inputs)
+        .map_err(|error| configuration::with_way_back(error, arguments, inputs))?;
     log_to_stderr(config.log_level);
     config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
     let event_loop = Rc::new(EventLoop::new()?);

@@ -1,8 +1,12 @@
 //! Being a process: signals, and where the log goes.
 
+use std::fs;
 use std::io::{IsTerminal, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use async_signal::{Signal, Signals};
+use rustix::process::{Pid, kill_process};
 use smol::stream::StreamExt;
 
 use crate::calendar::text::harmless;
@@ -38,6 +42,32 @@ impl Wishes {
             _ => Wish::Stop,
         }
     }
+}
+
+/// Asks the server of a data folder to read its configuration again, and says which process that
+/// is. `None` when there is none, or none that may be asked: the system shows no locks of others.
+pub fn ask_to_reload(folder: &Path) -> Option<i32> {
+    let inode = fs::metadata(folder).ok()?.ino();
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    let holder = locks.lines().filter_map(|line| lock_holder(line, inode)).find(|pid| {
+        // Another file system may have the same number: what is asked is at least one of ours.
+        let name = fs::read_to_string(format!("/proc/{pid}/comm"));
+        name.is_ok_and(|name| name.trim_end() == env!("CARGO_PKG_NAME"))
+    })?;
+    kill_process(Pid::from_raw(holder)?, rustix::process::Signal::HUP).ok()?;
+    Some(holder)
+}
+
+/// The process that holds a lock on the folder with this inode, from a line of `/proc/locks`
+/// (proc(5)): `1: FLOCK  ADVISORY  WRITE 412 b3:02:1234 0 EOF`.
+fn lock_holder(line: &str, inode: u64) -> Option<i32> {
+    let mut words = line.split_whitespace().skip(1);
+    if words.next() != Some("FLOCK") {
+        return None;
+    }
+    let (pid, place) = (words.nth(2)?, words.next()?);
+    let is_it = place.rsplit(':').next()?.parse() == Ok(inode);
+    is_it.then(|| pid.parse().ok())?
 }
 
 /// Sends the log to standard error, one line an event: with journald's priority in front when
@@ -79,4 +109,19 @@ impl log::Log for Logger {
     }
 
     fn flush(&self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_holder_of_a_folder_s_lock_is_found() {
+        let line = "1: FLOCK  ADVISORY  WRITE 412 b3:02:1234 0 EOF";
+        assert_eq!(lock_holder(line, 1234), Some(412));
+        assert_eq!(lock_holder(line, 123), None);
+        for other in ["", "2: POSIX  ADVISORY  WRITE 412 b3:02:1234 0 EOF", "1: FLOCK", "x"] {
+            assert_eq!(lock_holder(other, 1234), None, "{other}");
+        }
+    }
 }

@@ -73,6 +73,11 @@ impl Error {
         self.kind == Kind::Store
     }
 
+    /// True when the configuration or the budget cannot be used.
+    pub fn is_config(&self) -> bool {
+        self.kind == Kind::Config
+    }
+
     /// The process exit code that tells a supervisor what sort of failure this is: 2 for usage,
     /// 78 for configuration (do not restart), 1 for everything else.
     pub fn exit_code(&self) -> u8 {

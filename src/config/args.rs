@@ -43,6 +43,8 @@ pub enum Command {
         /// Private ones, too.
         show_private: bool,
     },
+    /// Show the configuration, or bring back another one.
+    Config(Action),
     /// Write what is stored of a feed as a calendar.
     Export {
         /// The feed.
@@ -64,6 +66,19 @@ pub enum Command {
     Help(Option<String>),
     /// Show the version.
     Version,
+}
+
+/// What is to be done with the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Show every value and where it is from.
+    Show,
+    /// The same as [`Command::Check`].
+    Check,
+    /// List the versions that are kept.
+    History,
+    /// Write a version of that list back, or the last that has served well.
+    Revert(Option<usize>),
 }
 
 /// A command line that was understood. The values of its settings are checked by
@@ -117,6 +132,7 @@ pub fn parse(inputs: &Inputs) -> Result<Arguments> {
 const COMMANDS: &[(&str, &str)] = &[
     ("serve", "serve the calendars; this is what happens without a command"),
     ("check", "check the configuration and say what is wrong with it"),
+    ("config", "show | check [FILE] | history | revert [N]: the configuration in force, and back"),
     ("plan", "show how the memory budget is divided"),
     ("next", "show what is next"),
     ("explain", "FEED [UID or part of a title]: say why events are shown as they are"),
@@ -227,7 +243,7 @@ fn letter_option(letter: char) -> Result<Opt> {
 struct Line {
     command: Option<&'static str>,
     topic: Option<String>,
-    /// The words after `explain`.
+    /// The words after `explain`, `export` and `config`.
     subject: Vec<String>,
     show_private: bool,
     feed: Option<String>,
@@ -263,7 +279,9 @@ impl Line {
                 }
                 self.topic = Some(word.to_owned());
             }
-            Some("explain") if self.subject.len() < 2 => self.subject.push(word.to_owned()),
+            Some("explain" | "config") if self.subject.len() < 2 => {
+                self.subject.push(word.to_owned())
+            }
             Some("export") if self.subject.is_empty() => self.subject.push(word.to_owned()),
             Some(name) => {
                 return Err(Error::usage(format!("unexpected {} after {name}", quoted(word))));
@@ -306,7 +324,7 @@ impl Line {
         Ok(())
     }
 
-    fn finish(self) -> Result<Arguments> {
+    fn finish(mut self) -> Result<Arguments> {
         let belonging = [
             ("feed", &["next"][..], self.feed.is_some()),
             ("count", &["next"], self.count.is_some()),
@@ -329,6 +347,7 @@ impl Line {
                 return Err(Error::usage(format!("--{name} belongs to the command {owners}")));
             }
             Some("check") => Command::Check,
+            Some("config") => Command::Config(self.action()?),
             Some("plan") => Command::Plan,
             Some("next") => Command::Next {
                 feed: self.feed,
@@ -352,6 +371,37 @@ impl Line {
             _ => Command::Serve,
         };
         Ok(Arguments { command, settings: self.settings, warnings: self.warnings })
+    }
+}
+
+impl Line {
+    fn action(&mut self) -> Result<Action> {
+        let mut words = std::mem::take(&mut self.subject).into_iter();
+        let (verb, object) = (words.next(), words.next());
+        match (verb.as_deref().unwrap_or("show"), object) {
+            ("show", None) => Ok(Action::Show),
+            ("history", None) => Ok(Action::History),
+            ("check", file) => {
+                let key = KEYS.iter().find(|key| key.option == "config");
+                self.settings.extend(key.zip(file));
+                Ok(Action::Check)
+            }
+            ("revert", None) => Ok(Action::Revert(None)),
+            ("revert", Some(number)) => match number.parse() {
+                Ok(number @ 1..) => Ok(Action::Revert(Some(number))),
+                _ => Err(Error::usage(format!(
+                    "config revert {}; allowed: a number of config history",
+                    quoted(&number)
+                ))),
+            },
+            ("show" | "history", Some(word)) => {
+                Err(Error::usage(format!("unexpected {} after config", quoted(&word))))
+            }
+            (word, _) => Err(Error::usage(format!(
+                "config {}; allowed: show, check, history or revert",
+                quoted(word)
+            ))),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use super::feed_keys::FEED_KEYS;
 use super::given::{Given, nearest, safe};
 use super::key::Key;
 use super::keys::KEYS;
+use super::sources::{Origin, Target};
 
 /// Variables of systemd, of the desktop and of terminals that defaults come from.
 const SYSTEM: &[&str] = &[
@@ -74,7 +75,12 @@ impl Variables {
     }
 
     /// Puts what is set for `keys` into `target`.
-    pub(super) fn apply<T>(&self, keys: &[Key<T>], target: &mut T, problems: &mut Problems) {
+    pub(super) fn apply<T: Target>(
+        &self,
+        keys: &[Key<T>],
+        target: &mut T,
+        problems: &mut Problems,
+    ) {
         for key in keys {
             let mut set =
                 key.env.iter().filter_map(|name| Some((*name, &self.values.get(*name)?.1)));
@@ -85,7 +91,7 @@ impl Variables {
             } else if value.contains('\u{fffd}') {
                 problems.push(format!("{} is not UTF-8", self.place(name)));
             } else {
-                let stored = key.store(target, &Given::Text(value), || self.place(name));
+                let stored = key.store(target, &Given::Text(value), || self.origin(name));
                 problems.extend(stored.err());
             }
         }
@@ -109,9 +115,15 @@ impl Variables {
     }
 
     fn place(&self, name: &str) -> String {
+        self.origin(name).subject()
+    }
+
+    fn origin(&self, name: &str) -> Origin {
         match (&self.file, self.values.get(name)) {
-            (Some(path), Some((line, _))) => format!("{}:{line}: {name}", path.display()),
-            _ => safe(name),
+            (Some(path), Some((line, _))) => {
+                Origin::Line { place: format!("{}:{line}", path.display()), name: name.to_owned() }
+            }
+            _ => Origin::Variable(safe(name)),
         }
     }
 }

@@ -17,6 +17,7 @@ use super::feed_keys::FEED_KEYS;
 use super::filter::FilterDraft;
 use super::key::{HEADERS_MAX, SECRET_BYTES_MAX, headers, secret};
 use super::keys::{SECRET_TEXT, SECRET_URL};
+use super::sources::Value;
 use super::{Problems, set_defaults};
 
 /// One feed, ready to be fetched.
@@ -175,6 +176,7 @@ pub(super) struct FeedDraft {
     pub(super) trusted_origin: bool,
     pub(super) insecure_tls: bool,
     pub(super) user_agent: String,
+    pub(super) given: Vec<Value>,
 }
 
 /// The word of the key `auth`.

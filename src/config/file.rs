@@ -13,6 +13,7 @@ use super::given::{self, Given, nearest, safe};
 use super::health_keys::{HEALTH_KEYS, HEALTH_TABLES};
 use super::key::Key;
 use super::keys::KEYS;
+use super::sources::{Origin, Target};
 use super::{Draft, Inputs, Problems};
 
 /// More than any configuration needs.
@@ -126,7 +127,7 @@ impl Document<'_> {
         drafts
     }
 
-    fn section<T>(&mut self, table: &DeTable, section: &Section<T>, target: &mut T) {
+    fn section<T: Target>(&mut self, table: &DeTable, section: &Section<T>, target: &mut T) {
         let folder = self.path.parent().unwrap_or(Path::new(""));
         let mut pairs: Vec<_> = table.iter().collect();
         // Problems are told in the order of the file.
@@ -136,7 +137,11 @@ impl Document<'_> {
             let inner = format!("{name}.");
             let (at, given) = (key.span().start, Given::Toml(value.get_ref(), folder));
             if let Some(key) = section.key(&name) {
-                let stored = key.store(target, &given, || format!("{}`{name}`", self.place(at)));
+                let origin = || Origin::Line {
+                    place: line_place(self.path, self.text, at),
+                    name: format!("`{name}`"),
+                };
+                let stored = key.store(target, &given, origin);
                 self.problems.extend(stored.err());
             } else if section.keys.iter().any(|key| key.name.starts_with(&inner)) {
                 match value.get_ref().as_table() {
@@ -175,7 +180,11 @@ impl Document<'_> {
 }
 
 fn place(path: &Path, text: &str, at: usize) -> String {
-    format!("{}:{}: ", path.display(), line_of(text.as_bytes(), at))
+    line_place(path, text, at) + ": "
+}
+
+fn line_place(path: &Path, text: &str, at: usize) -> String {
+    format!("{}:{}", path.display(), line_of(text.as_bytes(), at))
 }
 
 impl<T> Section<'_, T> {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::budget::show_bytes;
@@ -10,7 +10,8 @@ use crate::http::peer::Network;
 use crate::secret::{HIDDEN, Secret};
 use crate::tzdb::tzdb;
 
-use super::given::{Given, nearest, quoted};
+use super::given::{self, Given, nearest, quoted};
+use super::sources::{Origin, Target};
 
 /// Names of one list.
 const NAMES_MAX: usize = 16;
@@ -65,24 +66,44 @@ pub(super) enum Kind<T> {
     Headers(fn(&mut T, Vec<(String, Secret)>)),
 }
 
-impl<T> Key<T> {
-    /// Puts `given` into `target`, or says in a sentence about `place` what is wrong with it.
+impl<T: Target> Key<T> {
+    /// Puts `given` into `target`, which remembers where it is from, or says in a sentence what is
+    /// wrong with it.
     pub(super) fn store(
         &self,
         target: &mut T,
         given: &Given,
-        place: impl FnOnce() -> String,
+        origin: impl FnOnce() -> Origin,
     ) -> Result<(), String> {
-        self.kind.store(target, given).ok_or_else(|| {
-            // Where the name of a scheme belongs people write the whole login.
-            let is_hidden = self.is_secret() || self.name == "auth";
-            let found = if is_hidden { HIDDEN.into() } else { given.shown() };
-            let guess = match (&self.kind, given.text()) {
-                (Kind::Zone(_), Some(text)) => nearest_zone(text),
-                _ => String::new(),
-            };
-            format!("{} is {found}; allowed: {}{guess}", place(), self.kind.allowed())
-        })
+        if self.kind.store(target, given).is_some() {
+            target.note(self.title(), || self.shown(given), origin());
+            return Ok(());
+        }
+        // Where the name of a scheme belongs people write the whole login.
+        let is_hidden = self.is_secret() || self.name == "auth";
+        let found = if is_hidden { HIDDEN.into() } else { given.shown() };
+        let guess = match (&self.kind, given.text()) {
+            (Kind::Zone(_), Some(text)) => nearest_zone(text),
+            _ => String::new(),
+        };
+        let (subject, allowed) = (origin().subject(), self.kind.allowed());
+        Err(format!("{subject} is {found}; allowed: {allowed}{guess}"))
+    }
+}
+
+impl<T> Key<T> {
+    /// A value that was taken, for people; nothing of one that is secret.
+    fn shown(&self, given: &Given) -> String {
+        let is_path = matches!(self.kind, Kind::Path(_));
+        match (given, given.text(), given.list()) {
+            _ if self.is_secret() => HIDDEN.into(),
+            (_, Some(text), _) if is_path => format!("\"{}\"", given::path(Path::new(text))),
+            (Given::Toml(..), None, Some(items)) => {
+                let items: Vec<_> = items.into_iter().map(quoted).collect();
+                format!("[{}]", items.join(", "))
+            }
+            _ => given.shown(),
+        }
     }
 
     /// True for its name in the file and for its variables.

@@ -18,8 +18,11 @@ mod file;
 mod filter;
 mod given;
 mod health_keys;
+pub mod history;
 mod key;
 mod keys;
+mod problems;
+mod sources;
 #[cfg(test)]
 mod tests;
 
@@ -46,9 +49,12 @@ use self::given::{Given, safe};
 use self::health_keys::HEALTH_KEYS;
 use self::key::{Key, Preset};
 use self::keys::KEYS;
+use self::problems::Problems;
+use self::sources::{AllGiven, Origin, Target};
 
-pub use self::args::{Arguments, Command, help, parse};
+pub use self::args::{Action, Arguments, Command, help, parse};
 pub use self::feed::{Auth, FeedConfig, FeedUrl, Source};
+pub use self::sources::{Sources, Value};
 
 /// What the program does, valid by construction.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,6 +110,8 @@ pub struct Config {
     pub path: Option<PathBuf>,
     /// What the operator should know, a sentence each, free of secrets; for the log.
     pub warnings: Vec<String>,
+    /// What all of this was read from.
+    pub sources: Sources,
 }
 
 /// Everything from outside that the configuration depends on, files apart.
@@ -148,78 +156,90 @@ impl Inputs {
 /// # Errors
 /// A configuration error (exit 78) with a line for each problem, at most twenty.
 pub fn load(arguments: &Arguments, inputs: &Inputs) -> Result<Config> {
-    let mut problems = Problems::default();
-    let mut draft = Draft::new(inputs);
-    let mut file_feeds = Vec::new();
+    load_with(arguments, inputs, None)
+}
 
-    if let Some((path, text)) = find_file(arguments, inputs, &mut problems) {
-        let plan = Plan::divide(inputs.default_budget, 0, FeedLimits::default());
-        let feeds_max = plan.limits.refresh.feeds_max;
-        let document = Document { path: &path, text: &text, feeds_max, problems: &mut problems };
-        draft.by = By::File;
-        file_feeds = document.apply(&mut draft);
-        draft.config.path = Some(path);
-    }
-    let dotenv = find_dotenv(draft.config.path.as_deref(), inputs, &mut problems);
-    let process = Variables::from_process(&inputs.env);
-    let mut env_feed = FeedDraft::new();
-    draft.by = By::Environment;
-    for variables in dotenv.iter().chain([&process]) {
-        variables.apply(KEYS, &mut draft, &mut problems);
-        variables.apply(FEED_KEYS, &mut env_feed, &mut problems);
-        variables.warn_of_strangers(&mut draft.config.warnings);
-    }
-    for (key, value) in &arguments.settings {
-        let stored = key.store(&mut draft, &Given::Text(value), || format!("--{}", key.option));
-        problems.extend(stored.err());
-    }
-    if env_feed.url.is_some() {
-        env_feed.name = "calendar".into();
-        env_feed.trusted_origin = true;
-    } else if dotenv.iter().chain([&process]).any(|variables| variables.hold_any(FEED_KEYS)) {
-        draft.warn("CALENDARBOT_ICS_… has no effect without CALENDARBOT_ICS_URL");
-    }
+/// The same with `text` in the place of what the file at `path` holds.
+///
+/// # Errors
+/// The same.
+pub fn load_text(
+    arguments: &Arguments,
+    inputs: &Inputs,
+    path: &Path,
+    text: &str,
+) -> Result<Config> {
+    load_with(arguments, inputs, Some((path.to_owned(), text.to_owned())))
+}
+
+/// The configuration file and the data folder, as far as they are told by sources that may be
+/// wrong otherwise. The file need not exist.
+pub fn locate(arguments: &Arguments, inputs: &Inputs) -> (Option<PathBuf>, PathBuf) {
+    let Config { path, data_dir, .. } = Gathered::read(arguments, inputs, None).draft.config;
+    (path, data_dir)
+}
+
+/// The same as [`load`] with another file, and what it holds, in the place of the one that would
+/// be found.
+fn load_with(
+    arguments: &Arguments,
+    inputs: &Inputs,
+    file: Option<(PathBuf, String)>,
+) -> Result<Config> {
+    let Gathered { mut draft, file, file_feeds, env_feed, mut problems } =
+        Gathered::read(arguments, inputs, file);
     draft.feeds(file_feeds, env_feed, inputs, &mut problems);
     draft.config.warnings.extend(arguments.warnings.iter().cloned());
+    let text = file.as_ref().map(|(_, text)| text.as_str());
+    let given = std::mem::take(&mut draft.given);
+    draft.config.sources = Sources::new(arguments, inputs, text, given);
     draft.finish(problems)
 }
 
-/// What is wrong, a sentence each; only the first few are kept.
-#[derive(Default)]
-struct Problems {
-    said: Vec<String>,
-    more: usize,
+/// What all sources say, before the feeds are looked at.
+struct Gathered {
+    draft: Draft,
+    file: Option<(PathBuf, String)>,
+    file_feeds: Vec<(String, FeedDraft)>,
+    env_feed: FeedDraft,
+    problems: Problems,
 }
 
-impl Problems {
-    const MAX: usize = 20;
+impl Gathered {
+    fn read(arguments: &Arguments, inputs: &Inputs, file: Option<(PathBuf, String)>) -> Self {
+        let mut problems = Problems::default();
+        let mut draft = Draft::new(arguments, inputs);
+        let mut file_feeds = Vec::new();
 
-    fn push(&mut self, problem: String) {
-        self.push_with(|| problem);
-    }
-
-    /// The same for a sentence that takes work, which is not done when it would not be kept.
-    fn push_with(&mut self, problem: impl FnOnce() -> String) {
-        if self.said.len() < Self::MAX {
-            self.said.push(problem());
-        } else {
-            self.more += 1;
+        let file = file.or_else(|| find_file(arguments, inputs, &mut problems));
+        if let Some((path, text)) = &file {
+            let plan = Plan::divide(inputs.default_budget, 0, FeedLimits::default());
+            let feeds_max = plan.limits.refresh.feeds_max;
+            let document = Document { path, text, feeds_max, problems: &mut problems };
+            draft.by = By::File;
+            file_feeds = document.apply(&mut draft);
+            draft.config.path = Some(path.clone());
         }
-    }
-
-    fn extend(&mut self, problems: impl IntoIterator<Item = String>) {
-        problems.into_iter().for_each(|problem| self.push(problem));
-    }
-
-    fn count(&self) -> usize {
-        self.said.len() + self.more
-    }
-
-    fn into_result(mut self) -> Result<()> {
-        if self.more > 0 {
-            self.said.push(format!("and {} more", self.more));
+        let dotenv = find_dotenv(draft.config.path.as_deref(), inputs, &mut problems);
+        let process = Variables::from_process(&inputs.env);
+        let mut env_feed = FeedDraft::new();
+        draft.by = By::Environment;
+        for variables in dotenv.iter().chain([&process]) {
+            variables.apply(KEYS, &mut draft, &mut problems);
+            variables.apply(FEED_KEYS, &mut env_feed, &mut problems);
+            variables.warn_of_strangers(&mut draft.config.warnings);
         }
-        if self.said.is_empty() { Ok(()) } else { Err(Error::config(self.said.join("\n"))) }
+        for (key, value) in &arguments.settings {
+            let stored = key.store(&mut draft, &Given::Text(value), || Origin::Option(key.option));
+            problems.extend(stored.err());
+        }
+        if env_feed.url.is_some() {
+            env_feed.name = "calendar".into();
+            env_feed.trusted_origin = true;
+        } else if dotenv.iter().chain([&process]).any(|variables| variables.hold_any(FEED_KEYS)) {
+            draft.warn("CALENDARBOT_ICS_… has no effect without CALENDARBOT_ICS_URL");
+        }
+        Self { draft, file, file_feeds, env_feed, problems }
     }
 }
 
@@ -233,10 +253,11 @@ struct Draft {
     allow_private_feeds: bool,
     /// The addresses of the owner that hold for every feed.
     me: Vec<String>,
+    given: AllGiven,
 }
 
 impl Draft {
-    fn new(inputs: &Inputs) -> Self {
+    fn new(arguments: &Arguments, inputs: &Inputs) -> Self {
         // Blanks, but for what depends on the machine: the table has the defaults.
         let config = Config {
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -264,6 +285,7 @@ impl Draft {
             feeds: Vec::new(),
             path: None,
             warnings: Vec::new(),
+            sources: Sources::new(arguments, inputs, None, AllGiven::default()),
         };
         let mut draft = Self {
             config,
@@ -272,6 +294,7 @@ impl Draft {
             flags_enabled_by: By::Default,
             allow_private_feeds: false,
             me: Vec::new(),
+            given: AllGiven::default(),
         };
         set_defaults(KEYS, &mut draft);
         set_defaults(HEALTH_KEYS, &mut draft.config.health);
@@ -295,7 +318,7 @@ impl Draft {
     fn feeds(
         &mut self,
         file_feeds: Vec<(String, FeedDraft)>,
-        env_feed: FeedDraft,
+        mut env_feed: FeedDraft,
         inputs: &Inputs,
         problems: &mut Problems,
     ) {
@@ -306,8 +329,9 @@ impl Draft {
             allow_private: self.allow_private_feeds,
             me: &self.me,
         };
-        for (place, feed) in file_feeds {
+        for (place, mut feed) in file_feeds {
             let name = feed.name.clone();
+            self.given.feeds.push((name.clone(), std::mem::take(&mut feed.given)));
             if !name.is_empty() && config.feeds.iter().any(|feed| feed.name == name) {
                 problems.push(format!("{place}there is another feed `{}`", safe(&name)));
             }
@@ -318,6 +342,8 @@ impl Draft {
                 let warning = "CALENDARBOT_ICS_URL is set: the configured feeds are not used";
                 config.warnings.push(warning.into());
             }
+            let given = std::mem::take(&mut env_feed.given);
+            self.given.feeds = vec![(env_feed.name.clone(), given)];
             let place = "CALENDARBOT_ICS_URL: ";
             config.feeds = env_feed.finish(place, &around, problems).into_iter().collect();
         }
@@ -370,10 +396,10 @@ fn feed_warnings(feed: &FeedConfig) -> impl Iterator<Item = String> {
 }
 
 /// Gives every key that has a default in the table this value.
-fn set_defaults<T>(keys: &[Key<T>], target: &mut T) {
+fn set_defaults<T: Target>(keys: &[Key<T>], target: &mut T) {
     for key in keys {
         if let Preset::Is(text) = key.default {
-            let stored = key.store(target, &Given::Text(text), String::new);
+            let stored = key.store(target, &Given::Text(text), || Origin::Default);
             debug_assert!(stored.is_ok(), "the default of {} is not allowed", key.name);
         }
     }

@@ -432,7 +432,7 @@ fn no_file_is_too_odd_to_be_answered() {
         let text: String = text.into_iter().collect();
         let inputs = Inputs { default_budget: 16 << 20, ..Inputs::default() };
         let mut problems = Problems::default();
-        let mut draft = Draft::new(&inputs);
+        let mut draft = Draft::new(&parse(&inputs).unwrap(), &inputs);
         let path = Path::new("c.toml");
         let feeds =
             Document { path, text: &text, feeds_max: 4, problems: &mut problems }.apply(&mut draft);
