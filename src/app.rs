@@ -6,6 +6,7 @@
 //!   stop: server drains ─> feeds dropped ─> ages written down ─> database closed
 //! ```
 
+mod configuration;
 mod feeds;
 mod health;
 
@@ -24,6 +25,7 @@ use crate::api::{Api, Known};
 use crate::budget::{FeedLimits, Limits, Plan};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::history::History;
 use crate::connections::database::{Database, Opened};
 use crate::connections::outbound::{Outbound, read_roots};
 use crate::error::Result;
@@ -45,6 +47,7 @@ use crate::metrics::Metrics;
 use crate::pipeline::{Pipeline, Sources};
 use crate::tzdb::tzdb;
 
+use self::configuration::Keeper;
 use self::feeds::{remember_feeds, remembered_feeds};
 pub use self::feeds::{statuses, stored_statuses};
 use self::health::{Governed, Governor, recall_health};
@@ -69,7 +72,7 @@ pub enum Ended {
 
 /// The program, ready to run.
 pub struct App {
-    config: Config,
+    config: Rc<Config>,
     limits: Limits,
     feeds: Rc<Feeds>,
     database: Rc<Database>,
@@ -197,7 +200,7 @@ impl App {
         let governor =
             Governor::new((health, written_at), history, rate, Rc::clone(&metrics), &config);
         Ok(Self {
-            config,
+            config: Rc::new(config),
             limits,
             feeds,
             database,
@@ -298,6 +301,14 @@ impl App {
         let (stop, stopped): (Sender<()>, _) = async_channel::bounded(1);
         let server = executor.spawn(server.run(stopped));
         let mut refreshing = start_refreshing(executor, &refresher, &feeds);
+        let keeper = Keeper {
+            // A reload may name another folder, which takes effect at the next start.
+            history: Rc::new(History::of(&config.data_dir)),
+            clock: refresher.clock.clone(),
+            feeds: Rc::clone(&feeds),
+            metrics: self.metrics,
+        };
+        let mut proving = executor.spawn(keeper.clone().prove(Rc::clone(&config)));
         let ended = loop {
             let ordered = async { orders.recv().await.unwrap_or(Order::Stop) };
             let damaged = async {
@@ -305,7 +316,7 @@ impl App {
                 None
             };
             match future::or(async { Some(ordered.await) }, damaged).await {
-                None => break Ended::Damaged(Box::new(config)),
+                None => break Ended::Damaged(Box::new((*config).clone())),
                 Some(Order::Stop) => break Ended::Stopped,
                 Some(Order::Reload(new)) => {
                     cancel(refreshing).await;
@@ -314,7 +325,8 @@ impl App {
                             governor.configure(&new);
                             let now = refresher.clock.wall();
                             switches.change(|it| it.configure(new.flags, new.flags_by, now));
-                            config = *new;
+                            config = Rc::new(*new);
+                            proving = executor.spawn(keeper.clone().prove(Rc::clone(&config)));
                             log::info!("the configuration was reloaded");
                         }
                         Err(error) => log::error!("reload: {error}; the old one stays"),
@@ -331,7 +343,7 @@ impl App {
         {
             log::error!("cannot write down the feeds' ages: {error}");
         }
-        cancel(vec![governing, watching, closing, warming, answering, tidying]).await;
+        cancel(vec![proving, governing, watching, closing, warming, answering, tidying]).await;
         database.close();
         writer.await;
         ended

@@ -132,7 +132,7 @@ pub fn parse(inputs: &Inputs) -> Result<Arguments> {
 const COMMANDS: &[(&str, &str)] = &[
     ("serve", "serve the calendars; this is what happens without a command"),
     ("check", "check the configuration and say what is wrong with it"),
-    ("config", "show | check [FILE] | history | revert [N]: the configuration in force, and back"),
+    ("config", "show | check [FILE] | history | revert [N]: its values and its past"),
     ("plan", "show how the memory budget is divided"),
     ("next", "show what is next"),
     ("explain", "FEED [UID or part of a title]: say why events are shown as they are"),

@@ -168,8 +168,9 @@ impl History {
         let mut sequences: Vec<u32> = Vec::new();
         for entry in entries.take(FILES_MAX) {
             let name = entry.map_err(failed)?.file_name();
-            sequences
-                .extend(name.to_str().and_then(|name| name.strip_suffix(".toml")?.parse().ok()));
+            sequences.extend(
+                name.to_str().and_then(|name| name.strip_suffix(".toml")?.parse::<u32>().ok()),
+            );
         }
         sequences.sort_unstable_by(|a, b| b.cmp(a));
         let mut found = Vec::new();

@@ -35,7 +35,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::budget::{Ceilings, FeedLimits, Plan, TooHigh, show_bytes};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::flags::switches::By;
 use crate::flags::{Flag, Flags, Tuning};
 use crate::health::settings::Settings;

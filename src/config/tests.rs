@@ -87,6 +87,16 @@ fn commands_and_options_in_any_order() {
     assert_eq!(command("stats"), stats(None, false, false));
     let args = "stats --watch --json --url http://pi.local";
     assert_eq!(command(args), stats(Some("http://pi.local"), true, true));
+    let config = |args: &str| match command(args) {
+        Command::Config(action) => action,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(config("config"), Action::Show);
+    assert_eq!(config("config show --port 80"), Action::Show);
+    assert_eq!(config("config check"), Action::Check);
+    assert_eq!(config("config history"), Action::History);
+    assert_eq!(config("config revert"), Action::Revert(None));
+    assert_eq!(config("config revert 2"), Action::Revert(Some(2)));
     assert_eq!(command("-h"), Command::Help(None));
     assert_eq!(command("next --help --json"), Command::Help(Some("next".into())));
     assert_eq!(command("help refresh_interval"), Command::Help(Some("refresh_interval".into())));
@@ -275,6 +285,48 @@ fn every_key_reaches_its_place() {
             "feed `c`: its login is sent over http, where others can read it",
         ]
     );
+}
+
+#[test]
+fn every_value_tells_where_it_is_from() {
+    let case = Case::new(
+        "port = 1\nserver_names = ['a', 'b.c']\nca_file = 'ca.pem'\n[flags]\nwarming = false\n\
+         [[feeds]]\nname = 'w'\nurl = 'https://h/canary'\ninterval = '1h'\nexclude = ['x']\n\
+         headers = { A = 'canary' }\n",
+    );
+    let case = case.file(".env", "CALENDARBOT_DATA_DIR=d\nCALENDARBOT_WEB_HOST=::1\n");
+    let env = [("CALENDARBOT_WEB_PORT", "2"), ("PHASE_2A_MAX_MEMORY_MB", "9")];
+    let folder = format!("{}/", case.folder.path().display());
+    let config = case.env(&env).args("--port 3 --access-log").config();
+    let shown = |values: Vec<Value>, name: &str| {
+        let value = values.into_iter().find(|value| value.name == name).expect(name);
+        (value.shown, value.source.replace(&folder, ""))
+    };
+    for (name, value, source) in [
+        ("port", "\"3\"", "command line, --port"),
+        ("access_log", "\"true\"", "command line, --access-log"),
+        ("host", "\"::1\"", ".env:2"),
+        ("data_dir", "\"d\"", ".env:1"),
+        ("server_names", "[\"a\", \"b.c\"]", "c.toml:2"),
+        ("ca_file", "\"ca.pem\"", "c.toml:3"),
+        ("flags.warming", "false", "c.toml:5"),
+        ("flags.caching", "true", "default"),
+        ("memory_budget", "9 MiB", "environment, PHASE_2A_MAX_MEMORY_MB"),
+        ("time_zone", "(the system's)", "default"),
+    ] {
+        assert_eq!(shown(config.values(), name), (value.into(), source.into()), "{name}");
+    }
+    let feeds: Vec<_> = config.feed_values().collect();
+    let [("w", values)] = &feeds[..] else { panic!("one feed") };
+    for (name, value, source) in [
+        ("url", "(hidden)", "c.toml:8"),
+        ("headers", "(hidden)", "c.toml:11"),
+        ("interval", "\"1h\"", "c.toml:9"),
+        ("exclude", "[\"x\"]", "c.toml:10"),
+        ("private", "false", "default"),
+    ] {
+        assert_eq!(shown(values.clone(), name), (value.into(), source.into()), "{name}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod attack;
 mod calendar;
+mod configurations;
 mod corpus;
 mod dashboard;
 mod database;
