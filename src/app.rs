@@ -21,11 +21,11 @@ use jiff::tz::TimeZone;
 use smol::lock::Semaphore;
 use smol::{LocalExecutor, Task, future};
 
+use crate::api::admin::{Current, Wish};
 use crate::api::{Api, Known};
-use crate::budget::{FeedLimits, Limits, Plan};
+use crate::budget::{FeedLimits, Plan};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::config::history::History;
 use crate::connections::database::{Database, Opened};
 use crate::connections::outbound::{Outbound, read_roots};
 use crate::error::Result;
@@ -34,6 +34,7 @@ use crate::feed::refresh::{Pace, Refresher};
 use crate::feed::store;
 use crate::feed::{Feed, Feeds};
 use crate::flags::Flags;
+use crate::flags::rollout::Rollout;
 use crate::flags::switches::{Switchboard, Switches};
 use crate::health::history::History;
 use crate::health::sample::{self, Machine};
@@ -43,11 +44,12 @@ use crate::http::peer::TrustedProxies;
 use crate::http::rate::RateLimit;
 use crate::http::server::Server;
 use crate::http::service::{Edge, Service};
+use crate::http::token::Gate;
 use crate::metrics::Metrics;
 use crate::pipeline::{Pipeline, Sources};
 use crate::tzdb::tzdb;
 
-use self::configuration::Keeper;
+use self::configuration::{Followers, Force};
 use self::feeds::{remember_feeds, remembered_feeds};
 pub use self::feeds::{statuses, stored_statuses};
 use self::health::{Governed, Governor, recall_health};
@@ -70,16 +72,28 @@ pub enum Ended {
     Damaged(Box<Config>),
 }
 
+/// What the program waits for.
+enum Event {
+    Ordered(Order),
+    Wished(Wish),
+    Damaged,
+}
+
+/// Wishes that wait until the one before is fulfilled. Each may hold a configuration.
+const WISHES_MAX: usize = 2;
+
 /// The program, ready to run.
 pub struct App {
-    config: Rc<Config>,
-    limits: Limits,
+    current: Rc<Current>,
+    wishes: Receiver<Wish>,
     feeds: Rc<Feeds>,
     database: Rc<Database>,
     pipeline: Rc<Pipeline>,
     refresher: Rc<Refresher>,
     metrics: Rc<Metrics>,
     switches: Rc<Switchboard>,
+    rollout: Rc<Rollout>,
+    gate: Rc<Gate>,
     governor: Governor,
     addresses: Vec<Address>,
     server: Server,
@@ -106,6 +120,12 @@ fn feed_limits(config: &Config) -> FeedLimits {
 /// When their file cannot be used.
 pub fn roots(config: &Config) -> Result<Vec<CertificateDer<'static>>> {
     config.ca_file.as_deref().map_or(Ok(Vec::new()), read_roots)
+}
+
+/// What must hold before a configuration can be taken over, beyond what its own keys say.
+fn judge(config: &Config) -> Result<()> {
+    plan(config)?;
+    roots(config).map(drop)
 }
 
 /// The zone of the display: the configured one, else the system's.
@@ -173,6 +193,14 @@ impl App {
         let history = Rc::new(RefCell::new(history));
         let switches = Switches::new(config.flags, config.flags_by, clock.wall());
         let switches = Rc::new(Switchboard::new(switches));
+        let (percent, by) = config.rollout;
+        let rollout = Rc::new(Rollout::new(percent, by, clock.wall()));
+        let gate = Rc::new(Gate::default());
+        gate.set_token(configuration::token(&config));
+        let (wish, wishes) = async_channel::bounded(WISHES_MAX);
+        let config = Rc::new(config);
+        let current = Current { config: RefCell::new(Rc::clone(&config)), judge, wishes: wish };
+        let current = Rc::new(current);
         let known = Known {
             clock: clock.clone(),
             metrics: Rc::clone(&metrics),
@@ -180,6 +208,8 @@ impl App {
             switches: Rc::clone(&switches),
             health: Rc::clone(&health),
             history: Rc::clone(&history),
+            rollout: Rc::clone(&rollout),
+            current: Rc::clone(&current),
         };
         let api = Api::new(known, plan);
         let machine = rustix::system::uname();
@@ -191,6 +221,8 @@ impl App {
             proxies: TrustedProxies(config.trusted_proxies.clone()),
             rate: Rc::clone(&rate),
             access_log: config.access_log,
+            gate: Rc::clone(&gate),
+            rollout: Rc::clone(&rollout),
         };
         let (http_limits, counters) = (limits.http.clone(), Rc::clone(&metrics));
         let answers = Rc::clone(&pipeline);
@@ -200,14 +232,16 @@ impl App {
         let governor =
             Governor::new((health, written_at), history, rate, Rc::clone(&metrics), &config);
         Ok(Self {
-            config: Rc::new(config),
-            limits,
+            current,
+            wishes,
             feeds,
             database,
             pipeline,
             refresher,
             metrics,
             switches,
+            rollout,
+            gate,
             governor,
             addresses,
             server,
@@ -257,8 +291,8 @@ impl App {
 
     /// Runs until it is told to stop, or its orders' sender is gone.
     pub async fn run(self, executor: &LocalExecutor<'static>, orders: Receiver<Order>) -> Ended {
-        let Self { mut config, feeds, database, pipeline, refresher, server, .. } = self;
-        let Self { switches, governor, metrics, limits, .. } = self;
+        let Self { current, wishes, feeds, database, pipeline, refresher, server, .. } = self;
+        let Self { switches, rollout, gate, governor, metrics, .. } = self;
         switches.connect({
             let (pipeline, database) = (Rc::clone(&pipeline), Rc::clone(&database));
             let refresher = Rc::clone(&refresher);
@@ -287,9 +321,10 @@ impl App {
         let watching = executor.spawn(watch_clock(refresher.clock.clone(), Rc::clone(&feeds)));
         let governor = Rc::new(governor.over(Governed {
             clock: refresher.clock.clone(),
-            metrics,
+            metrics: Rc::clone(&metrics),
             feeds: Rc::clone(&feeds),
             database: Rc::clone(&database),
+            wishes: current.wishes.clone(),
             pipeline: Rc::clone(&pipeline),
             refresher: Rc::clone(&refresher),
             switches: Rc::clone(&switches),
@@ -300,50 +335,48 @@ impl App {
         });
         let (stop, stopped): (Sender<()>, _) = async_channel::bounded(1);
         let server = executor.spawn(server.run(stopped));
-        let mut refreshing = start_refreshing(executor, &refresher, &feeds);
-        let keeper = Keeper {
-            // A reload may name another folder, which takes effect at the next start.
-            history: Rc::new(History::of(&config.data_dir)),
-            clock: refresher.clock.clone(),
+        let followers = Followers {
+            database: Rc::clone(&database),
             feeds: Rc::clone(&feeds),
-            metrics: self.metrics,
+            refresher,
+            governor,
+            switches,
+            rollout,
+            gate,
+            current: Rc::clone(&current),
         };
-        let mut proving = executor.spawn(keeper.clone().prove(Rc::clone(&config)));
+        let mut force = Force::new(executor, followers, metrics);
         let ended = loop {
-            let ordered = async { orders.recv().await.unwrap_or(Order::Stop) };
+            let ordered = async { Event::Ordered(orders.recv().await.unwrap_or(Order::Stop)) };
+            let wished = async {
+                let wish = wishes.recv().await;
+                wish.map_or(Event::Ordered(Order::Stop), Event::Wished)
+            };
             let damaged = async {
                 database.damaged().await;
-                None
+                Event::Damaged
             };
-            match future::or(async { Some(ordered.await) }, damaged).await {
-                None => break Ended::Damaged(Box::new((*config).clone())),
-                Some(Order::Stop) => break Ended::Stopped,
-                Some(Order::Reload(new)) => {
-                    cancel(refreshing).await;
-                    match reload(&config, &new, &database, &feeds, &limits).await {
-                        Ok(()) => {
-                            governor.configure(&new);
-                            let now = refresher.clock.wall();
-                            switches.change(|it| it.configure(new.flags, new.flags_by, now));
-                            config = Rc::new(*new);
-                            proving = executor.spawn(keeper.clone().prove(Rc::clone(&config)));
-                            log::info!("the configuration was reloaded");
-                        }
-                        Err(error) => log::error!("reload: {error}; the old one stays"),
-                    }
-                    refreshing = start_refreshing(executor, &refresher, &feeds);
+            match future::or(ordered, future::or(wished, damaged)).await {
+                Event::Damaged => {
+                    break Ended::Damaged(Box::new(Config::clone(&current.config())));
                 }
+                Event::Ordered(Order::Stop) => break Ended::Stopped,
+                Event::Ordered(Order::Reload(new)) => force.reload(*new).await,
+                Event::Wished(Wish::Put { asker, config, text }) => {
+                    pipeline.complete(asker, force.put(*config, &text).await);
+                }
+                Event::Wished(Wish::Revert) => force.revert().await,
             }
         };
         drop(stop);
         server.await;
-        cancel(refreshing).await;
+        force.end().await;
         if ended == Ended::Stopped
             && let Err(error) = write_ages(&database, &feeds).await
         {
             log::error!("cannot write down the feeds' ages: {error}");
         }
-        cancel(vec![proving, governing, watching, closing, warming, answering, tidying]).await;
+        cancel(vec![governing, watching, closing, warming, answering, tidying]).await;
         database.close();
         writer.await;
         ended
@@ -387,45 +420,6 @@ fn carry_out(flags: Flags, pipeline: &Pipeline, database: &Database, refresher: 
     pipeline.set_flags(flags);
     database.keep_connections(flags.connection_pooling);
     refresher.outbound.keep_connections(flags.connection_pooling);
-}
-
-/// Takes over what can change while the program runs: feeds, zone, log level.
-async fn reload(
-    old: &Config,
-    new: &Config,
-    database: &Database,
-    feeds: &Feeds,
-    limits: &Limits,
-) -> Result<()> {
-    let fixed = [
-        ("host", old.host == new.host),
-        ("port", old.port == new.port),
-        ("unix_socket", old.unix_socket == new.unix_socket),
-        ("server_names", old.server_names == new.server_names),
-        ("base_path", old.base_path == new.base_path),
-        ("trusted_proxies", old.trusted_proxies == new.trusted_proxies),
-        ("rate_limit", old.rate_limit == new.rate_limit),
-        ("access_log", old.access_log == new.access_log),
-        ("data_dir", old.data_dir == new.data_dir),
-        ("ca_file", old.ca_file == new.ca_file),
-        ("memory_budget", old.memory_budget == new.memory_budget),
-        ("the size of a pool or of the cache", old.ceilings == new.ceilings),
-        ("past_days", limits.feed.past_days == new.past_days),
-        ("future_days", limits.feed.future_days == new.future_days),
-    ];
-    for (name, _) in fixed.iter().filter(|(_, same)| !same) {
-        log::warn!("`{name}` takes effect at the next start");
-    }
-    // The budget that counts is the one that everything was sized by.
-    Plan::new(limits.budget_bytes, new.feeds.len().max(1), limits.feed.clone())?;
-    let written = {
-        let new = new.clone();
-        database.write(move |connection| remember_feeds(connection, &new)).await
-    };
-    let list = remembered_feeds(database, new, written)?;
-    log::set_max_level(new.log_level);
-    feeds.replace(list, display_zone(new));
-    Ok(())
 }
 
 async fn write_ages(database: &Database, feeds: &Feeds) -> Result<()> {

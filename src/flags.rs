@@ -3,6 +3,7 @@
 //!
 //! [`Flags`] is what counts at one moment; [`switches`] knows who turned what, when and why.
 
+pub mod rollout;
 pub mod switches;
 
 use std::ops::RangeInclusive;

@@ -92,6 +92,11 @@ macro_rules! metrics {
             $(#[doc = $help] pub $field: Metric,)*
             /// From a whole request to its answer handed to the socket.
             pub request_seconds: Histogram,
+            /// The same while only some clients have the pipeline, without the loop's share: of
+            /// those that have it.
+            pub seconds_with_pipeline: Histogram,
+            /// And of the others.
+            pub seconds_without_pipeline: Histogram,
             /// What it takes to make an answer that is not in the cache.
             pub made_seconds: Histogram,
             /// Answers by route, method and status.

@@ -7,16 +7,19 @@ use std::time::Duration;
 
 use super::prometheus::Format;
 use super::stats::{Machine, Seen};
-use super::{lite, native, prometheus, stats};
+use super::{admin, lite, native, prometheus, stats};
 use crate::budget::Plan;
 use crate::clock::{Clock, Moment};
 use crate::display;
 use crate::feed::Feeds;
+use crate::flags::rollout::Rollout;
 use crate::flags::switches::Switchboard;
 use crate::health::history::History;
 use crate::health::{Health, sample, usage};
 use crate::http::response::{Answer, Status, media};
-use crate::http::route::{ANY, Allow, Change, Figures, Refusal};
+use crate::http::route::{ANY, Admin, Allow, Change, Figures, Refusal};
+use crate::http::slab::Token;
+use crate::http::token::Barred;
 use crate::metrics::Metrics;
 
 /// What these endpoints know of the rest of the program.
@@ -33,6 +36,10 @@ pub struct Known {
     pub health: Rc<RefCell<Health>>,
     /// How it fared.
     pub history: Rc<RefCell<History>>,
+    /// Which clients have the pipeline.
+    pub rollout: Rc<Rollout>,
+    /// What is configured.
+    pub current: Rc<admin::Current>,
 }
 
 /// What these endpoints answer from.
@@ -114,6 +121,31 @@ impl Api {
                 Rc::new(Answer::plain(Status::ACCEPTED, media::JSON, "", body))
             }
         }
+    }
+
+    /// What an operator asks for; `None` when the answer will come as a completion.
+    pub fn administer(&self, what: Admin, body: &[u8], asker: Token) -> Option<Rc<Answer>> {
+        admin::answer(&self.known, what, body, asker)
+    }
+
+    /// The answer to a client that is kept out of that.
+    pub fn barred(&self, barred: Barred) -> Rc<Answer> {
+        let (status, detail, further) = match barred {
+            Barred::NoToken => {
+                let detail = "this is for programs on the server's own machine; others need a \
+                              token, see admin.token_file in the configuration";
+                (Status::FORBIDDEN, detail, String::new())
+            }
+            Barred::Wrong => {
+                let further = "WWW-Authenticate: Bearer\r\n".to_owned();
+                (Status::UNAUTHORIZED, "this needs the token of admin.token_file", further)
+            }
+            Barred::Locked(wait) => {
+                let further = format!("Retry-After: {}\r\n", wait.as_secs() + 1);
+                (Status::TOO_MANY, "there were too many wrong tokens", further)
+            }
+        };
+        Rc::new(failure(status, detail, &further))
     }
 
     /// Which methods there are.
@@ -230,7 +262,7 @@ fn word(text: &'static [u8]) -> Rc<Answer> {
     Rc::new(Answer::plain(Status::OK, media::TEXT, "", text))
 }
 
-fn failure(status: Status, detail: &str, further: &str) -> Answer {
+pub(super) fn failure(status: Status, detail: &str, further: &str) -> Answer {
     let body = native::problem(status.code, status.reason(), detail);
     Answer::plain(status, media::PROBLEM, further, body.as_bytes())
 }

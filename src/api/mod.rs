@@ -1,6 +1,7 @@
 //! Endpoints: what each route answers. One file a family; all of them say what
 //! [`crate::calendar::selection`] found, in the words of [`crate::calendar::text`].
 
+pub mod admin;
 mod endpoints;
 pub mod json;
 pub mod kpi;

@@ -1,14 +1,28 @@
-//! The configuration while the program runs: its file is kept once it has served well.
+//! The configuration while the program runs: its file is kept once it has served well, written for
+//! an operator, and brought back.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
+use smol::{LocalExecutor, Task};
+
+use super::feeds::{remember_feeds, remembered_feeds};
+use super::health::{Governed, Governor};
+use super::{cancel, display_zone, start_refreshing};
+use crate::api::admin::{Current, put_answer};
+use crate::budget::{Limits, Plan};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::config::history::{History, Standing, read_file};
-use crate::error::Result;
+use crate::config::history::{History, Standing, read_file, write_file};
+use crate::connections::database::Database;
+use crate::error::{Error, Result};
 use crate::feed::Feeds;
+use crate::feed::refresh::Refresher;
+use crate::flags::rollout::Rollout;
+use crate::flags::switches::Switchboard;
+use crate::http::response::Answer;
+use crate::http::token::{Gate, Token};
 use crate::metrics::Metrics;
 
 /// A configuration has served well when the program was ready with it at the end of such a time,
@@ -19,17 +33,17 @@ const ANSWERS_PER_ERROR: u64 = 20;
 
 /// Where the program's configurations are kept, and what tells how they fare.
 #[derive(Clone)]
-pub(super) struct Keeper {
-    pub(super) history: Rc<History>,
-    pub(super) clock: Clock,
-    pub(super) feeds: Rc<Feeds>,
-    pub(super) metrics: Rc<Metrics>,
+struct Keeper {
+    history: Rc<History>,
+    clock: Clock,
+    feeds: Rc<Feeds>,
+    metrics: Rc<Metrics>,
 }
 
 impl Keeper {
     /// Keeps the file of this configuration once it has served well. Run it as a task, as long as
     /// the configuration is in force.
-    pub(super) async fn prove(self, config: Rc<Config>) {
+    async fn prove(self, config: Rc<Config>) {
         let Some(path) = &config.path else { return };
         let figures = || [self.metrics.http_requests.get(), self.metrics.http_5xx.get()];
         loop {
@@ -56,4 +70,199 @@ impl Keeper {
             _ => Ok(false),
         }
     }
+}
+
+/// What the configuration file held before another text was written into it.
+struct Before {
+    path: PathBuf,
+    text: Option<String>,
+}
+
+impl Before {
+    /// Writes it back, since the new one cannot be taken over after all.
+    fn restore(self) {
+        let restored = self.text.map_or(Ok(()), |text| write_file(&self.path, &text));
+        if let Err(error) = restored {
+            log::error!("the old configuration cannot be written back: {error}");
+        }
+    }
+}
+
+impl Keeper {
+    /// Writes a text into the configuration file; what it held is kept as a version.
+    fn write(&self, path: &Path, text: &str) -> Result<Before> {
+        let before = read_file(path)?;
+        if let Some(before) = &before {
+            self.history.keep(path, before, Standing::Replaced, self.clock.wall())?;
+        }
+        write_file(path, text)?;
+        Ok(Before { path: path.to_owned(), text: before })
+    }
+
+    /// The last configuration that has served well, with its text; that which runs has not yet.
+    fn last_good(&self, running: &Config) -> Result<(Config, String)> {
+        let none = || Error::system("no configuration before this one has served well");
+        let version = self.history.last_good(None)?.ok_or_else(none)?;
+        let text = self.history.text(&version)?;
+        if running.path.is_none() || running.sources.held(&text) {
+            return Err(none());
+        }
+        Ok((running.with_text(&text)?, text))
+    }
+}
+
+/// What lets operators in who are not on this machine.
+pub(super) fn token(config: &Config) -> Option<Token> {
+    Token::new(config.admin_token.as_ref()?.expose())
+}
+
+/// Everything that follows the configuration.
+pub(super) struct Followers {
+    pub(super) database: Rc<Database>,
+    pub(super) feeds: Rc<Feeds>,
+    pub(super) refresher: Rc<Refresher>,
+    pub(super) governor: Rc<Governor<Governed>>,
+    pub(super) switches: Rc<Switchboard>,
+    pub(super) rollout: Rc<Rollout>,
+    pub(super) gate: Rc<Gate>,
+    pub(super) current: Rc<Current>,
+}
+
+/// The configuration in force, and what runs by it.
+pub(super) struct Force<'e> {
+    executor: &'e LocalExecutor<'static>,
+    followers: Followers,
+    keeper: Keeper,
+    refreshing: Vec<Task<()>>,
+    proving: Task<()>,
+}
+
+impl<'e> Force<'e> {
+    /// Begins to refresh, and to see how the configuration fares.
+    pub(super) fn new(
+        executor: &'e LocalExecutor<'static>,
+        followers: Followers,
+        metrics: Rc<Metrics>,
+    ) -> Self {
+        let config = followers.current.config();
+        let keeper = Keeper {
+            // A reload may name another folder, which takes effect at the next start.
+            history: Rc::new(History::of(&config.data_dir)),
+            clock: followers.refresher.clock.clone(),
+            feeds: Rc::clone(&followers.feeds),
+            metrics,
+        };
+        let proving = executor.spawn(keeper.clone().prove(config));
+        let refreshing = start_refreshing(executor, &followers.refresher, &followers.feeds);
+        Self { executor, followers, keeper, refreshing, proving }
+    }
+
+    /// Takes over what has been read from all sources.
+    pub(super) async fn reload(&mut self, new: Config) {
+        match self.take_over(new).await {
+            Ok(_) => log::info!("the configuration was reloaded"),
+            Err(error) => log::error!("reload: {error}; the old one stays"),
+        }
+    }
+
+    /// Writes the configuration file and takes over what it says, or does neither; the answer says
+    /// which.
+    pub(super) async fn put(&mut self, new: Config, text: &str) -> Rc<Answer> {
+        let path = new.path.clone().unwrap_or_default();
+        let before = match self.keeper.write(&path, text) {
+            Ok(before) => before,
+            Err(error) => return put_answer(Err(error), &new),
+        };
+        let outcome = self.take_over(new.clone()).await;
+        match &outcome {
+            Ok(_) => log::warn!("an operator: {} was written and taken over", path.display()),
+            Err(_) => before.restore(),
+        }
+        put_answer(outcome, &new)
+    }
+
+    /// Goes back to the last configuration that has served well, if there is one, also when the
+    /// file cannot be written.
+    pub(super) async fn revert(&mut self) {
+        let found = self.keeper.last_good(&self.followers.current.config());
+        let (old, text) = match found {
+            Ok(found) => found,
+            Err(error) => return log::error!("nothing to go back to: {error}"),
+        };
+        let path = old.path.clone().unwrap_or_default();
+        if let Err(error) = self.keeper.write(&path, &text) {
+            log::error!("{error}; what has served well counts until the next start");
+        }
+        match self.take_over(old).await {
+            Ok(_) => log::error!("{} is the last that has served well again", path.display()),
+            Err(error) => log::error!("cannot go back: {error}"),
+        }
+    }
+
+    /// Lets go of everything.
+    pub(super) async fn end(self) {
+        cancel(self.refreshing).await;
+        cancel(vec![self.proving]).await;
+    }
+
+    /// Hands a configuration down to all who follow it, or changes nothing. Returns the keys that
+    /// take effect at the next start.
+    async fn take_over(&mut self, new: Config) -> Result<Vec<&'static str>> {
+        cancel(std::mem::take(&mut self.refreshing)).await;
+        let outcome = self.followers.take_over(new).await;
+        let Followers { refresher, feeds, current, .. } = &self.followers;
+        if outcome.is_ok() {
+            self.proving = self.executor.spawn(self.keeper.clone().prove(current.config()));
+        }
+        self.refreshing = start_refreshing(self.executor, refresher, feeds);
+        outcome
+    }
+}
+
+impl Followers {
+    async fn take_over(&self, new: Config) -> Result<Vec<&'static str>> {
+        let (old, limits) = (self.current.config(), &self.refresher.limits);
+        // The budget that counts is the one that everything was sized by.
+        Plan::new(limits.budget_bytes, new.feeds.len().max(1), limits.feed.clone())?;
+        let written = {
+            let new = new.clone();
+            self.database.write(move |connection| remember_feeds(connection, &new)).await
+        };
+        let list = remembered_feeds(&self.database, &new, written)?;
+        let later = fixed(&old, &new, limits);
+        for name in &later {
+            log::warn!("`{name}` takes effect at the next start");
+        }
+        log::set_max_level(new.log_level);
+        self.feeds.replace(list, display_zone(&new));
+        self.governor.configure(&new);
+        let now = self.refresher.clock.wall();
+        self.switches.change(|switches| switches.configure(new.flags, new.flags_by, now));
+        let (percent, by) = new.rollout;
+        self.rollout.configure(percent, by, now);
+        self.gate.set_token(token(&new));
+        self.current.config.replace(Rc::new(new));
+        Ok(later)
+    }
+}
+
+/// What differs, and cannot change while the program runs.
+fn fixed(old: &Config, new: &Config, limits: &Limits) -> Vec<&'static str> {
+    let keys = [
+        ("host", old.host == new.host),
+        ("port", old.port == new.port),
+        ("unix_socket", old.unix_socket == new.unix_socket),
+        ("server_names", old.server_names == new.server_names),
+        ("base_path", old.base_path == new.base_path),
+        ("trusted_proxies", old.trusted_proxies == new.trusted_proxies),
+        ("rate_limit", old.rate_limit == new.rate_limit),
+        ("access_log", old.access_log == new.access_log),
+        ("data_dir", old.data_dir == new.data_dir),
+        ("ca_file", old.ca_file == new.ca_file),
+        ("memory_budget", old.memory_budget == new.memory_budget),
+        ("the size of a pool or of the cache", old.ceilings == new.ceilings),
+        ("past_days", limits.feed.past_days == new.past_days),
+        ("future_days", limits.feed.future_days == new.future_days),
+    ];
+    keys.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
 }

@@ -8,7 +8,10 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
+use async_channel::Sender;
+
 use crate::alloc;
+use crate::api::admin::Wish;
 use crate::budget::TLS_BYTES;
 use crate::clock::{Clock, Moment};
 use crate::config::Config;
@@ -50,6 +53,7 @@ pub(super) struct Governed {
     pub(super) pipeline: Rc<Pipeline>,
     pub(super) refresher: Rc<Refresher>,
     pub(super) switches: Rc<Switchboard>,
+    pub(super) wishes: Sender<Wish>,
 }
 
 /// The governor. Without a government it only holds what belongs to it.
@@ -197,8 +201,8 @@ impl Governor<Governed> {
                 pool_refused: metrics.outbound_refused.get(),
             },
             latencies: metrics.request_seconds.counts(),
-            latencies_with: [0; _],
-            latencies_without: [0; _],
+            latencies_with: metrics.seconds_with_pipeline.counts(),
+            latencies_without: metrics.seconds_without_pipeline.counts(),
             memory_bytes,
             celsius,
             pool_percent: refresher.outbound.used_percent(),
@@ -268,8 +272,10 @@ impl Governor<Governed> {
             Step::Rollback(Verdict::Revert) => {
                 metrics.rollback_reverts.count();
                 log::error!(
-                    "too many answers fail: `calendarbot config revert` goes back to the last good configuration"
+                    "too many answers fail: back to the last configuration that served well"
                 );
+                // Full means that another one is on its way already.
+                let _ = self.governed.wishes.try_send(Wish::Revert);
             }
         }
     }

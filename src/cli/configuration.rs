@@ -25,11 +25,14 @@ pub(super) fn with_way_back(error: Error, arguments: &Arguments, inputs: &Inputs
     let place = Place::find(arguments, inputs);
     let good = place.history.last_good(place.text().ok().flatten().as_deref());
     match good {
-        Ok(Some(version)) if error.is_config() => Error::config(format!(
-            "{error}\n`calendarbot config revert`, with the same options, brings back the \
-             configuration of {}, which has served well",
-            version.at
-        )),
+        Ok(Some(version)) if error.is_config() => {
+            let path = place.path.as_ref().unwrap_or(&version.path);
+            let (path, data_dir, at) = (path.display(), place.data_dir.display(), version.at);
+            Error::config(format!(
+                "{error}\nback to the configuration of {at}, which has served well:\n\
+                 calendarbot config revert -c {path} --data-dir {data_dir}"
+            ))
+        }
         _ => error,
     }
 }
@@ -151,7 +154,8 @@ impl Place {
 
     fn none(&self) -> String {
         format!(
-            "no configuration has been kept in {} yet; one is after five minutes of good service",
+            "no configuration has been kept in {} yet; one is after five minutes of good service \
+             (--data-dir names another folder)",
             self.data_dir.display()
         )
     }

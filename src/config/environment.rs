@@ -11,7 +11,7 @@ use super::feed_keys::FEED_KEYS;
 use super::given::{Given, nearest, safe};
 use super::key::Key;
 use super::keys::KEYS;
-use super::sources::{Origin, Target};
+use super::sources::{Origin, Value};
 
 /// Variables of systemd, of the desktop and of terminals that defaults come from.
 const SYSTEM: &[&str] = &[
@@ -74,11 +74,12 @@ impl Variables {
         Self { file: Some(path), values: values.into_iter().filter(is_set).collect() }
     }
 
-    /// Puts what is set for `keys` into `target`.
-    pub(super) fn apply<T: Target>(
+    /// Puts what is set for `keys` into `target`, and notes it.
+    pub(super) fn apply<T>(
         &self,
         keys: &[Key<T>],
         target: &mut T,
+        noted: &mut Vec<Value>,
         problems: &mut Problems,
     ) {
         for key in keys {
@@ -91,7 +92,7 @@ impl Variables {
             } else if value.contains('\u{fffd}') {
                 problems.push(format!("{} is not UTF-8", self.place(name)));
             } else {
-                let stored = key.store(target, &Given::Text(value), || self.origin(name));
+                let stored = key.store(target, &Given::Text(value), || self.origin(name), noted);
                 problems.extend(stored.err());
             }
         }
@@ -167,10 +168,5 @@ fn unquote(value: &str) -> Option<&str> {
 
 /// Variables of earlier programs that are known and do nothing here; a name that ends in an
 /// underscore stands for all that begin with it.
-pub(super) static WITHOUT_EFFECT: &[&str] = &[
-    "CALENDARBOT_WEB_LAYOUT",
-    "CALENDARBOT_ALEXA_BEARER_TOKEN",
-    "CALENDARBOT_RATE_LIMIT_",
-    "PHASE_2A_ROLLOUT",
-    "PHASE_2A_ROLLOUT_PERCENTAGE",
-];
+pub(super) static WITHOUT_EFFECT: &[&str] =
+    &["CALENDARBOT_WEB_LAYOUT", "CALENDARBOT_ALEXA_BEARER_TOKEN", "CALENDARBOT_RATE_LIMIT_"];

@@ -291,7 +291,7 @@ impl FeedDraft {
         };
         let url = match (&self.url, credential.as_ref().or(self.url_file.as_ref())) {
             (Some(url), _) => url.clone(),
-            (None, Some(path)) => read_secret(given.unwrap_or_default(), path, around)?,
+            (None, Some(path)) => read_secret(given.unwrap_or_default(), path, around.credentials)?,
             (None, None) => {
                 return Err("has no address: give `url`, `url_file`, `credential` or `file`".into());
             }
@@ -305,7 +305,8 @@ impl FeedDraft {
         let given = ("headers", !self.headers.is_empty());
         one_of(&[given, ("headers_file", self.headers_file.is_some())])?;
         let Some(path) = &self.headers_file else { return Ok(self.headers.clone()) };
-        let text = read_text("headers_file", path, HEADERS_MAX * SECRET_BYTES_MAX, around)?;
+        let text =
+            read_text("headers_file", path, HEADERS_MAX * SECRET_BYTES_MAX, around.credentials)?;
         let pairs = text.as_deref().and_then(|text| {
             let lines = text.lines().filter(|line| !line.trim().is_empty());
             let pairs = lines.map(|line| line.split_once(':'));
@@ -376,14 +377,18 @@ fn either(
     let from_file = format!("{name}_file");
     one_of(&[(name, text.is_some()), (&from_file, file.is_some())])?;
     match file {
-        Some(path) => read_secret(&from_file, path, around).map(Some),
+        Some(path) => read_secret(&from_file, path, around.credentials).map(Some),
         None => Ok(text.clone()),
     }
 }
 
 /// The only line of a file that holds a secret.
-fn read_secret(key: &str, path: &Path, around: &Surroundings) -> Result<Secret, String> {
-    let text = read_text(key, path, SECRET_BYTES_MAX + 2, around)?;
+pub(super) fn read_secret(
+    key: &str,
+    path: &Path,
+    credentials: Option<&Path>,
+) -> Result<Secret, String> {
+    let text = read_text(key, path, SECRET_BYTES_MAX + 2, credentials)?;
     let line = text.as_deref().map(|text| text.trim_end_matches(['\r', '\n']));
     line.and_then(secret).ok_or_else(|| {
         format!("has a `{key}` {path:?} that holds {HIDDEN}; allowed: one line, {SECRET_TEXT}")
@@ -395,12 +400,12 @@ fn read_text(
     key: &str,
     path: &Path,
     bytes_max: usize,
-    around: &Surroundings,
+    credentials: Option<&Path>,
 ) -> Result<Option<String>, String> {
     // It may have been joined with the folder that relative paths start from.
     let is_in = |folder: &Path| folder.ends_with("$CREDENTIALS_DIRECTORY");
     let name = path.file_name().filter(|_| path.parent().is_some_and(is_in));
-    let credential = match (name, around.credentials) {
+    let credential = match (name, credentials) {
         (Some(_), None) => {
             return Err(format!("has a `{key}` in $CREDENTIALS_DIRECTORY, which is not set"));
         }

@@ -13,7 +13,7 @@ use super::given::{self, Given, nearest, safe};
 use super::health_keys::{HEALTH_KEYS, HEALTH_TABLES};
 use super::key::Key;
 use super::keys::KEYS;
-use super::sources::{Origin, Target};
+use super::sources::{Origin, Value};
 use super::{Draft, Inputs, Problems};
 
 /// More than any configuration needs.
@@ -68,8 +68,13 @@ struct Section<'a, T: 'static> {
 }
 
 impl Document<'_> {
-    /// Puts everything of the file into `draft`, and hands back its feeds with their places.
-    pub(super) fn apply(mut self, draft: &mut Draft) -> Vec<(String, FeedDraft)> {
+    /// Puts everything of the file into `draft`, notes it, and hands back its feeds with their
+    /// places.
+    pub(super) fn apply(
+        mut self,
+        draft: &mut Draft,
+        noted: &mut Vec<Value>,
+    ) -> Vec<(String, FeedDraft)> {
         let table = match DeTable::parse(self.text) {
             Ok(table) => table.into_inner(),
             Err(error) => {
@@ -80,14 +85,14 @@ impl Document<'_> {
             }
         };
         let top = Section { keys: KEYS, prefix: "", elsewhere: belongs_to_a_feed };
-        self.section(&table, &top, draft);
+        self.section(&table, &top, draft, noted);
         for name in HEALTH_TABLES {
             let Some((key, value)) = table.get_key_value(name) else { continue };
             match value.get_ref().as_table() {
                 Some(table) => {
                     let prefix = &format!("{name}.");
                     let section = Section { keys: HEALTH_KEYS, prefix, elsewhere: |_| None };
-                    self.section(table, &section, &mut draft.config.health);
+                    self.section(table, &section, &mut draft.config.health, noted);
                 }
                 None => self.not_a_table(key.span().start, name, value),
             }
@@ -118,7 +123,9 @@ impl Document<'_> {
             let problems_before = self.problems.count();
             let mut draft = FeedDraft::new();
             let section = Section { keys: FEED_KEYS, prefix: "", elsewhere: belongs_to_the_top };
-            self.section(table, &section, &mut draft);
+            let mut given = Vec::new();
+            self.section(table, &section, &mut draft, &mut given);
+            draft.given = given;
             // What a wrong key leaves out would only look like a second problem.
             if self.problems.count() == problems_before {
                 drafts.push((self.place(feed.span().start), draft));
@@ -127,7 +134,13 @@ impl Document<'_> {
         drafts
     }
 
-    fn section<T: Target>(&mut self, table: &DeTable, section: &Section<T>, target: &mut T) {
+    fn section<T>(
+        &mut self,
+        table: &DeTable,
+        section: &Section<T>,
+        target: &mut T,
+        noted: &mut Vec<Value>,
+    ) {
         let folder = self.path.parent().unwrap_or(Path::new(""));
         let mut pairs: Vec<_> = table.iter().collect();
         // Problems are told in the order of the file.
@@ -141,12 +154,13 @@ impl Document<'_> {
                     place: line_place(self.path, self.text, at),
                     name: format!("`{name}`"),
                 };
-                let stored = key.store(target, &given, origin);
+                let stored = key.store(target, &given, origin, noted);
                 self.problems.extend(stored.err());
             } else if section.keys.iter().any(|key| key.name.starts_with(&inner)) {
                 match value.get_ref().as_table() {
                     Some(table) => {
-                        self.section(table, &Section { prefix: &inner, ..*section }, target);
+                        let section = Section { prefix: &inner, ..*section };
+                        self.section(table, &section, target, noted);
                     }
                     None => self.not_a_table(at, &name, value),
                 }

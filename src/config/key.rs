@@ -11,7 +11,7 @@ use crate::secret::{HIDDEN, Secret};
 use crate::tzdb::tzdb;
 
 use super::given::{self, Given, nearest, quoted};
-use super::sources::{Origin, Target};
+use super::sources::{Origin, Value, note};
 
 /// Names of one list.
 const NAMES_MAX: usize = 16;
@@ -66,17 +66,18 @@ pub(super) enum Kind<T> {
     Headers(fn(&mut T, Vec<(String, Secret)>)),
 }
 
-impl<T: Target> Key<T> {
-    /// Puts `given` into `target`, which remembers where it is from, or says in a sentence what is
+impl<T> Key<T> {
+    /// Puts `given` into `target` and a note of it into `noted`, or says in a sentence what is
     /// wrong with it.
     pub(super) fn store(
         &self,
         target: &mut T,
         given: &Given,
         origin: impl FnOnce() -> Origin,
+        noted: &mut Vec<Value>,
     ) -> Result<(), String> {
         if self.kind.store(target, given).is_some() {
-            target.note(self.title(), || self.shown(given), origin());
+            note(noted, self.title(), self.shown(given), origin().source());
             return Ok(());
         }
         // Where the name of a scheme belongs people write the whole login.
@@ -89,9 +90,7 @@ impl<T: Target> Key<T> {
         let (subject, allowed) = (origin().subject(), self.kind.allowed());
         Err(format!("{subject} is {found}; allowed: {allowed}{guess}"))
     }
-}
 
-impl<T> Key<T> {
     /// A value that was taken, for people; nothing of one that is secret.
     fn shown(&self, given: &Given) -> String {
         let is_path = matches!(self.kind, Kind::Path(_));
@@ -103,6 +102,14 @@ impl<T> Key<T> {
                 format!("[{}]", items.join(", "))
             }
             _ => given.shown(),
+        }
+    }
+
+    /// Puts its default into `target`, if the table has one.
+    pub(super) fn set_default(&self, target: &mut T) {
+        if let Preset::Is(text) = self.default {
+            let stored = self.kind.store(target, &Given::Text(text));
+            debug_assert!(stored.is_some(), "the default of {} is not allowed", self.name);
         }
     }
 

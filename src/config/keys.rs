@@ -7,6 +7,7 @@
 use std::ops::RangeInclusive;
 
 use crate::budget::{BUDGET_BYTES_MAX, BUDGET_BYTES_MIN};
+use crate::flags::rollout::stage;
 use crate::flags::{Flag, Tuning};
 use crate::http::peer::is_base_path;
 
@@ -276,6 +277,39 @@ pub(super) static KEYS: &[Key<Draft>] = &[
         |draft, on| draft.set_flag(Flag::Warming, on),
         "Make the answers that displays ask for again and again before they do.",
     ),
+    Key {
+        name: "flags.rollout",
+        env: &["PHASE_2A_ROLLOUT"],
+        option: "",
+        kind: Kind::Text("disabled, canary, gradual, majority or full", |draft, text| {
+            draft.config.rollout = (stage(text)?, draft.by);
+            Some(())
+        }),
+        default: Preset::Is("full"),
+        help: "The part of all clients that have the request pipeline: none, 5, 25, 75 or 100 %. The \
+               others get the same answers the direct way. A client is an address and a User-Agent.",
+    },
+    Key {
+        name: "flags.rollout_percentage",
+        env: &["PHASE_2A_ROLLOUT_PERCENTAGE"],
+        option: "",
+        kind: Kind::Count(0..=100, |draft, percent| {
+            draft.rollout_percent = Some((percent, draft.by));
+        }),
+        default: Preset::Says("what `flags.rollout` says"),
+        help: "The same in percent; it goes before `flags.rollout`.",
+    },
+    Key {
+        name: "admin.token_file",
+        env: &["CALENDARBOT_ADMIN_TOKEN_FILE"],
+        option: "",
+        kind: Kind::Path(|draft, path| draft.admin_token_file = Some(path)),
+        default: Preset::Says("none: programs on this machine only"),
+        help: "A file whose only line is the token that operators show (`Authorization: Bearer …`) \
+               to see and change flags and configuration under `/api/admin`. \
+               `$CREDENTIALS_DIRECTORY/NAME` is a systemd credential. Programs on this machine need \
+               none: a proxy here that sends no X-Forwarded-For must keep `/api/admin` to itself.",
+    },
     Key {
         name: "pipeline.cache_ttl",
         env: &["CACHE_TTL_SECONDS"],

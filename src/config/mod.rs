@@ -40,17 +40,18 @@ use crate::flags::switches::By;
 use crate::flags::{Flag, Flags, Tuning};
 use crate::health::settings::Settings;
 use crate::http::peer::Network;
+use crate::secret::Secret;
 
 use self::environment::Variables;
-use self::feed::{FeedDraft, Surroundings};
+use self::feed::{FeedDraft, Surroundings, read_secret};
 use self::feed_keys::FEED_KEYS;
 use self::file::Document;
 use self::given::{Given, safe};
 use self::health_keys::HEALTH_KEYS;
-use self::key::{Key, Preset};
+use self::key::Key;
 use self::keys::KEYS;
 use self::problems::Problems;
-use self::sources::{AllGiven, Origin, Target};
+use self::sources::{AllGiven, Origin};
 
 pub use self::args::{Action, Arguments, Command, help, parse};
 pub use self::feed::{Auth, FeedConfig, FeedUrl, Source};
@@ -98,6 +99,10 @@ pub struct Config {
     pub flags: Flags,
     /// By whom each of them was set.
     pub flags_by: [By; Flag::COUNT],
+    /// The part of all clients that have the pipeline, in percent, and who said so.
+    pub rollout: (u32, By),
+    /// What lets operators in who are not on this machine.
+    pub admin_token: Option<Secret>,
     /// How the pipeline is tuned.
     pub tuning: Tuning,
     /// What health decides by.
@@ -186,13 +191,13 @@ fn load_with(
     inputs: &Inputs,
     file: Option<(PathBuf, String)>,
 ) -> Result<Config> {
-    let Gathered { mut draft, file, file_feeds, env_feed, mut problems } =
+    let Gathered { mut draft, file, file_feeds, env_feed, mut given, mut problems } =
         Gathered::read(arguments, inputs, file);
-    draft.feeds(file_feeds, env_feed, inputs, &mut problems);
+    given.feeds = draft.feeds(file_feeds, env_feed, inputs, &mut problems);
     draft.config.warnings.extend(arguments.warnings.iter().cloned());
     let text = file.as_ref().map(|(_, text)| text.as_str());
-    let given = std::mem::take(&mut draft.given);
     draft.config.sources = Sources::new(arguments, inputs, text, given);
+    draft.admin_token(inputs, &mut problems);
     draft.finish(problems)
 }
 
@@ -202,6 +207,7 @@ struct Gathered {
     file: Option<(PathBuf, String)>,
     file_feeds: Vec<(String, FeedDraft)>,
     env_feed: FeedDraft,
+    given: AllGiven,
     problems: Problems,
 }
 
@@ -209,7 +215,7 @@ impl Gathered {
     fn read(arguments: &Arguments, inputs: &Inputs, file: Option<(PathBuf, String)>) -> Self {
         let mut problems = Problems::default();
         let mut draft = Draft::new(arguments, inputs);
-        let mut file_feeds = Vec::new();
+        let (mut file_feeds, mut given) = (Vec::new(), AllGiven::default());
 
         let file = file.or_else(|| find_file(arguments, inputs, &mut problems));
         if let Some((path, text)) = &file {
@@ -217,7 +223,7 @@ impl Gathered {
             let feeds_max = plan.limits.refresh.feeds_max;
             let document = Document { path, text, feeds_max, problems: &mut problems };
             draft.by = By::File;
-            file_feeds = document.apply(&mut draft);
+            file_feeds = document.apply(&mut draft, &mut given.program);
             draft.config.path = Some(path.clone());
         }
         let dotenv = find_dotenv(draft.config.path.as_deref(), inputs, &mut problems);
@@ -225,12 +231,15 @@ impl Gathered {
         let mut env_feed = FeedDraft::new();
         draft.by = By::Environment;
         for variables in dotenv.iter().chain([&process]) {
-            variables.apply(KEYS, &mut draft, &mut problems);
-            variables.apply(FEED_KEYS, &mut env_feed, &mut problems);
+            variables.apply(KEYS, &mut draft, &mut given.program, &mut problems);
+            let mut of_feed = std::mem::take(&mut env_feed.given);
+            variables.apply(FEED_KEYS, &mut env_feed, &mut of_feed, &mut problems);
+            env_feed.given = of_feed;
             variables.warn_of_strangers(&mut draft.config.warnings);
         }
         for (key, value) in &arguments.settings {
-            let stored = key.store(&mut draft, &Given::Text(value), || Origin::Option(key.option));
+            let origin = || Origin::Option(key.option);
+            let stored = key.store(&mut draft, &Given::Text(value), origin, &mut given.program);
             problems.extend(stored.err());
         }
         if env_feed.url.is_some() {
@@ -239,7 +248,7 @@ impl Gathered {
         } else if dotenv.iter().chain([&process]).any(|variables| variables.hold_any(FEED_KEYS)) {
             draft.warn("CALENDARBOT_ICS_… has no effect without CALENDARBOT_ICS_URL");
         }
-        Self { draft, file, file_feeds, env_feed, problems }
+        Self { draft, file, file_feeds, env_feed, given, problems }
     }
 }
 
@@ -250,10 +259,11 @@ struct Draft {
     by: By,
     flags_enabled: bool,
     flags_enabled_by: By,
+    rollout_percent: Option<(u32, By)>,
+    admin_token_file: Option<PathBuf>,
     allow_private_feeds: bool,
     /// The addresses of the owner that hold for every feed.
     me: Vec<String>,
-    given: AllGiven,
 }
 
 impl Draft {
@@ -279,6 +289,8 @@ impl Draft {
             future_days: 0,
             flags: Flags::OFF,
             flags_by: [By::Default; Flag::COUNT],
+            rollout: (100, By::Default),
+            admin_token: None,
             tuning: Tuning::default(),
             health: Settings::default(),
             ceilings: Ceilings::default(),
@@ -292,9 +304,10 @@ impl Draft {
             by: By::Default,
             flags_enabled: false,
             flags_enabled_by: By::Default,
+            rollout_percent: None,
+            admin_token_file: None,
             allow_private_feeds: false,
             me: Vec::new(),
-            given: AllGiven::default(),
         };
         set_defaults(KEYS, &mut draft);
         set_defaults(HEALTH_KEYS, &mut draft.config.health);
@@ -314,14 +327,29 @@ impl Draft {
         self.config.warnings.push(warning.into());
     }
 
-    /// Checks the feeds against each other, and lets the environment's replace the file's.
+    fn admin_token(&mut self, inputs: &Inputs, problems: &mut Problems) {
+        const KEY: &str = "admin.token_file";
+        let Some(path) = &self.admin_token_file else { return };
+        let credentials = inputs.variable("CREDENTIALS_DIRECTORY").map(Path::new);
+        match read_secret(KEY, path, credentials) {
+            Ok(token) => self.config.admin_token = Some(token),
+            Err(why) => {
+                let given = self.config.sources.given(KEY).map(|value| value.source.as_str());
+                problems.push(format!("{}: the program {why}", given.unwrap_or(KEY)));
+            }
+        }
+    }
+
+    /// Checks the feeds against each other, and lets the environment's replace the file's. Returns
+    /// what was given for those that are left.
     fn feeds(
         &mut self,
         file_feeds: Vec<(String, FeedDraft)>,
         mut env_feed: FeedDraft,
         inputs: &Inputs,
         problems: &mut Problems,
-    ) {
+    ) -> Vec<(String, Vec<Value>)> {
+        let mut all_given = Vec::new();
         let config = &mut self.config;
         let around = Surroundings {
             credentials: inputs.variable("CREDENTIALS_DIRECTORY").map(Path::new),
@@ -331,7 +359,7 @@ impl Draft {
         };
         for (place, mut feed) in file_feeds {
             let name = feed.name.clone();
-            self.given.feeds.push((name.clone(), std::mem::take(&mut feed.given)));
+            all_given.push((name.clone(), std::mem::take(&mut feed.given)));
             if !name.is_empty() && config.feeds.iter().any(|feed| feed.name == name) {
                 problems.push(format!("{place}there is another feed `{}`", safe(&name)));
             }
@@ -343,10 +371,11 @@ impl Draft {
                 config.warnings.push(warning.into());
             }
             let given = std::mem::take(&mut env_feed.given);
-            self.given.feeds = vec![(env_feed.name.clone(), given)];
+            all_given = vec![(env_feed.name.clone(), given)];
             let place = "CALENDARBOT_ICS_URL: ";
             config.feeds = env_feed.finish(place, &around, problems).into_iter().collect();
         }
+        all_given
     }
 
     fn finish(mut self, mut problems: Problems) -> Result<Config> {
@@ -371,6 +400,7 @@ impl Draft {
             self.config.flags = Flags::OFF;
             self.config.flags_by = [self.flags_enabled_by; Flag::COUNT];
         }
+        self.config.rollout = self.rollout_percent.unwrap_or(self.config.rollout);
         if !self.config.host.is_loopback() {
             let (host, port) = (self.config.host, self.config.port);
             self.warn(format!(
@@ -396,13 +426,8 @@ fn feed_warnings(feed: &FeedConfig) -> impl Iterator<Item = String> {
 }
 
 /// Gives every key that has a default in the table this value.
-fn set_defaults<T: Target>(keys: &[Key<T>], target: &mut T) {
-    for key in keys {
-        if let Preset::Is(text) = key.default {
-            let stored = key.store(target, &Given::Text(text), || Origin::Default);
-            debug_assert!(stored.is_ok(), "the default of {} is not allowed", key.name);
-        }
-    }
+fn set_defaults<T>(keys: &[Key<T>], target: &mut T) {
+    keys.iter().for_each(|key| key.set_default(target));
 }
 
 fn default_data_dir(inputs: &Inputs) -> Option<PathBuf> {

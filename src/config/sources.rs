@@ -8,17 +8,15 @@ use crate::budget::show_bytes;
 use crate::error::Result;
 use crate::hash::fnv1a;
 
-use super::feed::FeedDraft;
 use super::feed_keys::FEED_KEYS;
+use super::health_keys::HEALTH_KEYS;
 use super::key::{Key, Preset};
 use super::keys::KEYS;
-use super::{Arguments, Config, Draft, Inputs, load_with};
+use super::{Arguments, Config, Inputs, load_with};
 
 /// Where a value was given.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Origin {
-    /// Nowhere: the table of keys has it.
-    Default,
     /// In a file: `c.toml:7`, and the name that stands there.
     Line { place: String, name: String },
     /// In the environment, by this name.
@@ -31,7 +29,6 @@ impl Origin {
     /// What a problem is about.
     pub(super) fn subject(&self) -> String {
         match self {
-            Origin::Default => "the default".into(),
             Origin::Line { place, name } => format!("{place}: {name}"),
             Origin::Variable(name) => name.clone(),
             Origin::Option(name) => format!("--{name}"),
@@ -39,9 +36,8 @@ impl Origin {
     }
 
     /// Which source it is.
-    fn source(&self) -> String {
+    pub(super) fn source(&self) -> String {
         match self {
-            Origin::Default => DEFAULT.into(),
             Origin::Line { place, .. } => place.clone(),
             Origin::Variable(name) => format!("environment, {name}"),
             Origin::Option(name) => format!("command line, --{name}"),
@@ -62,33 +58,12 @@ pub struct Value {
     pub source: String,
 }
 
-/// What takes values, and remembers which were given: those of the default need no memory.
-pub(super) trait Target {
-    fn given(&mut self) -> &mut Vec<Value>;
-
-    /// The last word counts.
-    fn note(&mut self, name: &'static str, shown: impl FnOnce() -> String, origin: Origin) {
-        if origin == Origin::Default {
-            return;
-        }
-        let value = Value { name, shown: shown(), source: origin.source() };
-        let given = self.given();
-        match given.iter_mut().find(|value| value.name == name) {
-            Some(old) => *old = value,
-            None => given.push(value),
-        }
-    }
-}
-
-impl Target for Draft {
-    fn given(&mut self) -> &mut Vec<Value> {
-        &mut self.given.program
-    }
-}
-
-impl Target for FeedDraft {
-    fn given(&mut self) -> &mut Vec<Value> {
-        &mut self.given
+/// Remembers that a value was given; the last word counts.
+pub(super) fn note(noted: &mut Vec<Value>, name: &'static str, shown: String, source: String) {
+    let value = Value { name, shown, source };
+    match noted.iter_mut().find(|value| value.name == name) {
+        Some(old) => *old = value,
+        None => noted.push(value),
     }
 }
 
@@ -138,6 +113,11 @@ impl Sources {
         Self(Arc::new(Read { arguments, inputs, text_hash, given }))
     }
 
+    /// What was given for a key of the whole program.
+    pub(super) fn given(&self, name: &str) -> Option<&Value> {
+        self.0.given.program.iter().find(|value| value.name == name)
+    }
+
     /// True when the configuration file that was read held this text.
     pub fn held(&self, text: &str) -> bool {
         self.0.text_hash == Some(fnv1a(text.as_bytes()))
@@ -159,6 +139,7 @@ impl Config {
     pub fn values(&self) -> Vec<Value> {
         let given = &self.sources.0.given.program;
         let mut values = values(KEYS, given);
+        values.extend(self::values(HEALTH_KEYS, given));
         for value in values.iter_mut().filter(|value| value.source == DEFAULT) {
             let Some((shown, by)) = self.found(value.name) else { continue };
             value.shown = shown;

@@ -404,7 +404,8 @@ fn no_message_shows_a_secret() {
             Ok(config) => format!("{config:?}\n{config:#?}\n{}", config.warnings.join("\n")),
             Err(error) => format!("{error}\n{error:?}"),
         };
-        assert!(!said.contains("canary"), "{said}");
+        // A stage of the rollout has this name.
+        assert!(!said.replace("disabled, canary,", "").contains("canary"), "{said}");
     };
     let names = KEYS.iter().map(|key| key.name);
     for name in names.chain(["feeds", "flags", CANARY]).filter(|name| !name.is_empty()) {
@@ -486,8 +487,8 @@ fn no_file_is_too_odd_to_be_answered() {
         let mut problems = Problems::default();
         let mut draft = Draft::new(&parse(&inputs).unwrap(), &inputs);
         let path = Path::new("c.toml");
-        let feeds =
-            Document { path, text: &text, feeds_max: 4, problems: &mut problems }.apply(&mut draft);
+        let feeds = Document { path, text: &text, feeds_max: 4, problems: &mut problems }
+            .apply(&mut draft, &mut Vec::new());
         draft.feeds(feeds, FeedDraft::new(), &inputs, &mut problems);
         Variables::from_file(path.into(), &text, &mut Problems::default());
         read += usize::from(problems.count() == 0);

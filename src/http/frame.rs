@@ -126,6 +126,17 @@ impl Message<'_, '_> {
         !matches!(&self.body, Body::Plain(range) if range.is_empty())
     }
 
+    /// The value of the first field of this name.
+    pub fn field(&self, name: &str) -> Option<&[u8]> {
+        let field = self.headers.iter().find(|field| field.name.eq_ignore_ascii_case(name));
+        field.map(|field| field.value)
+    }
+
+    /// `User-Agent`; nothing where there is none.
+    pub fn user_agent(&self) -> &[u8] {
+        self.field("user-agent").unwrap_or_default()
+    }
+
     /// True when `Accept-Encoding` takes gzip (RFC 9110 section 12.5.3).
     pub fn accepts_gzip(&self) -> bool {
         let fields = self.headers.iter();

@@ -8,13 +8,14 @@ use super::frame::{Message, Method};
 use super::response::Status;
 
 /// Checks a message that wants to change something by its head. `scheme` is what the client spoke,
-/// where that is known.
+/// where that is known; `media_types` are those that a body may have.
 ///
 /// # Errors
 /// The status to refuse it with, and why.
 pub fn check_change(
     message: &Message<'_, '_>,
     scheme: Option<&str>,
+    media_types: &[&str],
 ) -> Result<(), (Status, &'static str)> {
     if matches!(message.method, Method::Get | Method::Head | Method::Options) {
         return Ok(());
@@ -30,8 +31,8 @@ pub fn check_change(
     if is_foreign {
         return Err((Status::FORBIDDEN, "a page of another site may not change anything here"));
     }
-    if message.has_body() && !is_json(message) {
-        let detail = "a body must be application/json";
+    if message.has_body() && !has_media_type(message, media_types) {
+        let detail = "a body of this media type is not read here; application/json is";
         return Err((Status::UNSUPPORTED_MEDIA, detail));
     }
     Ok(())
@@ -47,12 +48,13 @@ fn is_origin(origin: &[u8], scheme: Option<&str>, host: &[u8]) -> bool {
 }
 
 /// One media type, which may have parameters (RFC 9110 section 8.3.1).
-fn is_json(message: &Message<'_, '_>) -> bool {
+fn has_media_type(message: &Message<'_, '_>, allowed: &[&str]) -> bool {
     let mut types =
         message.headers.iter().filter(|field| field.name.eq_ignore_ascii_case("content-type"));
     let (Some(field), None) = (types.next(), types.next()) else { return false };
     let essence = field.value.split(|byte| *byte == b';').next().unwrap_or_default();
-    essence.trim_ascii().eq_ignore_ascii_case(b"application/json")
+    let essence = essence.trim_ascii();
+    allowed.iter().any(|allowed| essence.eq_ignore_ascii_case(allowed.as_bytes()))
 }
 
 #[cfg(test)]
@@ -69,7 +71,9 @@ mod tests {
             Framed::Body { message, .. } | Framed::Complete(message) => message,
             other => panic!("{other:?}"),
         };
-        let refused = check_change(&message, None).err().map(|(status, _)| status.code);
+        let refused = check_change(&message, None, &["application/json"])
+            .err()
+            .map(|(status, _)| status.code);
         assert_eq!(refused, expected, "{method} {fields:?}");
     }
 

@@ -20,3 +20,4 @@ pub mod route;
 pub mod server;
 pub mod service;
 pub mod slab;
+pub mod token;

@@ -133,6 +133,17 @@ impl TrustedProxies {
     }
 }
 
+/// True for a program on this machine that speaks for nobody else. What a proxy passes on is from
+/// elsewhere, trusted or not, as far as the proxy says that it is one.
+pub fn came_directly(peer: Peer, headers: &[Header<'_>]) -> bool {
+    let is_proxy_s = |field: &Header<'_>| {
+        let name = field.name.to_ascii_lowercase();
+        name.starts_with("x-forwarded-") || ["forwarded", "x-real-ip", "via"].contains(&&*name)
+    };
+    matches!(peer, Peer::Address(address) if address.is_loopback())
+        && !headers.iter().any(is_proxy_s)
+}
+
 fn is_named(field: &Header<'_>, name: &str) -> bool {
     field.name.eq_ignore_ascii_case(name)
 }

@@ -16,6 +16,8 @@ pub(super) struct Known {
     pub(super) asked: Asked,
     /// What it asks for.
     pub(super) key: ViewKey,
+    /// The hash of its User-Agent.
+    pub(super) agent: u64,
 }
 
 /// The last few requests for views that differ.
@@ -55,6 +57,7 @@ impl Recent {
         bytes: &[u8],
         asked: &Asked,
         key: &ViewKey,
+        agent: u64,
         settings: u64,
     ) -> usize {
         let head = &bytes[..asked.consumed];
@@ -68,7 +71,7 @@ impl Recent {
         if head.len() > self.head_bytes_max {
             return self.known_max;
         }
-        let known = Known { head: head.to_vec(), asked: asked.clone(), key: key.clone() };
+        let known = Known { head: head.to_vec(), asked: asked.clone(), key: key.clone(), agent };
         if self.known.len() < self.known_max {
             self.known.push(known);
             return self.known.len() - 1;
@@ -96,7 +99,7 @@ mod tests {
             client: Peer::Local,
             series: Series::NONE,
         };
-        recent.keep(bytes, &asked, &ViewKey { view: View::Next { limit }, zone: None }, 1)
+        recent.keep(bytes, &asked, &ViewKey { view: View::Next { limit }, zone: None }, 0, 1)
     }
 
     fn limit_at(recent: &Recent, place: usize, bytes: &[u8]) -> Option<u16> {

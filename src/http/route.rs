@@ -21,6 +21,8 @@ pub enum Endpoint {
     Metrics,
     /// Something is to be done.
     Change(Change),
+    /// An operator's, who has to show that they are one.
+    Admin(Admin),
     /// `OPTIONS`: which methods there are.
     Options(Allow),
     /// Everything is at this path.
@@ -49,12 +51,46 @@ pub enum Change {
     Refresh,
 }
 
+/// What an operator may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admin {
+    /// `GET /api/admin/config`.
+    Config,
+    /// `PUT /api/admin/config`.
+    PutConfig,
+    /// `POST /api/admin/validate`.
+    Validate,
+    /// `GET /api/admin/flags`.
+    Flags,
+    /// `POST /api/admin/flags`.
+    TurnFlag,
+    /// `POST /api/admin/emergency-disable`.
+    EmergencyDisable,
+    /// `GET /api/admin/rollout`.
+    Rollout,
+    /// `POST /api/admin/rollout`.
+    TurnRollout,
+}
+
+impl Endpoint {
+    /// The media types that a body may have. A page of another site can send none of them without
+    /// being asked first.
+    pub fn media_types(&self) -> &'static [&'static str] {
+        match self {
+            Self::Admin(Admin::PutConfig | Admin::Validate) => {
+                &["application/json", "application/toml"]
+            }
+            _ => &["application/json"],
+        }
+    }
+}
+
 /// The methods of a route, as `Allow` lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allow(pub &'static str);
 
 /// All methods that are answered anywhere.
-pub const ANY: Allow = Allow("GET, HEAD, POST, OPTIONS");
+pub const ANY: Allow = Allow("GET, HEAD, POST, PUT, OPTIONS");
 
 /// Why a request leads nowhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,6 +170,16 @@ routes! { (path, query)
     "/dashboard": Get => file(path)?;
     "/healthz": Get => Endpoint::Figures(Figures::Alive);
     "/readyz": Get => Endpoint::Figures(Figures::Ready);
+    "/api/admin/config" | "/api/admin/phase2a/config":
+        Get => Endpoint::Admin(Admin::Config), Put => Endpoint::Admin(Admin::PutConfig);
+    "/api/admin/flags" | "/api/admin/phase2a/flags":
+        Get => Endpoint::Admin(Admin::Flags), Post => Endpoint::Admin(Admin::TurnFlag);
+    "/api/admin/rollout" | "/api/admin/phase2a/rollout":
+        Get => Endpoint::Admin(Admin::Rollout), Post => Endpoint::Admin(Admin::TurnRollout);
+    "/api/admin/emergency-disable" | "/api/admin/phase2a/emergency-disable":
+        Post => Endpoint::Admin(Admin::EmergencyDisable);
+    "/api/admin/validate" | "/api/admin/phase2a/validate":
+        Post => Endpoint::Admin(Admin::Validate);
     "/static/{file}": Get => file(path)?;
 }
 

@@ -2,7 +2,7 @@
 //! first, so that a body is read only for a request that may be answered.
 
 use std::cell::{Cell, RefCell};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
@@ -13,15 +13,18 @@ use super::decode;
 use super::frame::{Message, Method, begins_with_head};
 use super::guard;
 use super::hosts::Hosts;
-use super::peer::{Forwarded, Peer, TrustedProxies};
+use super::peer::{Forwarded, Peer, TrustedProxies, came_directly};
 use super::rate::RateLimit;
 use super::recent::Recent;
 use super::response::{Answer, DateField, Manner, Outgoing, Status};
-use super::route::{Change, Endpoint, Route, Series};
+use super::route::{Admin, Change, Endpoint, Route, Series};
 use super::slab::Token;
+use super::token::Gate;
 use crate::api::{Api, json};
 use crate::budget::HttpLimits;
 use crate::clock::{Clock, Moment};
+use crate::flags::rollout::Rollout;
+use crate::hash::{fnv1a, fnv1a_parts};
 use crate::metrics::Metrics;
 use crate::pipeline::key::ViewKey;
 use crate::pipeline::{Asking, Pipeline};
@@ -56,6 +59,10 @@ pub struct Edge {
     pub rate: Rc<RefCell<RateLimit>>,
     /// Every answer gets a line in the log.
     pub access_log: bool,
+    /// Who may do what operators do.
+    pub gate: Rc<Gate>,
+    /// Which clients have the pipeline.
+    pub rollout: Rc<Rollout>,
 }
 
 /// When something is asked.
@@ -133,7 +140,7 @@ impl Service {
         }
         let asked = Asked { client: asker.peer, ..known.asked.clone() };
         let consumed = asked.consumed;
-        let found = self.view(&known.key, asker, asked.client, turn);
+        let found = self.view(&known.key, asker, (asked.client, known.agent), turn);
         Some((self.answered(asked, found, bytes, turn), consumed))
     }
 
@@ -167,10 +174,12 @@ impl Service {
             Ok(Endpoint::View(key)) => {
                 let key = self.pipeline.normalized(key);
                 let settings = self.pipeline.settings_generation();
+                let agent = fnv1a(message.user_agent());
                 let mut recent = self.recent.borrow_mut();
-                asker.recent.set(recent.keep(bytes, &asked, &key, settings));
-                self.view(&key, asker, asked.client, turn)
+                asker.recent.set(recent.keep(bytes, &asked, &key, agent, settings));
+                self.view(&key, asker, (asked.client, agent), turn)
             }
+            Ok(Endpoint::Admin(what)) => self.administer(what, message, bytes, asker.token),
             Ok(endpoint) => Some(self.act(endpoint, message, bytes)),
             Err(refused) => Some(refused),
         };
@@ -284,8 +293,13 @@ impl Service {
                 found.map_err(|refusal| self.api.refusal(&refusal))?
             }
         };
-        guard::check_change(message, way.scheme)
+        guard::check_change(message, way.scheme, endpoint.media_types())
             .map_err(|(status, detail)| self.api.failure(status, detail))?;
+        if let Endpoint::Admin(_) = endpoint {
+            let is_here = came_directly(asker.peer, message.headers);
+            let shown = message.field("authorization");
+            edge.gate.admit(is_here, shown, now).map_err(|barred| self.api.barred(barred))?;
+        }
         Ok(endpoint)
     }
 
@@ -299,13 +313,24 @@ impl Service {
         &self,
         key: &ViewKey,
         asker: &Asker<'_>,
-        client: Peer,
+        (client, agent): (Peer, u64),
         turn: &Turn,
     ) -> Option<Rc<Answer>> {
         if !self.api.has_data() {
             return Some(self.api.no_data());
         }
-        let answer = match self.pipeline.ask(key, asker.token, turn.wall_second, turn.is_alone) {
+        let rollout = &self.edge.rollout;
+        let began = rollout.is_partial().then(|| self.clock.now());
+        let has_pipeline = rollout.has(|| number(client, agent));
+        let asking = if has_pipeline {
+            self.pipeline.ask(key, asker.token, turn.wall_second, turn.is_alone)
+        } else {
+            self.pipeline.ask_directly(key)
+        };
+        if let (Some(began), Asking::Kept(_) | Asking::Made(_)) = (began, &asking) {
+            self.compare(has_pipeline, self.clock.now().since(began));
+        }
+        let answer = match asking {
             Asking::Kept(answer) => return Some(answer),
             Asking::Full => {
                 return Some(self.api.failure(Status::UNAVAILABLE, "too much is being asked"));
@@ -320,10 +345,34 @@ impl Service {
         answer
     }
 
-    /// The answer to an admitted message that is not about a view.
+    /// Counts how long an answer took to be found or made, as long as there are clients with the
+    /// pipeline and without.
+    pub(super) fn compare(&self, has_pipeline: bool, took: Duration) {
+        let Metrics { seconds_with_pipeline, seconds_without_pipeline, .. } = &*self.metrics;
+        if self.edge.rollout.is_partial() {
+            let side = if has_pipeline { seconds_with_pipeline } else { seconds_without_pipeline };
+            side.record(took);
+        }
+    }
+
+    /// What an operator asks for; `None` when the app will bring it.
+    fn administer(
+        &self,
+        what: Admin,
+        message: &Message<'_, '_>,
+        bytes: &[u8],
+        asker: Token,
+    ) -> Option<Rc<Answer>> {
+        match decode::decode(message, bytes) {
+            Ok(decoded) => self.api.administer(what, &decoded.body, asker),
+            Err(status) => Some(self.api.failure(status, "this request cannot be decoded")),
+        }
+    }
+
+    /// The answer to an admitted message that is about nothing that takes time.
     fn act(&self, endpoint: Endpoint, message: &Message<'_, '_>, bytes: &[u8]) -> Rc<Answer> {
         match endpoint {
-            Endpoint::View(_) => self.api.no_data(),
+            Endpoint::View(_) | Endpoint::Admin(_) => self.api.no_data(),
             Endpoint::Asset(path) => self.api.asset(path, message.accepts_gzip()),
             Endpoint::Change(change) => self.change(change, message, bytes),
             Endpoint::Metrics => self.api.metrics(accept::prefers_openmetrics(message.headers)),
@@ -342,6 +391,16 @@ impl Service {
             Err(status) => self.api.failure(status, "this request cannot be decoded"),
         }
     }
+}
+
+/// Tells clients apart, as far as they can be without a cookie: the same at every request.
+fn number(client: Peer, agent: u64) -> u64 {
+    let address = match client {
+        Peer::Address(IpAddr::V4(address)) => address.to_ipv6_mapped(),
+        Peer::Address(IpAddr::V6(address)) => address,
+        Peer::Local => Ipv6Addr::UNSPECIFIED,
+    };
+    fnv1a_parts(&[&address.octets(), &agent.to_le_bytes()])
 }
 
 /// A longer request line is cut off in the log.

@@ -260,6 +260,15 @@ impl Pipeline {
         Asking::Pending
     }
 
+    /// The same for a client that is to have none of the pipeline's parts.
+    pub fn ask_directly(&self, key: &ViewKey) -> Asking {
+        let made = || match self.render_now(key) {
+            (_, Ok((answer, _))) => Asking::Made(answer),
+            (_, Err(error)) => Asking::Made(self.failed(&error)),
+        };
+        self.refuse_large(key).unwrap_or_else(made)
+    }
+
     /// What comes of asking for a large view while none is made.
     fn refuse_large(&self, key: &ViewKey) -> Option<Asking> {
         let is_refused = !self.tuning.get().large_views && key.view.is_large();
@@ -397,13 +406,24 @@ impl Pipeline {
         }
     }
 
+    /// Brings an answer to somebody who waits, from elsewhere.
+    pub fn complete(&self, asker: Token, answer: Rc<Answer>) {
+        // Full cannot be: there is a place for every connection.
+        let _ = self.completions.try_send((asker, answer));
+    }
+
     fn make_at_once(&self, key: &ViewKey) -> Rc<Answer> {
+        let (key, rendered) = self.render_now(key);
+        self.keep(key, Whom::Askers, rendered)
+    }
+
+    fn render_now(&self, key: &ViewKey) -> (ViewKey, Result<Rendered>) {
         let (now, began) = (self.sources.clock.wall(), self.sources.clock.now());
         let mut turn = Turn::begin(&self.sources, &self.limits, now, self.tuning.get().ttl);
         let wish = turn.wish((), key.clone());
         let rendered = self.render_alone(&mut turn, &wish);
         self.note_made(began);
-        self.keep(wish.key, Whom::Askers, rendered)
+        (wish.key, rendered)
     }
 
     /// An answer has been made since then, or could not be.

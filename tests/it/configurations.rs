@@ -51,6 +51,36 @@ fn a_configuration_is_kept_once_it_has_served_well() {
     });
 }
 
+/// With the wrong address every answer is an error, and nobody has to come.
+#[test]
+fn a_configuration_that_makes_answers_fail_gives_way_to_the_last_good_one() {
+    run(|executor| async move {
+        let (rig, server, config, folder) = fed(&executor, Script::new().ics("/a.ics", WORK)).await;
+        let path = config.path.clone().expect("a file");
+        let good = fs::read_to_string(&path).expect("read");
+        rig.advance(LONG);
+        rig.until(|_| !kept(folder.path()).is_empty()).await;
+        let bad = toml(&[("b", server.url("/nowhere.ics"))]);
+        let generation = rig.feeds.settings_generation();
+        rig.reload(configure(folder.path(), &bad)).await;
+        rig.until(|rig| rig.feeds.settings_generation() > generation).await;
+        assert_eq!(rig.get("/api/v1/next").await.status, 503);
+        for _ in 0..900 {
+            if rig.metrics.rollback_reverts.get() > 0 {
+                break;
+            }
+            rig.advance(Duration::from_secs(1));
+            rig.get("/api/v1/next").await;
+        }
+        rig.until(|rig| rig.feeds.settings_generation() > generation + 1).await;
+        assert_eq!(fs::read_to_string(&path).expect("read"), good);
+        rig.until(|rig| rig.feeds.has_data()).await;
+        assert_eq!(rig.get("/api/v1/next").await.status, 200);
+        assert_eq!(kept(folder.path()), [(bad, Standing::Replaced), (good, Standing::Good)]);
+        rig.stop().await;
+    });
+}
+
 #[test]
 fn a_configuration_without_data_is_not_kept() {
     run(|executor| async move {
@@ -89,8 +119,8 @@ fn one_command_brings_back_what_has_served_and_one_undoes_it() {
     let (code, said) = call(&["serve", "--port", "0"]);
     assert_eq!(code, Some(78), "{said}");
     assert!(said.contains("c.toml:2: unknown key `prot`; did you mean `port`?"), "{said}");
-    assert!(said.contains("`calendarbot config revert`"), "{said}");
-    assert!(said.contains("2026-01-05T08:00:00Z"), "{said}");
+    let command = format!("calendarbot config revert -c {name} --data-dir {}", data.display());
+    assert!(said.contains("2026-01-05T08:00:00Z") && said.contains(&command), "{said}");
 
     let (code, said) = call(&["config", "revert"]);
     assert_eq!(code, Some(0), "{said}");
@@ -159,4 +189,27 @@ fn what_is_in_force_is_shown_with_its_source_and_without_a_secret() {
     assert!(!said.contains("canary"), "{said}");
     let check = process::output(folder.path(), &["config", "check", &path]);
     assert!(process::text(&check.stdout).contains("is good"), "{check:?}");
+}
+
+/// A wrong variable in the file beside the configuration: what runs goes on, and the log says why.
+#[test]
+fn a_wrong_environment_changes_nothing() {
+    run(|_| async {
+        let folder = folder();
+        let [path, variables] = ["c.toml", ".env"].map(|name| folder.path().join(name));
+        fs::write(&path, "time_zone = \"Europe/Berlin\"\n").expect("written");
+        let name = path.to_str().expect("UTF-8");
+        let mut process = Process::start(folder.path(), &["-c", name]);
+        process.until("/api/v1/next", "\"zone\":\"Europe/Berlin\"").await;
+        let wrong = "CALENDARBOT_DEFAULT_TIMEZONE=Asia/Tokyo\nPHASE_2A_ROLLOUT=some\n";
+        fs::write(&variables, wrong).expect("written");
+        process.signal("-HUP");
+        let said = process.until_logged("reload");
+        let why = ".env:2: PHASE_2A_ROLLOUT is \"some\"; allowed: disabled, canary, gradual";
+        assert!(said.contains(why) && said.contains("the old configuration stays"), "{said}");
+        assert!(process.get("/api/v1/next").contains("\"zone\":\"Europe/Berlin\""));
+        fs::write(&variables, "CALENDARBOT_DEFAULT_TIMEZONE=Asia/Tokyo\n").expect("written");
+        process.signal("-HUP");
+        process.until("/api/v1/next", "\"zone\":\"Asia/Tokyo\"").await;
+    });
 }

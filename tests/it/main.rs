@@ -1,6 +1,7 @@
 //! Integration tests: the program beside a scripted feed server, on one thread and at a clock
 //! that the test moves; and the program as a process of its own, for what only a process has.
 
+mod admin;
 mod attack;
 mod calendar;
 mod configurations;

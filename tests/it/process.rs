@@ -66,15 +66,9 @@ impl Process {
         let mut child = command.spawn().expect("it starts");
         let log = BufReader::new(child.stderr.take().expect("its log"));
         let mut process = Self { child, address: ([0, 0, 0, 0], 0).into(), log };
-        let mut line = String::new();
-        while process.address.port() == 0 {
-            line.clear();
-            assert!(process.log.read_line(&mut line).expect("a line") > 0, "it ended too soon");
-            if let Some((_, rest)) = line.split_once("serves at http://") {
-                let address = rest.split('/').next().expect("an address");
-                process.address = address.parse().expect("an address");
-            }
-        }
+        let line = process.until_logged("serves at http://");
+        let (_, rest) = line.split_once("serves at http://").expect("an address");
+        process.address = rest.split('/').next().and_then(|it| it.parse().ok()).expect("one");
         process
     }
 
@@ -127,6 +121,16 @@ impl Process {
     fn status(&self, name: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("read");
         kib(&status, name)
+    }
+
+    /// Reads the log up to a line that holds a text.
+    pub(crate) fn until_logged(&mut self, wanted: &str) -> String {
+        let mut line = String::new();
+        while !line.contains(wanted) {
+            line.clear();
+            assert!(self.log.read_line(&mut line).expect("a line") > 0, "it ended too soon");
+        }
+        line
     }
 
     /// Reads the log on in a thread: at the finest level it would fill its pipe.
@@ -203,11 +207,7 @@ fn a_hangup_reads_the_configuration_again_and_a_wrong_one_changes_nothing() {
         process.until("/api/v1/calendars", "+09:00").await;
         fs::write(&path, "prot = 80\n").expect("written");
         process.signal("-HUP");
-        let mut line = String::new();
-        while !line.contains("prot") {
-            line.clear();
-            assert!(process.log.read_line(&mut line).expect("a line") > 0);
-        }
+        let line = process.until_logged("prot");
         assert!(line.contains("port"), "a suggestion: {line}");
         process.until("/api/v1/calendars", "+09:00").await;
     });
@@ -226,11 +226,7 @@ fn a_configuration_file_that_is_gone_takes_no_feed_with_it() {
         process.until("/api/v1/calendars", "\"events\":3").await;
         fs::remove_file(&path).expect("removed");
         process.signal("-HUP");
-        let mut line = String::new();
-        while !line.contains("reload") {
-            line.clear();
-            assert!(process.log.read_line(&mut line).expect("a line") > 0);
-        }
+        let line = process.until_logged("reload");
         assert!(line.contains("the configuration file is gone; the old one stays"), "{line}");
         let calendars = process.get("/api/v1/calendars");
         assert!(calendars.contains("\"events\":3"), "{calendars}");

@@ -79,11 +79,21 @@ fn what_opens_a_feed_is_written_nowhere() {
         ] {
             said.push((route, process.get(route)));
         }
+        for route in ["/api/admin/config", "/api/admin/flags", "/api/admin/rollout"] {
+            said.push((route, process.get(route)));
+        }
         for route in ["/api/v1/next", "/api/v1/events", "/api/v1/calendars", "/api/health"] {
             said.push((route, process.get(route)));
         }
-        let commands =
-            [&["check"][..], &["plan"], &["next"], &["explain", "good"], &["export", "good"]];
+        let commands = [
+            &["check"][..],
+            &["config", "show"],
+            &["config", "history"],
+            &["plan"],
+            &["next"],
+            &["explain", "good"],
+            &["export", "good"],
+        ];
         for command in commands {
             let output = process::output(folder.path(), &[command, &["-c", path]].concat());
             assert!(output.status.success(), "{command:?}: {}", process::text(&output.stderr));

@@ -203,6 +203,8 @@ impl Server {
         let buffer = self.buffers.slot(token);
         let Some(connection) = self.slab.get_mut(token) else { return };
         let State::Answering(asked) = &connection.state else { return };
+        // Who waits for the pipeline has it.
+        self.service.compare(true, self.turn.now.since(connection.since));
         let (consumed, bytes) = (asked.consumed, connection.bytes(buffer));
         let outgoing = self.service.outgoing(asked, answer, bytes, self.turn.date);
         self.consume(token, consumed);
