@@ -1,6 +1,8 @@
 //! `/api/admin/…`: what an operator sees and turns while the program runs. Who may is decided
 //! before this; what another configuration takes is done by the app.
 
+#![allow(clippy::question_mark, reason = "nanoserde's derive writes it out")]
+
 use std::cell::RefCell;
 use std::rc::Rc;
 
