@@ -10,7 +10,7 @@ use crate::http::peer::Network;
 use crate::secret::{HIDDEN, Secret};
 use crate::tzdb::tzdb;
 
-use super::given::{self, Given, nearest, quoted};
+use super::given::{self, Given, nearest, quoted, safe};
 use super::sources::{Origin, Value, note};
 
 /// Names of one list.
@@ -97,6 +97,8 @@ impl<T> Key<T> {
         match (given, given.text(), given.list()) {
             _ if self.is_secret() => HIDDEN.into(),
             (_, Some(text), _) if is_path => format!("\"{}\"", given::path(Path::new(text))),
+            // Outside the file everything is text.
+            (Given::Text(text), ..) if self.is_bare() => safe(text.trim()),
             (Given::Toml(..), None, Some(items)) => {
                 let items: Vec<_> = items.into_iter().map(quoted).collect();
                 format!("[{}]", items.join(", "))
@@ -143,6 +145,11 @@ impl<T> Key<T> {
     /// True when no message may show its value.
     pub(super) fn is_secret(&self) -> bool {
         matches!(self.kind, Kind::Secret(..) | Kind::Headers(_))
+    }
+
+    /// True when its value is no text.
+    fn is_bare(&self) -> bool {
+        matches!(self.kind, Kind::Switch(_) | Kind::Days(..) | Kind::Port(_) | Kind::Count(..))
     }
 
     /// True when its option stands alone, without a value.

@@ -303,8 +303,8 @@ fn every_value_tells_where_it_is_from() {
         (value.shown, value.source.replace(&folder, ""))
     };
     for (name, value, source) in [
-        ("port", "\"3\"", "command line, --port"),
-        ("access_log", "\"true\"", "command line, --access-log"),
+        ("port", "3", "command line, --port"),
+        ("access_log", "true", "command line, --access-log"),
         ("host", "\"::1\"", ".env:2"),
         ("data_dir", "\"d\"", ".env:1"),
         ("server_names", "[\"a\", \"b.c\"]", "c.toml:2"),

@@ -381,7 +381,7 @@ mod tests {
         for (path, methods) in [
             ("/stats", "GET, HEAD, OPTIONS"),
             ("/api/v1/refresh", "POST, OPTIONS"),
-            ("*", "GET, HEAD, POST, OPTIONS"),
+            ("*", "GET, HEAD, POST, PUT, OPTIONS"),
         ] {
             let options = Route::of(path).find(Method::Options, path, "");
             assert_eq!(options, Ok(Endpoint::Options(Allow(methods))), "{path}");

@@ -177,7 +177,7 @@ fn what_is_in_force_is_shown_with_its_source_and_without_a_secret() {
     let said = process::text(&output.stdout);
     assert!(output.status.success(), "{}", process::text(&output.stderr));
     for (name, value, source) in [
-        ("port", "\"81\"", "command line, --port"),
+        ("port", "81", "command line, --port"),
         ("time_zone", "\"Asia/Tokyo\"", "calendarbot.toml:1"),
         ("rate_limit", "50", "default"),
         ("url", "(hidden)", "calendarbot.toml:4"),
