@@ -114,6 +114,12 @@ impl Page {
         self.histogram("calendarbot_http_request_duration_seconds", help, durations);
         let help = "What it takes to make an answer that is not in the cache";
         self.histogram("calendarbot_answer_duration_seconds", help, &seen.metrics.made_seconds);
+        let help = "Views for clients that have the pipeline, while others do not";
+        let with = &seen.metrics.seconds_with_pipeline;
+        self.histogram("calendarbot_with_pipeline_duration_seconds", help, with);
+        let help = "Views for clients without the pipeline, while others have it";
+        let without = &seen.metrics.seconds_without_pipeline;
+        self.histogram("calendarbot_without_pipeline_duration_seconds", help, without);
     }
 
     fn budget(&mut self, seen: &Seen<'_>) {

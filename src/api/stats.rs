@@ -209,6 +209,8 @@ fn close_section(body: &mut String, name: &str, metrics: &Metrics) {
     if name == "http" {
         section(body, "latency_ms", &latency(&metrics.request_seconds));
         section(body, "making_ms", &latency(&metrics.made_seconds));
+        section(body, "with_pipeline_ms", &latency(&metrics.seconds_with_pipeline));
+        section(body, "without_pipeline_ms", &latency(&metrics.seconds_without_pipeline));
         let answers = metrics.requests.rows().into_iter().map(|(series, code, count)| {
             let (route, method) = Series::names(series);
             Answers { route, method, code, count }
