@@ -15,7 +15,7 @@ BENCH_OUT = --product $(TARGET)/release/calendarbot --out $(TARGET)/bench $(if $
 BENCH_PYTHON := $(TARGET)/bench/python/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage check bless oracle bench bench-http bench-ical bench-connections bench-pipeline bench-program bench-setup gate attack attack-cgroup faults soak fuzz browser size tools metrics-check
+.PHONY: help run test coverage check bless oracle bench bench-http bench-ical bench-connections bench-pipeline bench-program bench-setup gate attack attack-cgroup budget-proof faults soak fuzz browser size tools metrics-check
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -115,6 +115,10 @@ attack: tools ## eleven sieges of the HTTP server, and 200,000 requests; five mi
 attack-cgroup: tools ## the same inside a memory cgroup of the budget's size, where one can be made
 	$(CARGO) build --release --locked --quiet
 	tests/attack-cgroup.sh $(TARGET)/release/calendarbot 16
+
+budget-proof: tools ## everything that costs memory at once, in a cgroup of 0.9 x 16 and 0.9 x 8 MiB; as root
+	ulimit -n 4096 && $(CARGO) nextest run --locked --release --run-ignored only --no-capture \
+	  --profile soak --test it -E 'test(/^budget_proof::/)'
 
 faults: tools ## full and failing disks, damaged files, sudden death (CASES="full kill_9"); as root for all
 	$(call need,curl sqlite3)

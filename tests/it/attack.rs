@@ -20,7 +20,7 @@ use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::{Async, LocalExecutor, Timer, future};
 use tempfile::TempDir;
 
-use crate::process::{Process, number};
+use crate::process::{Process, number, text};
 use crate::rig::folder;
 
 /// How long a siege lasts.
@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How soon the program must be rid of its besiegers.
 const RECOVERY: Duration = Duration::from_secs(8);
 /// Besiegers beyond the number of slots.
-const SURPLUS: u64 = 200;
+pub(crate) const SURPLUS: u64 = 200;
 /// Resident memory that a second siege may add to what the first left.
 const GROWTH_KIB: i64 = 128;
 
@@ -70,11 +70,7 @@ impl Target {
     }
 
     fn get(&self, path: &str) -> String {
-        let mut socket = TcpStream::connect(self.address).expect("connected");
-        let _ = socket.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes());
-        let mut answer = String::new();
-        let _ = socket.read_to_string(&mut answer);
-        answer
+        get(self.address, path)
     }
 
     /// A figure of `/stats`, by its section and name.
@@ -108,6 +104,22 @@ impl Target {
     }
 }
 
+/// The answer to a request that ends its connection, as far as it comes: nothing where there is no
+/// room for who asks.
+pub(crate) fn ask(address: SocketAddr, request: &str) -> String {
+    let mut answer = Vec::new();
+    if let Ok(mut socket) = TcpStream::connect(address) {
+        let _ = socket.write_all(request.as_bytes());
+        let _ = socket.read_to_end(&mut answer);
+    }
+    text(&answer)
+}
+
+/// The answer to a simple GET, as far as it comes.
+pub(crate) fn get(address: SocketAddr, path: &str) -> String {
+    ask(address, &format!("GET {path} HTTP/1.0\r\n\r\n"))
+}
+
 /// Writes a calendar with more in it than one answer may hold, and a configuration with it.
 fn full_calendar(folder: &Path) -> String {
     let event = |number: usize| {
@@ -124,8 +136,9 @@ fn full_calendar(folder: &Path) -> String {
     config.to_str().expect("a name in UTF-8").to_owned()
 }
 
+/// A way of being nasty.
 #[derive(Clone, Copy, Debug)]
-enum Attack {
+pub(crate) enum Attack {
     SlowHead,
     SlowBody,
     SlowChunks,
@@ -147,7 +160,7 @@ const POST: &str = "POST /api/v1/refresh HTTP/1.1\r\nHost: localhost\r\n\
 type Socket = Async<TcpStream>;
 
 /// Besieges with one client until it is dropped; a connection that is lost is made again.
-async fn besiege(attack: Attack, address: SocketAddr, is_odd: bool) {
+pub(crate) async fn besiege(attack: Attack, address: SocketAddr, is_odd: bool) {
     loop {
         if let Ok(socket) = Async::<TcpStream>::connect(address).await {
             let _ = match attack {
@@ -266,15 +279,15 @@ async fn pipeline(socket: Socket) -> std::io::Result<()> {
 
 /// What the polite client saw.
 #[derive(Default)]
-struct Polite {
-    asked: u32,
-    answered: u32,
-    slowest: Duration,
+pub(crate) struct Polite {
+    pub(crate) asked: u32,
+    pub(crate) answered: u32,
+    pub(crate) slowest: Duration,
 }
 
 /// Asks on a connection of its own each time, in a thread of its own: the besiegers must not slow
 /// down the one who measures.
-fn ask_politely(address: SocketAddr, until: &AtomicBool) -> Polite {
+pub(crate) fn ask_politely(address: SocketAddr, until: &AtomicBool) -> Polite {
     let clock = Clock::system(None);
     let mut seen = Polite::default();
     while !until.load(Ordering::Relaxed) {
@@ -366,6 +379,11 @@ fn withstand(attack: Attack) {
 
 macro_rules! attacks {
     ($($name:ident $attack:ident)*) => {
+        impl Attack {
+            /// All of them.
+            pub(crate) const ALL: &[Self] = &[$(Self::$attack),*];
+        }
+
         $(#[test]
         #[ignore = "a siege, not a check: make attack"]
         fn $name() {

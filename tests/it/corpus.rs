@@ -5,6 +5,7 @@
 use std::fs;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use smol::io::{AsyncReadExt, AsyncWriteExt};
@@ -117,9 +118,9 @@ fn repetition(rest: &str) -> Option<(usize, &str)> {
     Some((times.parse().ok()?, after))
 }
 
-/// Sends a case in pieces that end at these places, and reads until the connection ends.
-async fn ask(address: SocketAddr, case: &Case, cuts: &[usize]) -> Outcome {
-    let socket = Async::<TcpStream>::connect(address).await.expect("connected");
+/// Sends a case in pieces that end at these places, and reads until the connection ends; true
+/// when that is a reset.
+async fn exchange(socket: Async<TcpStream>, case: &Case, cuts: &[usize]) -> (Vec<u8>, bool) {
     socket.get_ref().set_nodelay(true).expect("set");
     let sending = async {
         let mut writer = &socket;
@@ -149,7 +150,14 @@ async fn ask(address: SocketAddr, case: &Case, cuts: &[usize]) -> Outcome {
         }
         (answers, is_reset)
     };
-    let ((), (answers, is_reset)) = future::zip(sending, reading).await;
+    let ((), answers) = future::zip(sending, reading).await;
+    answers
+}
+
+/// The same on a connection of its own, judged.
+async fn ask(address: SocketAddr, case: &Case, cuts: &[usize]) -> Outcome {
+    let socket = Async::<TcpStream>::connect(address).await.expect("connected");
+    let (answers, is_reset) = exchange(socket, case, cuts).await;
     let mut outcome = outcome(case, &answers);
     if is_reset {
         outcome.flaw = Some("cut off by a reset");
@@ -270,6 +278,20 @@ fn check(file: &'static str) {
         rig.until(|rig| rig.metrics.slab_used.get() == 0).await;
         assert_eq!((descriptors(), threads()), before);
     });
+}
+
+/// Sends all cases once to a program that may have no room for them, until it is told to stop.
+pub(crate) fn shoot(address: SocketAddr, until: &AtomicBool) {
+    for case in FILES.iter().flat_map(|file| cases(file)) {
+        if until.load(Ordering::Relaxed) {
+            return;
+        }
+        smol::block_on(async {
+            if let Ok(socket) = Async::<TcpStream>::connect(address).await {
+                exchange(socket, &case, &[]).await;
+            }
+        });
+    }
 }
 
 /// The same against a program of its own: `tests/attack-cgroup.sh`.

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use calendarbot::app::App;
+use calendarbot::feed::Feed;
 use calendarbot::health::sample::Machine;
 use calendarbot::metrics::{Metric, Metrics};
 use smol::LocalExecutor;
@@ -68,8 +69,12 @@ impl Bench {
     async fn tick(&mut self) {
         self.rig.advance(SECOND);
         settle().await;
-        let stalled = self.stalled;
-        self.rig.until(|rig| rig.metrics.outbound_active.get() <= stalled).await;
+        // The same goes for the writer's thread: a refresh that is due ends before time goes on.
+        let (stalled, now) = (self.stalled, self.rig.clock.wall());
+        let is_due = |feed: &Rc<Feed>| feed.status(now).next_due.is_some_and(|due| due <= now);
+        let due = |rig: &Rig| rig.feeds.list().iter().filter(|feed| is_due(feed)).count() as u64;
+        let is_done = |rig: &Rig| rig.metrics.outbound_active.get().max(due(rig)) <= stalled;
+        self.rig.until(is_done).await;
         settle().await;
         let level = (self.alert)(&self.rig.metrics).get();
         if self.levels.last() != Some(&level) {

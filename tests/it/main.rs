@@ -3,7 +3,9 @@
 
 mod admin;
 mod attack;
+mod budget_proof;
 mod calendar;
+mod cgroup;
 mod configurations;
 mod corpus;
 mod dashboard;

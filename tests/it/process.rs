@@ -14,7 +14,7 @@ use crate::rig::folder;
 use crate::routes::WORK;
 use crate::soak::kib;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_calendarbot");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_calendarbot");
 
 /// A running process; killed when it is dropped.
 pub(crate) struct Process {
@@ -62,7 +62,7 @@ impl Process {
     }
 
     /// Runs a command and reads from its log where it serves.
-    fn of(mut command: Command) -> Self {
+    pub(crate) fn of(mut command: Command) -> Self {
         let mut child = command.spawn().expect("it starts");
         let log = BufReader::new(child.stderr.take().expect("its log"));
         let mut process = Self { child, address: ([0, 0, 0, 0], 0).into(), log };
@@ -118,7 +118,7 @@ impl Process {
     }
 
     /// A figure of `/proc/PID/status`.
-    fn status(&self, name: &str) -> u64 {
+    pub(crate) fn status(&self, name: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("read");
         kib(&status, name)
     }
