@@ -33,6 +33,7 @@ mod routes;
 mod secrets;
 mod seeded;
 mod shares;
+mod skips;
 mod slow_readers;
 mod soak;
 mod storage;
