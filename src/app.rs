@@ -9,6 +9,7 @@
 mod configuration;
 mod feeds;
 mod health;
+mod skips;
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -22,6 +23,7 @@ use smol::lock::Semaphore;
 use smol::{LocalExecutor, Task, future};
 
 use crate::api::admin::{Current, Wish};
+use crate::api::skips::Book;
 use crate::api::{Api, Known};
 use crate::budget::{FeedLimits, Plan};
 use crate::clock::Clock;
@@ -53,6 +55,8 @@ use self::configuration::{Followers, Force};
 use self::feeds::{remember_feeds, remembered_feeds};
 pub use self::feeds::{statuses, stored_statuses};
 use self::health::{Governed, Governor, recall_health};
+pub use self::skips::stored_skips;
+use self::skips::{Keeper, recall_skips};
 
 /// What the program may be told while it runs.
 pub enum Order {
@@ -94,6 +98,7 @@ pub struct App {
     switches: Rc<Switchboard>,
     rollout: Rc<Rollout>,
     gate: Rc<Gate>,
+    keeper: Keeper,
     governor: Governor,
     addresses: Vec<Address>,
     server: Server,
@@ -162,15 +167,30 @@ impl App {
         let list = remembered_feeds(&database, &config, written)?;
         let feeds = Rc::new(Feeds::new(list, display_zone(&config)));
         let database = Rc::new(database);
+        let mut reader = database.lease();
+        let (health, written_at) = recall_health(&config, &mut reader);
+        let (skips, wishes) = Book::new(recall_skips(&mut reader, &limits.skips), &limits.skips);
+        drop(reader);
+        let skips = Rc::new(skips);
         let sources = Sources {
             clock: clock.clone(),
             database: Rc::clone(&database),
             feeds: Rc::clone(&feeds),
+            skips: Rc::clone(&skips),
             metrics: Rc::clone(&metrics),
             feed_limits: limits.feed.clone(),
         };
         let (pipeline, completions) = Pipeline::new(sources, &limits);
         let pipeline = Rc::new(pipeline);
+        let keeper = Keeper {
+            clock: clock.clone(),
+            database: Rc::clone(&database),
+            feeds: Rc::clone(&feeds),
+            pipeline: Rc::clone(&pipeline),
+            metrics: Rc::clone(&metrics),
+            skips: Rc::clone(&skips),
+            wishes,
+        };
         let roots = roots(&config)?;
         let outbound = Outbound::new(clock.clone(), &limits.refresh, Rc::clone(&metrics));
         let refresher = Refresher {
@@ -186,7 +206,6 @@ impl App {
         let address = SocketAddr::new(config.host, config.port);
         let listeners = Listener::open(address, config.unix_socket.as_deref(), &limits.http)?;
         let addresses = listeners.iter().map(|listener| listener.address().clone()).collect();
-        let (health, written_at) = recall_health(&config, &database);
         let health = Rc::new(RefCell::new(health));
         let machine = sample::machine(&config.data_dir, &metrics);
         let history = History::new(&metrics, &machine, clock.now(), clock.http_date());
@@ -205,6 +224,7 @@ impl App {
             clock: clock.clone(),
             metrics: Rc::clone(&metrics),
             feeds: Rc::clone(&feeds),
+            skips,
             switches: Rc::clone(&switches),
             health: Rc::clone(&health),
             history: Rc::clone(&history),
@@ -242,6 +262,7 @@ impl App {
             switches,
             rollout,
             gate,
+            keeper,
             governor,
             addresses,
             server,
@@ -292,7 +313,7 @@ impl App {
     /// Runs until it is told to stop, or its orders' sender is gone.
     pub async fn run(self, executor: &LocalExecutor<'static>, orders: Receiver<Order>) -> Ended {
         let Self { current, wishes, feeds, database, pipeline, refresher, server, .. } = self;
-        let Self { switches, rollout, gate, governor, metrics, .. } = self;
+        let Self { switches, rollout, gate, keeper, governor, metrics, .. } = self;
         switches.connect({
             let (pipeline, database) = (Rc::clone(&pipeline), Rc::clone(&database));
             let refresher = Rc::clone(&refresher);
@@ -310,6 +331,7 @@ impl App {
             let pipeline = Rc::clone(&pipeline);
             async move { pipeline.keep_warm().await }
         });
+        let keeping = executor.spawn(keeper.run());
         let tidying = executor.spawn({
             let database = Rc::clone(&database);
             async move { database.run_readers().await }
@@ -376,7 +398,7 @@ impl App {
         {
             log::error!("cannot write down the feeds' ages: {error}");
         }
-        cancel(vec![governing, watching, closing, warming, answering, tidying]).await;
+        cancel(vec![governing, watching, closing, keeping, warming, answering, tidying]).await;
         database.close();
         writer.await;
         ended

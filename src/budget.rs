@@ -12,7 +12,9 @@ mod show;
 use std::time::Duration;
 
 pub use ceilings::{Ceilings, TooHigh};
-pub use limits::{DatabaseLimits, FeedLimits, HttpLimits, Limits, PipelineLimits, RefreshLimits};
+pub use limits::{
+    DatabaseLimits, FeedLimits, HttpLimits, Limits, PipelineLimits, RefreshLimits, SkipLimits,
+};
 pub use show::show_bytes;
 
 use crate::error::{Error, Result};
@@ -104,6 +106,8 @@ const VIEW_EVENT_BYTES: usize = 1536;
 pub const HISTORY_POINTS: usize = 288;
 /// See [`HISTORY_POINTS`].
 pub const HISTORY_FIGURES: usize = 8;
+/// What tells an instance of a series apart, after its UID.
+const INSTANCE_BYTES: usize = "_20260105T080000_01234567".len();
 /// SQLite's schema, statements and bookkeeping of a reader, page cache apart.
 const CONNECTION_BYTES: usize = 64 * KIB;
 /// The same of the writer, which has two schemas, some twenty statements and sorters.
@@ -151,9 +155,14 @@ impl Plan {
         let database = database_limits(budget_bytes, ceilings.readers_max);
         let refresh = refresh_limits(budget_bytes);
         let feed = feed_limits(budget_bytes, feed);
+        let skips = SkipLimits {
+            bytes_max: (budget_bytes / 2048).min(32 * KIB),
+            id_bytes_max: feed.text_bytes_max + INSTANCE_BYTES,
+            wishes_max: 4,
+        };
         let heap_bytes_max = budget_bytes.saturating_sub(PROGRAM_BYTES + database.heap_bytes_max);
         let mut limits =
-            Limits { budget_bytes, heap_bytes_max, http, pipeline, database, refresh, feed };
+            Limits { budget_bytes, heap_bytes_max, http, pipeline, database, refresh, feed, skips };
         ceilings.lower(&mut limits);
         let terms = terms(&limits, feeds);
         Self { limits, terms }
@@ -207,7 +216,7 @@ fn http_limits(budget_bytes: usize) -> HttpLimits {
 }
 
 fn pipeline_limits(budget_bytes: usize) -> PipelineLimits {
-    let view_events_max = (budget_bytes / (40 * KIB)).clamp(200, 2000);
+    let view_events_max = (budget_bytes / (41 * KIB)).clamp(200, 2000);
     PipelineLimits {
         cache_bytes_max: budget_bytes / 48,
         cache_entries_max: 1000,
@@ -300,7 +309,7 @@ fn feed_limits(budget_bytes: usize, feed: FeedLimits) -> FeedLimits {
 }
 
 fn terms(limits: &Limits, feeds: usize) -> Vec<Term> {
-    let Limits { http, pipeline, database, refresh, feed, .. } = limits;
+    let Limits { http, pipeline, database, refresh, feed, skips, .. } = limits;
     let term = |name, bytes, reason| Term { name, bytes, reason };
     let socket_bytes = 2 * (http.socket_receive_bytes + http.socket_send_bytes);
     let refresh_bytes = refresh.read_buffer_bytes
@@ -410,6 +419,16 @@ fn terms(limits: &Limits, feeds: usize) -> Vec<Term> {
             "history",
             HISTORY_POINTS * HISTORY_FIGURES * size_of::<f32>(),
             format!("a day: {HISTORY_POINTS} points of {HISTORY_FIGURES} figures"),
+        ),
+        term(
+            "skips",
+            skips.bytes_max + (skips.wishes_max + 1) * skips.id_bytes_max,
+            format!(
+                "the newest in {} KiB; {} ids of {} bytes that are to be stored",
+                skips.bytes_max / KIB,
+                skips.wishes_max + 1,
+                skips.id_bytes_max
+            ),
         ),
     ]
 }

@@ -276,6 +276,8 @@ fn next(config: &Config, feed: Option<&str>, count: usize, json: bool) -> Result
         calendars: &calendars,
     };
     let (entries, truncated) = read_window(&reader, &query, &limits.feed)?;
+    // A database that an older program has made has none.
+    let skips = app::stored_skips(&reader, &limits.skips).unwrap_or_default();
     let agenda = Agenda {
         now,
         clock_is_set: clock.is_set(),
@@ -283,6 +285,7 @@ fn next(config: &Config, feed: Option<&str>, count: usize, json: bool) -> Result
         entries: &entries,
         truncated,
         calendars: &calendars,
+        skips: &skips,
     };
     if json {
         return Ok(native::next(&agenda, count) + "\n");
@@ -312,7 +315,11 @@ fn line(meeting: &Meeting<'_>, agenda: &Agenda<'_>) -> String {
     let today = zone.to_datetime(agenda.now).date();
     let columns = columns((meeting.start, meeting.end), meeting.all_day, zone, today);
     let until = meeting.start.as_second() - agenda.now.as_second();
-    let when = if until > 0 { format!("in {}", span(until)) } else { "now".to_owned() };
+    let when = match until {
+        _ if meeting.skipped_until.is_some() => "skipped".to_owned(),
+        1.. => format!("in {}", span(until)),
+        _ => "now".to_owned(),
+    };
     let text = format!("{columns} {} ({when})", meeting.title());
     text.chars().map(harmless).collect::<String>() + "\n"
 }

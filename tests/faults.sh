@@ -336,12 +336,30 @@ case_power_cut() {
   say PASS "9 copies were started: see above for those that failed"
 }
 
+# Skips one meeting after another as long as it is answered, and notes what was acknowledged. There
+# is room for all of a round.
+skip_on() { # round
+  for number in $(seq 60); do
+    code=$(curl -s -o /dev/null -w '%{http_code}' -m 5 -X POST \
+      "http://$address/api/v1/skips/$1-$number") || break
+    case $code in 201) echo "$1-$number" >> acknowledged ;; esac
+  done
+}
+all_skipped() {
+  get /api/v1/skips > skipped
+  while read -r id; do
+    grep -q "\"id\":\"$id\"" skipped || { echo "$id" >> lost; return 1; }
+  done < acknowledged
+}
+
 case_kill_9() {
   with sqlite3
   begin
-  whole=0 ready=0 sound=0 published=0 shown=0
+  whole=0 ready=0 sound=0 published=0 shown=0 kept=0 skips=0 skipper=''
+  : > acknowledged
   for round in $(seq "$rounds"); do
     stop KILL
+    wait $skipper
     if intact; then sound=$((sound + 1)); fi
     found=$(stored)
     if [ "$(echo "$found" | wc -l)" = 1 ] && [ -n "$found" ]; then whole=$((whole + 1)); fi
@@ -349,14 +367,26 @@ case_kill_9() {
     generation $((round + 1)) 20000
     if start; then ready=$((ready + 1)); fi
     if one_generation; then shown=$((shown + 1)); fi
+    if [ "$round" -gt 1 ] && all_skipped; then kept=$((kept + 1)); fi
+    skips=$((skips + $(wc -l < acknowledged)))
+    curl -s -o /dev/null -X DELETE "http://$address/api/skip"
+    : > acknowledged
+    skip_on "$round" &
+    skipper=$!
     # Another moment of the refresh each time.
     sleep "0.$(printf %02d $((round * 2)))"
   done
+  stop KILL
+  wait $skipper
+  if start && all_skipped; then kept=$((kept + 1)); fi
+  skips=$((skips + $(wc -l < acknowledged)))
   stop
   check "$sound of $rounds files were whole" [ "$sound" = "$rounds" ]
   check "$ready of $rounds were ready in 5 s" [ "$ready" = "$rounds" ]
   check "$whole of $rounds held one whole generation ($published the newest)" [ "$whole" = "$rounds" ]
   check "$shown of $rounds showed one generation" [ "$shown" = "$rounds" ]
+  check "$kept of $rounds had every skip that was acknowledged" [ "$kept" = "$rounds" ]
+  check "these were $skips" [ "$skips" -gt "$rounds" ]
 }
 
 case_clock_1970() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::prometheus::Format;
 use super::stats::{Machine, Seen};
-use super::{admin, lite, native, prometheus, stats};
+use super::{admin, json, lite, native, prometheus, skips, stats};
 use crate::budget::Plan;
 use crate::clock::{Clock, Moment};
 use crate::display;
@@ -17,7 +17,7 @@ use crate::flags::switches::Switchboard;
 use crate::health::history::History;
 use crate::health::{Health, sample, usage};
 use crate::http::response::{Answer, Status, media};
-use crate::http::route::{ANY, Admin, Allow, Change, Figures, Refusal};
+use crate::http::route::{ANY, Admin, Allow, Change, Figures, Refusal, Skipping};
 use crate::http::slab::Token;
 use crate::http::token::Barred;
 use crate::metrics::Metrics;
@@ -30,6 +30,8 @@ pub struct Known {
     pub metrics: Rc<Metrics>,
     /// The configured feeds.
     pub feeds: Rc<Feeds>,
+    /// What people skip.
+    pub skips: Rc<skips::Book>,
     /// What can be switched.
     pub switches: Rc<Switchboard>,
     /// How the program fares.
@@ -112,15 +114,25 @@ impl Api {
         }
     }
 
-    /// Does what is asked, and says so.
-    pub fn change(&self, change: Change) -> Rc<Answer> {
+    /// Does what is asked, and says so; `None` when the answer will come as a completion.
+    pub fn change(&self, change: Change, body: &[u8], asker: Token) -> Option<Rc<Answer>> {
+        let is_sound = body.is_empty() || json::is_sound(body);
         match change {
+            Change::Skips(Skipping::LiteSkip, _) => self.known.skips.ask_lite(asker, body),
+            _ if !is_sound => Some(self.failure(Status::BAD_REQUEST, "the body is not valid JSON")),
+            Change::Skips(what, id) => self.known.skips.ask(asker, what, id),
             Change::Refresh => {
                 self.known.feeds.nudge_all();
                 let body = b"{\"status\":\"accepted\"}";
-                Rc::new(Answer::plain(Status::ACCEPTED, media::JSON, "", body))
+                Some(Rc::new(Answer::plain(Status::ACCEPTED, media::JSON, "", body)))
             }
         }
+    }
+
+    /// `GET /api/v1/skips`.
+    pub fn skips(&self) -> Rc<Answer> {
+        let Known { skips, feeds, clock, .. } = &self.known;
+        skips::list(&skips.all(), clock.wall(), &feeds.zone())
     }
 
     /// What an operator asks for; `None` when the answer will come as a completion.

@@ -55,9 +55,9 @@ pub struct HealthInputs<'a> {
     pub version: &'a str,
 }
 
-/// `GET /api/whats-next`: the one next meeting, without those that `is_skipped` knows by id.
-pub fn whats_next(agenda: &Agenda<'_>, is_skipped: &dyn Fn(&str) -> bool) -> String {
-    let Some(meeting) = next_meeting(agenda, is_skipped) else {
+/// `GET /api/whats-next`: the one next meeting, without those that somebody skips.
+pub fn whats_next(agenda: &Agenda<'_>) -> String {
+    let Some(meeting) = next_meeting(agenda) else {
         let status = Status::new("No meetings scheduled", false, false);
         return WhatsNext { meeting: None, status }.serialize_json();
     };
@@ -117,13 +117,13 @@ pub fn health(inputs: &HealthInputs<'_>) -> (u16, String) {
 
 /// The earliest meeting that has not begun; among those that begin within 30 minutes of it, the
 /// earliest that is not lunch.
-fn next_meeting<'a>(agenda: &Agenda<'a>, is_skipped: &dyn Fn(&str) -> bool) -> Option<Meeting<'a>> {
+fn next_meeting<'a>(agenda: &Agenda<'a>) -> Option<Meeting<'a>> {
     let order = |m: &Meeting<'a>| (m.start, m.entry.lite_id());
     let candidates: Vec<_> = selection::meetings(agenda)
         .filter(|_| agenda.clock_is_set)
         .map(at_utc_midnight)
         .filter(|m| m.start >= agenda.now)
-        .filter(|m| !is_focus(&m.entry.details.summary) && !is_skipped(m.entry.lite_id()))
+        .filter(|m| !is_focus(&m.entry.details.summary) && m.skipped_until.is_none())
         .collect();
     let earliest = *candidates.iter().min_by_key(|&m| order(m))?;
     let near =
@@ -262,19 +262,16 @@ mod tests {
     use crate::calendar::fixture::{Desk, at, entry, titled, with};
     use crate::ical::Person;
 
-    fn nothing_skipped(_: &str) -> bool {
-        false
-    }
-
     fn meeting(id: &str, start: &str, title: &str) -> Entry {
         titled(entry(id, start, "2025-11-24T20:00:00Z"), title)
     }
 
     /// The id of the next meeting at noon UTC.
     fn check(entries: Vec<Entry>, expected: &str) {
-        let desk = Desk::new("2025-11-24T12:00:00Z", "Europe/Berlin", entries);
-        let next = next_meeting(&desk.agenda(), &|id| id == "skipped");
-        assert_eq!(next.map_or("-", |m| m.entry.id.as_str()), expected);
+        let mut desk = Desk::new("2025-11-24T12:00:00Z", "Europe/Berlin", entries);
+        desk.skip("skipped");
+        let next = next_meeting(&desk.agenda()).map_or("-", |m| m.entry.id.as_str());
+        assert_eq!(next, expected);
     }
 
     #[test]
@@ -323,7 +320,7 @@ mod tests {
         let tomorrow = entry("day", "2025-11-25", "2025-11-26");
         check(vec![tomorrow.clone(), meeting("m", "2025-11-25T00:00:01Z", "M")], "day");
         let desk = Desk::new("2025-11-24T23:30:00Z", "Europe/Berlin", vec![tomorrow]);
-        let json = whats_next(&desk.agenda(), &nothing_skipped);
+        let json = whats_next(&desk.agenda());
         let expected = r#""start_iso":"2025-11-25T00:00:00Z","duration_seconds":86400,"#;
         assert!(json.contains(expected), "{json}");
         assert!(json.contains(r#""seconds_until_start":1800}"#), "{json}");
@@ -370,14 +367,14 @@ mod tests {
             "d".repeat(500),
             "l".repeat(100),
         );
-        assert_eq!(whats_next(&desk.agenda(), &nothing_skipped), expected);
+        assert_eq!(whats_next(&desk.agenda()), expected);
 
         let moved =
             with(meeting("uid@x_20251124T130000_ab12cd34", "2025-11-24T13:00:00Z", "x"), |e| {
                 (e.uid, e.overridden) = ("uid@x".into(), true);
             });
         let desk = Desk::new("2025-11-24T12:59:00Z", "UTC", vec![moved]);
-        let answer = whats_next(&desk.agenda(), &nothing_skipped);
+        let answer = whats_next(&desk.agenda());
         assert!(answer.starts_with(r#"{"meeting":{"meeting_id":"uid@x","#), "{answer}");
 
         let none = Desk::new("2025-11-24T12:00:00Z", "UTC", vec![]);
@@ -385,7 +382,7 @@ mod tests {
             r#"{"meeting":null,"status":{"message":"No meetings scheduled","#,
             r#""is_urgent":false,"is_critical":false}}"#,
         );
-        assert_eq!(whats_next(&none.agenda(), &nothing_skipped), expected);
+        assert_eq!(whats_next(&none.agenda()), expected);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod kpi;
 pub mod lite;
 pub mod native;
 mod prometheus;
+pub mod skips;
 mod stats;
 
 pub use endpoints::{Api, Known};

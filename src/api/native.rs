@@ -133,6 +133,8 @@ struct Event<'a> {
     recurrence_id: Option<Text<'a>>,
     /// Every calendar that has it is stale.
     stale: bool,
+    /// Somebody skips it.
+    skipped: bool,
 }
 
 #[derive(SerJson)]
@@ -195,6 +197,7 @@ fn event<'a>(meeting: &Meeting<'a>, agenda: &Agenda<'_>) -> Event<'a> {
         url: meeting.url().map(Text::from),
         recurrence_id: meeting.recurrence().map(|original| written(original, agenda).into()),
         stale: meeting.is_stale(),
+        skipped: meeting.skipped_until.is_some(),
     }
 }
 
@@ -259,15 +262,15 @@ mod tests {
             r#""current":[{"id":"u_3","calendar":"work","calendars":["work"],"title":"Title u_3","#,
             r#""start":"2025-11-24T12:30:00+01:00","end":"2025-11-24T13:30:00+01:00","#,
             r#""all_day":false,"location":null,"status":"confirmed","private":false,"#,
-            r#""url":null,"recurrence_id":null,"stale":true}],"#,
+            r#""url":null,"recurrence_id":null,"stale":true,"skipped":false}],"#,
             r#""next":{"id":"u_1","calendar":"work","calendars":["work"],"title":"\u003c/b> \"Review\"","#,
             r#""start":"2025-11-24T14:00:00+01:00","end":"2025-11-24T15:00:00+01:00","#,
             r#""all_day":false,"location":"Room 4","status":"confirmed","private":false,"#,
             r#""url":"https://example.org/x","recurrence_id":"2025-11-24T13:00:00+01:00","#,
-            r#""stale":true},"later":[],"#,
+            r#""stale":true,"skipped":false},"later":[],"#,
             r#""all_day":[{"id":"u_2","calendar":"work","calendars":["work"],"title":"Fair","start":"2025-11-24","#,
             r#""end":"2025-11-26","all_day":true,"location":null,"status":"confirmed","#,
-            r#""private":false,"url":null,"recurrence_id":null,"stale":true}]}"#,
+            r#""private":false,"url":null,"recurrence_id":null,"stale":true,"skipped":false}]}"#,
         );
         assert_eq!(next(&desk.agenda(), 5), expected);
     }
@@ -306,7 +309,7 @@ mod tests {
             r#""stale":false,"as_of":null,"reason":null,"truncated":false,"#,
             r#""events":[{"id":"s","calendar":"work","calendars":["work"],"title":"Busy","start":"2025-11-24","#,
             r#""end":"2025-11-25","all_day":true,"location":null,"status":"confirmed","#,
-            r#""private":true,"url":null,"recurrence_id":null,"stale":false}]}"#,
+            r#""private":true,"url":null,"recurrence_id":null,"stale":false,"skipped":false}]}"#,
         );
         assert_eq!(events(&desk.agenda(), &query), expected);
         let expected = concat!(

@@ -15,8 +15,8 @@ use crate::api::admin::Wish;
 use crate::budget::TLS_BYTES;
 use crate::clock::{Clock, Moment};
 use crate::config::Config;
-use crate::connections::database::Database;
 use crate::connections::database::baseline::{self, Recorded};
+use crate::connections::database::{Database, Lease};
 use crate::feed::Feeds;
 use crate::feed::refresh::{Pace, Refresher};
 use crate::flags::switches::Switchboard;
@@ -70,8 +70,8 @@ pub(super) struct Governor<G = ()> {
 
 /// Health as it is at the start, with what was usual before, and when that was written down.
 /// Without it, it is learned anew.
-pub(super) fn recall_health(config: &Config, database: &Database) -> (Health, i64) {
-    let recorded = database.lease().read(|reader| baseline::read(reader, VERSION));
+pub(super) fn recall_health(config: &Config, reader: &mut Lease<'_>) -> (Health, i64) {
+    let recorded = reader.read(|reader| baseline::read(reader, VERSION));
     let recorded = recorded.inspect_err(|error| log::debug!("what was usual: {error}"));
     let (own, last) = recorded.unwrap_or_default();
     let written_at = own.as_ref().map_or(i64::MIN, |own| own.written_at);

@@ -24,6 +24,8 @@ pub struct Limits {
     pub refresh: RefreshLimits,
     /// What one feed may hold.
     pub feed: FeedLimits,
+    /// What people skip.
+    pub skips: SkipLimits,
 }
 
 /// Limits of the HTTP/1 server.
@@ -260,6 +262,17 @@ pub struct FeedLimits {
     pub past_days: u16,
     /// Days after today that are kept.
     pub future_days: u16,
+}
+
+/// Limits of what people skip.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SkipLimits {
+    /// All together; the newest stay.
+    pub bytes_max: usize,
+    /// The longest id: that of an instance of a series, whose UID is a text of the feed.
+    pub id_bytes_max: usize,
+    /// Wishes that wait until those before them are on the disk; with more it is a 503.
+    pub wishes_max: usize,
 }
 
 impl Default for FeedLimits {

@@ -5,7 +5,9 @@ use std::rc::Rc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::skips::Skips;
 use super::{Agenda, CalendarStatus, Entry};
+use crate::budget::{FeedLimits, Plan};
 use crate::ical::{Details, Time};
 
 /// Everything that an [`Agenda`] borrows.
@@ -15,6 +17,7 @@ pub(crate) struct Desk {
     pub(crate) zone: TimeZone,
     pub(crate) entries: Vec<Entry>,
     pub(crate) calendars: Vec<CalendarStatus>,
+    pub(crate) skips: Skips,
 }
 
 impl Desk {
@@ -26,7 +29,14 @@ impl Desk {
             zone: TimeZone::get(zone).unwrap(),
             entries,
             calendars: vec![calendar("work")],
+            skips: Skips::default(),
         }
+    }
+
+    /// Skips what has this id.
+    pub(crate) fn skip(&mut self, id: &str) {
+        let limits = Plan::divide(16 << 20, 1, FeedLimits::default()).limits.skips;
+        self.skips = self.skips.with(id, self.now, &limits);
     }
 
     pub(crate) fn agenda(&self) -> Agenda<'_> {
@@ -37,6 +47,7 @@ impl Desk {
             entries: &self.entries,
             truncated: false,
             calendars: &self.calendars,
+            skips: &self.skips,
         }
     }
 }

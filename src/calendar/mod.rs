@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use self::filter::Filter;
+use self::skips::Skips;
 use crate::ical::{Details, Time};
 
 pub mod explain;
@@ -15,6 +16,7 @@ pub mod filter;
 pub(crate) mod fixture;
 pub mod merge;
 pub mod selection;
+pub mod skips;
 pub mod text;
 
 /// One occurrence, as it was stored.
@@ -114,4 +116,6 @@ pub struct Agenda<'a> {
     pub truncated: bool,
     /// Every configured feed.
     pub calendars: &'a [CalendarStatus],
+    /// What people skip: it does not come next.
+    pub skips: &'a Skips,
 }

@@ -30,6 +30,8 @@ pub struct Meeting<'a> {
     pub tentative: bool,
     /// Its time may be seen and nothing else.
     pub private: bool,
+    /// Somebody skips it until then: it is not what comes next.
+    pub skipped_until: Option<Timestamp>,
     /// Those of the agenda.
     all_calendars: &'a [CalendarStatus],
 }
@@ -47,7 +49,8 @@ pub struct WhatsNext<'a> {
     pub all_day: Vec<Meeting<'a>>,
     /// How far today has got.
     pub today: Today,
-    /// The next instant at which any of this becomes wrong: a start, an end, or midnight.
+    /// The next instant at which any of this becomes wrong: a start, an end, the end of a skip, or
+    /// midnight.
     pub changes_at: Timestamp,
 }
 
@@ -83,8 +86,8 @@ const CLOCK_NOT_SET: &str = "the clock is not set";
 /// Calendars that [`Freshness::reason`] names; a screen has no room for more.
 const REASONS_MAX: usize = 3;
 
-/// The state of the day at `agenda.now`, with at most `limit` later meetings. Without a clock that
-/// is set there are none.
+/// The state of the day at `agenda.now`, with at most `limit` later meetings, without those that
+/// somebody skips. Without a clock that is set there are none.
 pub fn whats_next<'a>(agenda: &Agenda<'a>, limit: usize) -> WhatsNext<'a> {
     let now = agenda.now;
     let today = agenda.zone.to_datetime(now).date();
@@ -102,9 +105,9 @@ pub fn whats_next<'a>(agenda: &Agenda<'a>, limit: usize) -> WhatsNext<'a> {
         later: Vec::new(),
         all_day: Vec::new(),
         today: if ended_today { Today::Done } else { Today::Free },
-        changes_at: next_turn(meetings.iter().map(|m| (m.start, m.end)), now, midnight),
+        changes_at: next_turn(meetings.iter().map(|m| m.turn(now)), now, midnight),
     };
-    for meeting in meetings {
+    for meeting in meetings.into_iter().filter(|m| m.skipped_until.is_none()) {
         if !meeting.all_day && meeting.start < midnight {
             view.today = Today::Ahead;
         }
@@ -144,16 +147,15 @@ pub fn in_window<'a>(
 pub fn changes_at(agenda: &Agenda<'_>) -> Timestamp {
     let midnight = day_after(agenda.zone.to_datetime(agenda.now).date(), agenda.zone);
     let meetings = meetings(agenda).filter(|_| agenda.clock_is_set);
-    next_turn(meetings.map(|m| (m.start, m.end)), agenda.now, midnight)
+    next_turn(meetings.map(|m| m.turn(agenda.now)), agenda.now, midnight)
 }
 
-/// The first start, end or midnight after `now`.
+/// The first turn or midnight after `now`.
 fn next_turn(
-    meetings: impl Iterator<Item = (Timestamp, Timestamp)>,
+    turns: impl Iterator<Item = Timestamp>,
     now: Timestamp,
     midnight: Timestamp,
 ) -> Timestamp {
-    let turns = meetings.map(|(start, end)| if start > now { start } else { end });
     turns.chain([midnight]).filter(|&turn| turn > now).min().unwrap_or(Timestamp::MAX)
 }
 
@@ -170,7 +172,7 @@ pub(super) fn is_private(entry: &Entry, calendars: &[CalendarStatus]) -> bool {
 
 /// Every entry that is shown at all, in the order of the agenda.
 pub fn meetings<'a>(agenda: &Agenda<'a>) -> impl Iterator<Item = Meeting<'a>> {
-    let (entries, calendars, zone) = (agenda.entries, agenda.calendars, agenda.zone);
+    let Agenda { entries, calendars, zone, skips, now, .. } = *agenda;
     entries.iter().filter_map(move |entry| {
         let standing = standing(&entry.details).ok()?;
         let calendar = calendars.get(entry.calendar)?;
@@ -183,6 +185,7 @@ pub fn meetings<'a>(agenda: &Agenda<'a>) -> impl Iterator<Item = Meeting<'a>> {
             all_day: matches!(entry.start, Time::Date(_)),
             tentative: standing == Standing::Tentative,
             private: is_private(entry, calendars),
+            skipped_until: skips.until(entry, now),
             all_calendars: calendars,
         })
     })
@@ -278,6 +281,13 @@ impl<'a> Meeting<'a> {
     /// No calendar that has it is up to date.
     pub fn is_stale(&self) -> bool {
         self.calendars().all(|(_, calendar)| calendar.stale)
+    }
+
+    /// The next instant at which what is said of it changes: the end of its skip, its start or its
+    /// end.
+    fn turn(&self, now: Timestamp) -> Timestamp {
+        let own = if self.start > now { self.start } else { self.end };
+        self.skipped_until.unwrap_or(own)
     }
 
     /// By start, then title, then id: an order that no refresh shuffles.

@@ -14,6 +14,7 @@ pub mod baseline;
 mod open;
 mod readers;
 mod schema;
+pub mod skips;
 
 use std::cell::Cell;
 use std::fs::{self, File};

@@ -8,16 +8,18 @@ use super::frame::{Message, Method};
 use super::response::Status;
 
 /// Checks a message that wants to change something by its head. `scheme` is what the client spoke,
-/// where that is known; `media_types` are those that a body may have.
+/// where that is known; `is_change` is true where even a GET changes something; `media_types` are
+/// those that a body may have.
 ///
 /// # Errors
 /// The status to refuse it with, and why.
 pub fn check_change(
     message: &Message<'_, '_>,
     scheme: Option<&str>,
+    is_change: bool,
     media_types: &[&str],
 ) -> Result<(), (Status, &'static str)> {
-    if matches!(message.method, Method::Get | Method::Head | Method::Options) {
+    if !is_change && matches!(message.method, Method::Get | Method::Head | Method::Options) {
         return Ok(());
     }
     let is_foreign = message.headers.iter().any(|field| {
@@ -63,7 +65,7 @@ mod tests {
     use super::*;
     use crate::budget::{FeedLimits, Plan};
 
-    fn check(method: &str, fields: &str, expected: Option<u16>) {
+    fn check(method: &str, is_change: bool, fields: &str, expected: Option<u16>) {
         let raw = format!("{method} /x HTTP/1.1\r\nHost: wall:8080\r\n{fields}\r\n");
         let limits = Plan::divide(16 << 20, 1, FeedLimits::default()).limits.http;
         let mut room = header_room();
@@ -71,7 +73,7 @@ mod tests {
             Framed::Body { message, .. } | Framed::Complete(message) => message,
             other => panic!("{other:?}"),
         };
-        let refused = check_change(&message, None, &["application/json"])
+        let refused = check_change(&message, None, is_change, &["application/json"])
             .err()
             .map(|(status, _)| status.code);
         assert_eq!(refused, expected, "{method} {fields:?}");
@@ -105,8 +107,9 @@ mod tests {
                 Some(415),
             ),
         ] {
-            check("POST", fields, expected);
-            check("DELETE", fields, expected);
+            check("POST", false, fields, expected);
+            check("DELETE", true, fields, expected);
+            check("GET", true, fields, expected);
         }
     }
 
@@ -121,7 +124,7 @@ mod tests {
     #[test]
     fn reading_is_not_changing() {
         for method in ["GET", "HEAD", "OPTIONS"] {
-            check(method, "Origin: http://evil\r\nSec-Fetch-Site: cross-site\r\n", None);
+            check(method, false, "Origin: http://evil\r\nSec-Fetch-Site: cross-site\r\n", None);
         }
     }
 }

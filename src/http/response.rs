@@ -36,6 +36,7 @@ macro_rules! statuses {
 
 statuses! {
     OK 200 "OK"
+    CREATED 201 "Created"
     ACCEPTED 202 "Accepted"
     NO_CONTENT 204 "No Content"
     NOT_MODIFIED 304 "Not Modified"

@@ -19,6 +19,8 @@ pub enum Endpoint {
     Figures(Figures),
     /// The same for a Prometheus server.
     Metrics,
+    /// What people skip.
+    Skips,
     /// Something is to be done.
     Change(Change),
     /// An operator's, who has to show that they are one.
@@ -45,10 +47,27 @@ pub enum Figures {
 }
 
 /// What may be asked to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// `POST /api/v1/refresh`.
     Refresh,
+    /// Something is skipped or no longer is; with the id that is part of the path, if one is.
+    Skips(Skipping, String),
+}
+
+/// What becomes of skips.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skipping {
+    /// `POST /api/v1/skips/{id}`.
+    Skip,
+    /// `DELETE /api/v1/skips/{id}`.
+    Unskip,
+    /// `POST /api/skip`, with the id in its body.
+    LiteSkip,
+    /// `DELETE /api/skip`.
+    LiteClear,
+    /// `GET /api/clear_skips`, which refreshes, too.
+    LiteClearAndRefresh,
 }
 
 /// What an operator may ask for.
@@ -73,6 +92,11 @@ pub enum Admin {
 }
 
 impl Endpoint {
+    /// True when asking for it changes something, whatever the method.
+    pub fn is_change(&self) -> bool {
+        matches!(self, Self::Change(_))
+    }
+
     /// The media types that a body may have. A page of another site can send none of them without
     /// being asked first.
     pub fn media_types(&self) -> &'static [&'static str] {
@@ -90,7 +114,7 @@ impl Endpoint {
 pub struct Allow(pub &'static str);
 
 /// All methods that are answered anywhere.
-pub const ANY: Allow = Allow("GET, HEAD, POST, PUT, OPTIONS");
+pub const ANY: Allow = Allow("GET, HEAD, POST, PUT, DELETE, OPTIONS");
 
 /// Why a request leads nowhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,6 +176,9 @@ macro_rules! allowed {
     (Put) => {
         "PUT, "
     };
+    (Delete) => {
+        "DELETE, "
+    };
 }
 
 routes! { (path, query)
@@ -162,6 +189,14 @@ routes! { (path, query)
         .view(Query::events);
     "/api/v1/calendars": Get => view(View::Calendars);
     "/api/v1/refresh": Post => Endpoint::Change(Change::Refresh);
+    "/api/v1/skips": Get => Endpoint::Skips;
+    "/api/v1/skips/{id}":
+        Post => skips(Skipping::Skip, last_part(path, "/api/v1/skips/")?),
+        Delete => skips(Skipping::Unskip, last_part(path, "/api/v1/skips/")?);
+    "/api/skip":
+        Post => skips(Skipping::LiteSkip, String::new()),
+        Delete => skips(Skipping::LiteClear, String::new());
+    "/api/clear_skips": Get => skips(Skipping::LiteClearAndRefresh, String::new());
     "/api/whats-next": Get => view(View::LiteNext);
     "/api/health": Get => Endpoint::Figures(Figures::LiteHealth);
     "/stats" | "/api/stats": Get => Endpoint::Figures(Figures::Stats);
@@ -196,7 +231,8 @@ impl Route {
 
     /// The route of a path as framing has passed it, without the base path.
     pub fn of(path: &str) -> Self {
-        let place = ROUTES.iter().position(|row| row.paths.contains(&path));
+        let is_at = |row: &Row| row.paths.iter().any(|place| leads_to(place, path));
+        let place = ROUTES.iter().position(is_at);
         let place = place.or_else(|| display::asset(path).map(|_| FILES));
         place.and_then(|place| u8::try_from(place).ok()).map_or(Self::NONE, Self)
     }
@@ -253,6 +289,33 @@ impl Series {
         let known = Method::NAMED.into_iter().find(|(named, _)| *named as u8 == method);
         (Route(route).template(), known.map_or("other", |(_, name)| name))
     }
+}
+
+/// True for a place in the table that a path is at. One that ends with `{id}` has all paths with
+/// something in its place: an id may have slashes, which cannot come escaped.
+fn leads_to(place: &str, path: &str) -> bool {
+    match place.strip_suffix("{id}") {
+        Some(before) => path.strip_prefix(before).is_some_and(|id| !id.is_empty()),
+        None => place == path,
+    }
+}
+
+/// What a path has after `before`, without the escapes (RFC 3986 section 2.1).
+fn last_part(path: &str, before: &str) -> Result<String, Refusal> {
+    let mut parts = path.strip_prefix(before).unwrap_or_default().split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        // Framing has passed no other escapes than those of two digits.
+        let (digits, after) = part.split_at_checked(2).ok_or_else(nothing)?;
+        bytes.push(u8::from_str_radix(digits, 16).map_err(|_| nothing())?);
+        bytes.extend_from_slice(after.as_bytes());
+    }
+    let detail = "the last part of this path is not UTF-8";
+    String::from_utf8(bytes).map_err(|_| refusal(Status::BAD_REQUEST, detail))
+}
+
+fn skips(what: Skipping, id: String) -> Endpoint {
+    Endpoint::Change(Change::Skips(what, id))
 }
 
 fn view(view: View) -> Endpoint {
@@ -367,6 +430,10 @@ mod tests {
             ("/favicon.svg", "/static/{file}"),
             ("/static/nothing.css", "other"),
             ("/stats/", "other"),
+            ("/api/v1/skips", "/api/v1/skips"),
+            ("/api/v1/skips/", "other"),
+            ("/api/v1/skips/a", "/api/v1/skips/{id}"),
+            ("/api/v1/skips/a/b", "/api/v1/skips/{id}"),
             ("*", "other"),
         ] {
             assert_eq!(Route::of(path).template(), template, "{path}");
@@ -377,11 +444,28 @@ mod tests {
     }
 
     #[test]
+    fn an_id_in_a_path_comes_without_its_escapes() {
+        for (escaped, expected) in [
+            ("a@b", Some("a@b")),
+            ("a+b%20c%25%c3%A9", Some("a+b c%é")),
+            ("AAMk/x=", Some("AAMk/x=")),
+            ("%ff", None),
+        ] {
+            let path = format!("/api/v1/skips/{escaped}");
+            let found = Route::of(&path).find(Method::Delete, &path, "");
+            match expected {
+                Some(id) => assert_eq!(found, Ok(skips(Skipping::Unskip, id.to_owned()))),
+                None => assert_eq!(found.map_err(|it| it.status), Err(Status::BAD_REQUEST)),
+            }
+        }
+    }
+
+    #[test]
     fn a_route_says_which_methods_it_has() {
         for (path, methods) in [
             ("/stats", "GET, HEAD, OPTIONS"),
             ("/api/v1/refresh", "POST, OPTIONS"),
-            ("*", "GET, HEAD, POST, PUT, OPTIONS"),
+            ("*", "GET, HEAD, POST, PUT, DELETE, OPTIONS"),
         ] {
             let options = Route::of(path).find(Method::Options, path, "");
             assert_eq!(options, Ok(Endpoint::Options(Allow(methods))), "{path}");

@@ -20,7 +20,7 @@ use super::response::{Answer, DateField, Manner, Outgoing, Status};
 use super::route::{Admin, Change, Endpoint, Route, Series};
 use super::slab::Token;
 use super::token::Gate;
-use crate::api::{Api, json};
+use crate::api::Api;
 use crate::budget::HttpLimits;
 use crate::clock::{Clock, Moment};
 use crate::flags::rollout::Rollout;
@@ -180,7 +180,8 @@ impl Service {
                 self.view(&key, asker, (asked.client, agent), turn)
             }
             Ok(Endpoint::Admin(what)) => self.administer(what, message, bytes, asker.token),
-            Ok(endpoint) => Some(self.act(endpoint, message, bytes)),
+            Ok(Endpoint::Change(change)) => self.change(change, message, bytes, asker.token),
+            Ok(endpoint) => Some(self.act(endpoint, message)),
             Err(refused) => Some(refused),
         };
         self.answered(asked, found, bytes, turn)
@@ -293,7 +294,7 @@ impl Service {
                 found.map_err(|refusal| self.api.refusal(&refusal))?
             }
         };
-        guard::check_change(message, way.scheme, endpoint.media_types())
+        guard::check_change(message, way.scheme, endpoint.is_change(), endpoint.media_types())
             .map_err(|(status, detail)| self.api.failure(status, detail))?;
         if let Endpoint::Admin(_) = endpoint {
             let is_here = came_directly(asker.peer, message.headers);
@@ -369,12 +370,12 @@ impl Service {
         }
     }
 
-    /// The answer to an admitted message that is about nothing that takes time.
-    fn act(&self, endpoint: Endpoint, message: &Message<'_, '_>, bytes: &[u8]) -> Rc<Answer> {
+    /// The answer to an admitted message that only asks, and not for a view.
+    fn act(&self, endpoint: Endpoint, message: &Message<'_, '_>) -> Rc<Answer> {
         match endpoint {
-            Endpoint::View(_) | Endpoint::Admin(_) => self.api.no_data(),
+            Endpoint::View(_) | Endpoint::Change(_) | Endpoint::Admin(_) => self.api.no_data(),
             Endpoint::Asset(path) => self.api.asset(path, message.accepts_gzip()),
-            Endpoint::Change(change) => self.change(change, message, bytes),
+            Endpoint::Skips => self.api.skips(),
             Endpoint::Metrics => self.api.metrics(accept::prefers_openmetrics(message.headers)),
             Endpoint::Figures(figures) => self.api.figures(figures),
             Endpoint::Options(allow) => self.api.options(allow),
@@ -382,13 +383,17 @@ impl Service {
         }
     }
 
-    fn change(&self, change: Change, message: &Message<'_, '_>, bytes: &[u8]) -> Rc<Answer> {
+    /// Does what is asked; `None` when the answer comes once it is on the disk.
+    fn change(
+        &self,
+        change: Change,
+        message: &Message<'_, '_>,
+        bytes: &[u8],
+        asker: Token,
+    ) -> Option<Rc<Answer>> {
         match decode::decode(message, bytes) {
-            Ok(decoded) if !decoded.body.is_empty() && !json::is_sound(&decoded.body) => {
-                self.api.failure(Status::BAD_REQUEST, "the body is not valid JSON")
-            }
-            Ok(_) => self.api.change(change),
-            Err(status) => self.api.failure(status, "this request cannot be decoded"),
+            Ok(decoded) => self.api.change(change, &decoded.body, asker),
+            Err(status) => Some(self.api.failure(status, "this request cannot be decoded")),
         }
     }
 }

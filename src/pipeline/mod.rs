@@ -43,6 +43,7 @@ use self::pace::Pace;
 use self::pending::{Joined, Pending, Whom};
 use self::turn::{Reading, Rendered, Turn, Wish, groups};
 use crate::api::native;
+use crate::api::skips::Book;
 use crate::budget::{FeedLimits, Limits, PipelineLimits};
 use crate::clock::{Clock, Moment};
 use crate::connections::database::Database;
@@ -77,6 +78,8 @@ pub struct Sources {
     pub database: Rc<Database>,
     /// The configured feeds.
     pub feeds: Rc<Feeds>,
+    /// What people skip.
+    pub skips: Rc<Book>,
     /// Where the pipeline counts.
     pub metrics: Rc<Metrics>,
     /// What one feed may hold.

@@ -27,6 +27,7 @@ pub(super) fn render<J>(
         entries,
         truncated,
         calendars: &turn.calendars,
+        skips: &turn.skips,
     };
     let view = &wish.key.view;
     let (media_type, body) = match view {
@@ -43,7 +44,7 @@ pub(super) fn render<J>(
             (media::JSON, native::events(&agenda, &EventsQuery { from, to, calendar, limit }))
         }
         View::Calendars => (media::JSON, native::calendars(&agenda)),
-        View::LiteNext => (media::JSON, lite::whats_next(&agenda, &|_| false)),
+        View::LiteNext => (media::JSON, lite::whats_next(&agenda)),
     };
     turn.sources.metrics.pipeline_rendered.count();
     let answer = Rc::new(Answer::ok(media_type, body));
@@ -54,7 +55,7 @@ pub(super) fn render<J>(
 }
 
 /// An answer holds for its time to live, and never past the minute that it counts, nor past the
-/// next start, end or midnight.
+/// next start, end, end of a skip or midnight.
 fn validity(turn: &Turn<'_>, view: &View, agenda: &Agenda<'_>) -> Validity {
     let from = agenda.now.as_second();
     let ttl = match view {

@@ -12,6 +12,7 @@ use super::Sources;
 use super::cache::Validity;
 use super::key::{Bound, View, ViewKey};
 use crate::budget::PipelineLimits;
+use crate::calendar::skips::Skips;
 use crate::calendar::{CalendarStatus, Entry, selection};
 use crate::connections::database::Lease;
 use crate::error::Result;
@@ -40,6 +41,7 @@ pub(super) struct Turn<'p> {
     /// The generation that was current before anything was read.
     pub(super) generation: u64,
     pub(super) calendars: Vec<CalendarStatus>,
+    pub(super) skips: Skips,
     /// How long the answer about some days lives; others in proportion.
     pub(super) ttl: Duration,
     reader: Lease<'p>,
@@ -87,7 +89,8 @@ impl<J> Wish<J> {
     ///
     /// They come in the order in which they are stored, in which dates and floating times are
     /// those of UTC: what begins well before the last of them is complete.
-    fn is_enough(&self, entries: &[Entry], truncated: bool, now: Timestamp) -> bool {
+    fn is_enough(&self, entries: &[Entry], truncated: bool, turn: &Turn<'_>) -> bool {
+        let (now, skips) = (turn.now, &turn.skips);
         let Some(later) = self.key.view.later().filter(|_| truncated) else { return true };
         let Some(last) = entries.last() else { return false };
         let last = selection::resolve(last.start, &TimeZone::UTC);
@@ -96,7 +99,8 @@ impl<J> Wish<J> {
         let (mut ahead, mut is_next_there) = (0, false);
         for entry in entries {
             let start = selection::resolve(entry.start, &self.zone);
-            if start > now && start < complete_until {
+            let is_ahead = start > now && start < complete_until;
+            if is_ahead && skips.until(entry, now).is_none() {
                 ahead += 1;
                 is_next_there |= !matches!(entry.start, Time::Date(_));
             }
@@ -115,9 +119,10 @@ impl<'p> Turn<'p> {
     ) -> Self {
         let generation = sources.feeds.generation();
         let calendars = sources.feeds.list().iter().map(|feed| feed.status(now)).collect();
+        let skips = sources.skips.all();
         let reader = sources.database.lease();
         sources.metrics.pipeline_turns.count();
-        Self { sources, limits, now, generation, calendars, ttl, reader }
+        Self { sources, limits, now, generation, calendars, skips, ttl, reader }
     }
 
     /// The turn reads one state of the database, whatever is published meanwhile.
@@ -173,7 +178,7 @@ impl<'p> Turn<'p> {
         wish: &Wish<J>,
     ) -> Option<(&'r [Entry], bool)> {
         let part = reading.part(wish.scope, &wish.zone);
-        part.filter(|(entries, truncated)| wish.is_enough(entries, *truncated, self.now))
+        part.filter(|(entries, truncated)| wish.is_enough(entries, *truncated, self))
     }
 
     /// What one wish needs.
@@ -184,7 +189,7 @@ impl<'p> Turn<'p> {
         let (zone, calendar) = (&wish.zone, wish.key.view.calendar());
         let reading = self.read(wish.scope, zone, calendar)?;
         match wish.more {
-            Some(more) if !wish.is_enough(&reading.entries, reading.truncated, self.now) => {
+            Some(more) if !wish.is_enough(&reading.entries, reading.truncated, self) => {
                 self.read(more, zone, calendar)
             }
             _ => Ok(reading),

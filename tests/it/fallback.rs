@@ -55,7 +55,7 @@ fn readings_for_several_that_help_none_end_batching_for_a_while() {
         let (rig, _server, _config, _folder) = fed(&executor, script).await;
         rig.pipeline.set_flags(Flags { caching: false, ..Flags::ON });
         let off = &rig.metrics.pipeline_parts_off;
-        // More than 409 events are not read at once: each window is read for by itself.
+        // More than 399 events are not read at once: each window is read for by itself.
         for failures in 1..=5 {
             ask_for_two(&rig, 18).await;
             assert_eq!(off.get(), u64::from(failures == 5), "{failures}");

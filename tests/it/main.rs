@@ -35,6 +35,7 @@ mod routes;
 mod secrets;
 mod seeded;
 mod shares;
+mod skips;
 mod slow_readers;
 mod soak;
 mod storage;

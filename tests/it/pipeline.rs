@@ -6,7 +6,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use calendarbot::alloc;
+use calendarbot::api::skips::Book;
 use calendarbot::budget::{FeedLimits, PipelineLimits, Plan};
+use calendarbot::calendar::skips::Skips;
 use calendarbot::clock::Clock;
 use calendarbot::connections::database::Database;
 use calendarbot::feed::Feeds;
@@ -284,6 +286,7 @@ impl Bench {
             clock: clock.clone(),
             database: Rc::new(database),
             feeds: Rc::clone(&feeds),
+            skips: Rc::new(Book::new(Skips::default(), &limits.skips).0),
             metrics: Rc::clone(&metrics),
             feed_limits: limits.feed.clone(),
         };

@@ -270,9 +270,9 @@ fn methods_and_paths_that_lead_nowhere() {
             ("GET /api/v1/refresh", 405, Some("POST, OPTIONS")),
             ("DELETE /", 405, Some("GET, HEAD, OPTIONS")),
             ("OPTIONS /stats", 204, Some("GET, HEAD, OPTIONS")),
-            ("OPTIONS *", 204, Some("GET, HEAD, POST, PUT, OPTIONS")),
+            ("OPTIONS *", 204, Some("GET, HEAD, POST, PUT, DELETE, OPTIONS")),
             ("BREW /", 501, None),
-            ("PATCH /", 405, Some("GET, HEAD, POST, PUT, OPTIONS")),
+            ("PATCH /", 405, Some("GET, HEAD, POST, PUT, DELETE, OPTIONS")),
         ] {
             let answer = rig.ask(&format!("{line} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
             assert_eq!(answer.status, status, "{line}");

@@ -283,3 +283,43 @@ fn without_a_clock_there_is_no_now() {
     let (all, _) = in_window(&desk.agenda(), Timestamp::MIN, Timestamp::MAX, None, 9);
     assert_eq!(all.len(), monday().len(), "who names the time is told");
 }
+
+/// It stays in its window, and is back a day after it was skipped.
+#[test]
+fn what_is_skipped_does_not_come_next() {
+    let view = |now: &str, skipped: &[&str]| {
+        let mut desk = Desk::new("2025-11-24T09:30:00Z", "Europe/Berlin", monday());
+        skipped.iter().for_each(|id| desk.skip(id));
+        desk.now = at(now);
+        let agenda = desk.agenda();
+        let WhatsNext { current, next, later, today, changes_at, .. } = whats_next(&agenda, 3);
+        let next = next.map_or("-", |m| m.entry.id.as_str());
+        let (all, _) = in_window(&agenda, at("2025-11-24T00:00:00Z"), Timestamp::MAX, None, 9);
+        let marked: Vec<_> = all.into_iter().filter(|m| m.skipped_until.is_some()).collect();
+        assert_eq!(super::changes_at(&agenda), changes_at);
+        let (current, later, marked) = (ids(&current), ids(&later), ids(&marked));
+        format!("{current} | {next} | {later} | {today:?} | {changes_at} | {marked}")
+    };
+    let now = "2025-11-24T09:30:00Z";
+    for (skipped, expected) in [
+        (&[][..], "a | b | c d | Ahead | 2025-11-24T10:00:00Z | "),
+        (&["a"], " | b | c d | Ahead | 2025-11-24T10:00:00Z | a"),
+        (&["b"], "a | c | d | Ahead | 2025-11-24T10:00:00Z | b"),
+        (&["c"], "a | b | d | Ahead | 2025-11-24T10:00:00Z | c"),
+        (&["a", "b", "c"], " | d |  | Free | 2025-11-24T23:00:00Z | a b c"),
+        (&["nothing"], "a | b | c d | Ahead | 2025-11-24T10:00:00Z | "),
+    ] {
+        assert_eq!(view(now, skipped), expected, "{skipped:?}");
+    }
+    let skipped = &["d"];
+    let done = " | - |  | Done | 2025-11-24T23:00:00Z | d";
+    assert_eq!(view("2025-11-24T15:00:00Z", skipped), done);
+    let tomorrow = " | - |  | Free | 2025-11-25T09:30:00Z | d";
+    assert_eq!(
+        view("2025-11-25T08:30:00Z", skipped),
+        tomorrow,
+        "the skip's end is the next change"
+    );
+    let over = " | - |  | Done | 2025-11-25T23:00:00Z | ";
+    assert_eq!(view("2025-11-25T09:30:00Z", skipped), over);
+}

@@ -7,7 +7,7 @@ pub(super) const MIGRATIONS: [&str; 5] = [
     "ALTER TABLE feed ADD COLUMN warnings TEXT NOT NULL DEFAULT ''; PRAGMA user_version = 2;",
     TRUNCATED,
     OCCURRENCES_OF_FEED,
-    BASELINE,
+    BASELINE_AND_SKIPS,
 ];
 
 /// What is on disk, as of version 1. An `occurrence` is stored where it is searched: by start, in
@@ -73,8 +73,9 @@ const OCCURRENCES_OF_FEED: &str = "
     PRAGMA user_version = 4;
 ";
 
-/// How long answers usually took, by version of the program.
-const BASELINE: &str = "
+/// How long answers usually took, by version of the program; and what people skip, until when, in
+/// seconds since 1970.
+const BASELINE_AND_SKIPS: &str = "
     CREATE TABLE baseline (
         version TEXT NOT NULL PRIMARY KEY,
         p95_us INTEGER NOT NULL,
@@ -82,6 +83,10 @@ const BASELINE: &str = "
         minutes INTEGER NOT NULL,
         written_at INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE skip (
+        id TEXT NOT NULL PRIMARY KEY,
+        until INTEGER NOT NULL
+    ) STRICT;
     PRAGMA user_version = 5;
 ";
 

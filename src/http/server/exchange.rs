@@ -5,7 +5,7 @@ use rustix::event::epoll;
 
 use super::Server;
 use crate::http::connection::{Asked, Input, Interest, State, read_once};
-use crate::http::frame::{Framed, Message, frame, header_room};
+use crate::http::frame::{Framed, Message, Method, frame, header_room};
 use crate::http::response::{Outgoing, Sent, Status};
 use crate::http::service::{Answered, Asker};
 use crate::http::slab::Token;
@@ -203,8 +203,10 @@ impl Server {
         let buffer = self.buffers.slot(token);
         let Some(connection) = self.slab.get_mut(token) else { return };
         let State::Answering(asked) = &connection.state else { return };
-        // Who waits for the pipeline has it.
-        self.service.compare(true, self.turn.now.since(connection.since));
+        // Who waits for the pipeline has it; a change waits for the disk.
+        if matches!(asked.series.method, Method::Get | Method::Head) {
+            self.service.compare(true, self.turn.now.since(connection.since));
+        }
         let (consumed, bytes) = (asked.consumed, connection.bytes(buffer));
         let outgoing = self.service.outgoing(asked, answer, bytes, self.turn.date);
         self.consume(token, consumed);
