@@ -71,7 +71,8 @@ fn prove(mebibytes: u64) {
         command.arg(folder.path().join("calendarbot"));
         command.args(["--memory-budget", &format!("{mebibytes}MiB"), "--port", "0"]);
         command.args(["-c", &config, "--data-dir"]).arg(folder.path().join("data"));
-        let process = Process::of(command.stderr(Stdio::piped()));
+        command.stderr(Stdio::piped());
+        let process = Process::of(command);
         let address = process.address;
         process.until_it("/stats", |stats| number(stats, "refreshes") >= 1).await;
 
