@@ -1,7 +1,6 @@
 //! One feed: where it is, how to log in, and what may not go together.
 
 use std::fmt;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use crate::hash::fnv1a;
 use crate::secret::{HIDDEN, Secret};
 
 use super::feed_keys::FEED_KEYS;
+use super::file::open_regular;
 use super::filter::FilterDraft;
 use super::key::{HEADERS_MAX, SECRET_BYTES_MAX, headers, secret};
 use super::keys::{SECRET_TEXT, SECRET_URL};
@@ -412,7 +412,7 @@ fn read_text(
         (name, folder) => name.zip(folder).map(|(name, folder)| folder.join(name)),
     };
     let mut bytes = Vec::new();
-    File::open(credential.as_deref().unwrap_or(path))
+    open_regular(credential.as_deref().unwrap_or(path))
         .and_then(|file| file.take(bytes_max as u64 + 1).read_to_end(&mut bytes))
         .map_err(|error| format!("cannot read its `{key}` {path:?}: {error}"))?;
     Ok(String::from_utf8(bytes).ok().filter(|text| text.len() <= bytes_max))

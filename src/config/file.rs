@@ -1,7 +1,8 @@
 //! The configuration file: found, read, and applied to a draft.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
@@ -29,12 +30,23 @@ pub(super) fn default_places(inputs: &Inputs) -> impl Iterator<Item = PathBuf> {
     folders.map(|folder| folder.join("calendarbot/calendarbot.toml"))
 }
 
+/// Opens a file to read it. A pipe would be waited for, and with it everybody who is served.
+pub(super) fn open_regular(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let kind = file.metadata()?.file_type();
+    // To read a folder is an error that says so.
+    if kind.is_file() || kind.is_dir() {
+        return Ok(file);
+    }
+    Err(io::Error::new(ErrorKind::InvalidInput, "it is not a regular file"))
+}
+
 /// The text of a file, or `None` when there is no such file.
 pub(super) fn read(path: &Path) -> Result<Option<String>, String> {
     let shown = given::path(path);
     let mut bytes = Vec::new();
     let read =
-        File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
+        open_regular(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
     match read {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(format!("{shown}: cannot be read: {error}")),

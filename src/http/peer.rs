@@ -134,7 +134,8 @@ impl TrustedProxies {
 }
 
 /// True for a program on this machine that speaks for nobody else. What a proxy passes on is from
-/// elsewhere, trusted or not, as far as the proxy says that it is one.
+/// elsewhere, trusted or not, as far as the proxy says that it is one; whoever has a proxy here
+/// that does not, names it among the trusted ones.
 pub fn came_directly(peer: Peer, headers: &[Header<'_>]) -> bool {
     let is_proxy_s = |field: &Header<'_>| {
         let name = field.name.to_ascii_lowercase();

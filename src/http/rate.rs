@@ -88,7 +88,7 @@ impl RateLimit {
 /// One subscriber has a whole /64 of IPv6 addresses and may use each of them once. Addresses that
 /// only hold within a network (RFC 4291 section 2.5.6, RFC 4193) share their /64 with all its
 /// machines: one guest must not take the wall's requests.
-fn subscriber(address: IpAddr) -> IpAddr {
+pub(super) fn subscriber(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(v6) if v6.is_unicast_link_local() || v6.is_unique_local() => address,
         IpAddr::V4(_) => address,

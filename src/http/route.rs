@@ -97,6 +97,11 @@ impl Endpoint {
         matches!(self, Self::Change(_))
     }
 
+    /// True for what is made anew for everybody who asks, views apart.
+    pub fn is_made(&self) -> bool {
+        matches!(self, Self::Metrics | Self::Figures(Figures::Stats | Figures::History))
+    }
+
     /// The media types that a body may have. A page of another site can send none of them without
     /// being asked first.
     pub fn media_types(&self) -> &'static [&'static str] {

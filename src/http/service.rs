@@ -168,7 +168,7 @@ impl Service {
             if_none_match: message.if_none_match.map(|value| range_in(bytes, value)),
             consumed: message.consumed,
             client: way.client,
-            series: Series { route: place.0, method: message.method },
+            series: series(place.0, message.method, is_refused),
         };
         let found = match admitted {
             Ok(Endpoint::View(key)) => {
@@ -181,7 +181,12 @@ impl Service {
             }
             Ok(Endpoint::Admin(what)) => self.administer(what, message, bytes, asker.token),
             Ok(Endpoint::Change(change)) => self.change(change, message, bytes, asker.token),
-            Ok(endpoint) => Some(self.act(endpoint, message)),
+            Ok(endpoint) => {
+                if endpoint.is_made() {
+                    self.owe(asked.client, turn.now);
+                }
+                Some(self.act(endpoint, message))
+            }
             Err(refused) => Some(refused),
         };
         self.answered(asked, found, bytes, turn)
@@ -213,7 +218,7 @@ impl Service {
         let place = self.place(message);
         let answer = self.admit(asker, message, place, &way, turn.now).err()?;
         let manner = Manner { head_only: message.method == Method::Head, ..Manner::CLOSE };
-        let series = Series { route: place.0, method: message.method };
+        let series = series(place.0, message.method, true);
         let outgoing = Outgoing::new(answer, turn.date, manner, series);
         self.note(way.client, bytes, &outgoing);
         Some(outgoing)
@@ -297,9 +302,12 @@ impl Service {
         guard::check_change(message, way.scheme, endpoint.is_change(), endpoint.media_types())
             .map_err(|(status, detail)| self.api.failure(status, detail))?;
         if let Endpoint::Admin(_) = endpoint {
-            let is_here = came_directly(asker.peer, message.headers);
+            let is_here =
+                came_directly(asker.peer, message.headers) && !edge.proxies.trust(asker.peer);
             let shown = message.field("authorization");
-            edge.gate.admit(is_here, shown, now).map_err(|barred| self.api.barred(barred))?;
+            edge.gate
+                .admit(is_here, way.client, shown, now)
+                .map_err(|barred| self.api.barred(barred))?;
         }
         Ok(endpoint)
     }
@@ -339,11 +347,15 @@ impl Service {
             Asking::Made(answer) => Some(answer),
             Asking::Pending => None,
         };
-        if let Some(address) = metered(client) {
-            let tokens = self.limits.rate_made_tokens;
-            self.edge.rate.borrow_mut().owe(address, tokens, turn.now);
-        }
+        self.owe(client, turn.now);
         answer
+    }
+
+    /// An answer that had to be made costs its client more than one that was there.
+    fn owe(&self, client: Peer, now: Moment) {
+        if let Some(address) = metered(client) {
+            self.edge.rate.borrow_mut().owe(address, self.limits.rate_made_tokens, now);
+        }
     }
 
     /// Counts how long an answer took to be found or made, as long as there are clients with the
@@ -396,6 +408,12 @@ impl Service {
             Err(status) => Some(self.api.failure(status, "this request cannot be decoded")),
         }
     }
+}
+
+/// What a request is counted by. Refusals by its head are counted together: whoever tries every
+/// method everywhere must not fill the table.
+fn series(route: Route, method: Method, is_refused: bool) -> Series {
+    Series { route: if is_refused { Route::NONE } else { route }, method }
 }
 
 /// Tells clients apart, as far as they can be without a cookie: the same at every request.

@@ -3,25 +3,32 @@
 //!
 //! ```text
 //!          wrong token, the fifth in a minute
-//!   open ────────────────────────────────────> locked, for everybody who needs a token
+//!   open ────────────────────────────────────> locked, for whoever showed them
 //!     ^                                           │
-//!     └──────────────── a minute later ───────────┘
+//!     └──── the first of them a minute ago ───────┘
 //! ```
 //!
-//! The lock holds for everybody: whoever has many addresses must not have as many tries. It keeps
-//! nobody out who is on this machine.
+//! A guest must not be able to lock the owner out, so the lock is for an address alone; and who has
+//! many addresses must not have as many tries, so a larger number of wrong tokens locks the gate
+//! for everybody who needs one. Neither keeps anybody out who is on this machine.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ring::hmac;
 use ring::rand::SystemRandom;
 
+use super::peer::Peer;
+use super::rate::subscriber;
 use crate::clock::Moment;
 
-/// Wrong tokens in [`LOCK_TIME`] that lock the gate.
+/// Wrong tokens of one address in [`LOCK_TIME`] that lock it out.
 const FAILURES_MAX: usize = 5;
-/// How long failures count, and how long the gate is locked.
+/// The same of all addresses, and how many are remembered.
+const FAILURES_OF_ALL_MAX: usize = 60;
+/// How long a wrong token counts.
 const LOCK_TIME: Duration = Duration::from_secs(60);
 
 /// Why somebody is kept out.
@@ -59,9 +66,8 @@ impl Token {
 #[derive(Default)]
 pub struct Gate {
     token: RefCell<Option<Token>>,
-    /// When the last wrong tokens came, the oldest first.
-    failures: Cell<[Option<Moment>; FAILURES_MAX]>,
-    locked_until: Cell<Option<Moment>>,
+    /// From where and when the last wrong tokens came, the oldest first; `None` is a Unix socket.
+    failures: RefCell<VecDeque<(Option<IpAddr>, Moment)>>,
 }
 
 impl Gate {
@@ -70,7 +76,7 @@ impl Gate {
         *self.token.borrow_mut() = token;
     }
 
-    /// Lets somebody in who is on this machine, or whose `Authorization` field (RFC 6750 section
+    /// Lets a client in who is on this machine, or whose `Authorization` field (RFC 6750 section
     /// 2.1) has the token.
     ///
     /// # Errors
@@ -78,6 +84,7 @@ impl Gate {
     pub fn admit(
         &self,
         is_here: bool,
+        client: Peer,
         authorization: Option<&[u8]>,
         now: Moment,
     ) -> Result<(), Barred> {
@@ -86,28 +93,34 @@ impl Gate {
         }
         let token = self.token.borrow();
         let token = token.as_ref().ok_or(Barred::NoToken)?;
-        if let Some(until) = self.locked_until.get().filter(|until| *until > now) {
-            return Err(Barred::Locked(until.since(now)));
+        let address = match client {
+            Peer::Address(address) => Some(subscriber(address)),
+            Peer::Local => None,
+        };
+        if let Some(wait) = self.lock_time(address, now) {
+            return Err(Barred::Locked(wait));
         }
         // Who shows none guesses none.
         let presented = authorization.and_then(bearer).ok_or(Barred::Wrong)?;
         if token.is(presented) {
             return Ok(());
         }
-        self.note_failure(now);
+        let mut failures = self.failures.borrow_mut();
+        if failures.len() == FAILURES_OF_ALL_MAX {
+            failures.pop_front();
+        }
+        failures.push_back((address, now));
         Err(Barred::Wrong)
     }
 
-    fn note_failure(&self, now: Moment) {
-        let mut failures = self.failures.get();
-        failures.rotate_left(1);
-        failures[FAILURES_MAX - 1] = Some(now);
-        if failures[0].is_some_and(|first| now.since(first) < LOCK_TIME) {
-            self.locked_until.set(Some(now + LOCK_TIME));
-            failures = [None; FAILURES_MAX];
-            log::warn!("five wrong tokens in a minute: none is looked at for a minute");
-        }
-        self.failures.set(failures);
+    /// How long no token from there is looked at; `None` when it is.
+    fn lock_time(&self, address: Option<IpAddr>, now: Moment) -> Option<Duration> {
+        let failures = self.failures.borrow();
+        let mut theirs = failures.iter().rev().filter(|(from, _)| *from == address);
+        let nth_last =
+            [theirs.nth(FAILURES_MAX - 1), failures.iter().rev().nth(FAILURES_OF_ALL_MAX - 1)];
+        let age = nth_last.into_iter().flatten().map(|(_, at)| now.since(*at)).min()?;
+        LOCK_TIME.checked_sub(age).filter(|wait| !wait.is_zero())
     }
 }
 
@@ -121,6 +134,8 @@ fn bearer(authorization: &[u8]) -> Option<&[u8]> {
 mod tests {
     use super::*;
 
+    const GUEST: Peer = Peer::Address(IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 1, 9)));
+
     fn at(second: u64) -> Moment {
         Moment::default() + Duration::from_secs(second)
     }
@@ -128,7 +143,7 @@ mod tests {
     #[test]
     fn the_token_opens_and_nothing_else_does() {
         let gate = Gate::default();
-        let admit = |field: Option<&str>| gate.admit(false, field.map(str::as_bytes), at(0));
+        let admit = |field: Option<&str>| gate.admit(false, GUEST, field.map(str::as_bytes), at(0));
         assert_eq!(admit(Some("Bearer sesame")), Err(Barred::NoToken));
         gate.set_token(Token::new("sesame"));
         for (field, expected) in [
@@ -145,27 +160,44 @@ mod tests {
         ] {
             assert_eq!(admit(field), expected, "{field:?}");
         }
-        assert_eq!(gate.admit(true, None, at(0)), Ok(()));
+        assert_eq!(gate.admit(true, GUEST, None, at(0)), Ok(()));
         gate.set_token(Token::new("other"));
         assert_eq!(admit(Some("Bearer sesame")), Err(Barred::Wrong));
     }
 
     #[test]
-    fn five_wrong_tokens_in_a_minute_lock_it_for_a_minute() {
+    fn five_wrong_tokens_in_a_minute_lock_their_address_out() {
         let gate = Gate::default();
         gate.set_token(Token::new("sesame"));
-        let wrong = |second| gate.admit(false, Some(b"Bearer x"), at(second));
-        let right = |second| gate.admit(false, Some(b"Bearer sesame"), at(second));
+        let wrong = |second| gate.admit(false, GUEST, Some(b"Bearer x"), at(second));
+        let right = |second| gate.admit(false, GUEST, Some(b"Bearer sesame"), at(second));
         for second in [0, 15, 30, 45, 60, 75, 90] {
             assert_eq!(wrong(second), Err(Barred::Wrong), "never five in a minute: {second}");
         }
         assert_eq!(right(91), Ok(()));
         assert_eq!(wrong(92), Err(Barred::Wrong));
         let wait = |seconds| Err(Barred::Locked(Duration::from_secs(seconds)));
-        assert_eq!(right(92), wait(60));
-        assert_eq!(gate.admit(true, None, at(92)), Ok(()));
-        assert_eq!(wrong(151), wait(1));
-        assert_eq!(right(152), Ok(()));
-        assert_eq!(wrong(152), Err(Barred::Wrong), "what was before the lock is forgotten");
+        assert_eq!(right(92), wait(13));
+        assert_eq!(gate.admit(true, GUEST, None, at(92)), Ok(()));
+        let owner = Peer::Address([192, 168, 1, 2].into());
+        assert_eq!(gate.admit(false, owner, Some(b"Bearer sesame"), at(92)), Ok(()));
+        assert_eq!(wrong(104), wait(1), "what is not looked at does not count");
+        assert_eq!(right(105), Ok(()));
+    }
+
+    #[test]
+    fn many_addresses_have_not_as_many_tries() {
+        let gate = Gate::default();
+        gate.set_token(Token::new("sesame"));
+        let all = u8::try_from(FAILURES_OF_ALL_MAX).unwrap();
+        let from = |last: u8, token: &[u8]| {
+            gate.admit(false, Peer::Address([192, 168, 1, last].into()), Some(token), at(1))
+        };
+        for last in 1..all {
+            assert_eq!(from(last, b"Bearer x"), Err(Barred::Wrong));
+        }
+        assert_eq!(from(0, b"Bearer sesame"), Ok(()));
+        assert_eq!(from(all, b"Bearer x"), Err(Barred::Wrong));
+        assert_eq!(from(0, b"Bearer sesame"), Err(Barred::Locked(LOCK_TIME)));
     }
 }

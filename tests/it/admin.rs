@@ -89,6 +89,19 @@ fn whoever_is_elsewhere_shows_the_token() {
     });
 }
 
+/// A proxy that does not say that it is one would make operators of all its clients.
+#[test]
+fn a_trusted_proxy_on_this_machine_is_no_operator() {
+    run(|executor| async move {
+        let folder = folder();
+        let proxy = "trusted_proxies = [\"127.0.0.1\"]";
+        let rig = Rig::start(&executor, configure(folder.path(), proxy));
+        assert_eq!(rig.get("/api/admin/flags").await.status, 403);
+        assert_eq!(rig.get("/stats").await.status, 200);
+        rig.stop().await;
+    });
+}
+
 #[test]
 fn a_page_of_another_site_changes_nothing() {
     run(|executor| async move {

@@ -201,6 +201,7 @@ fn files_that_cannot_be_read() {
     assert_eq!(case.error(), "c.toml:2: is not UTF-8");
     check_args("-c /nowhere/c.toml", 78, "--config is /nowhere/c.toml; there is no such file");
     check_args("-c /", 78, "/: cannot be read: Is a directory (os error 21)");
+    check_args("-c /dev/zero", 78, "/dev/zero: cannot be read: it is not a regular file");
     check_env(
         &[("CALENDARBOT_CONFIG", "/nowhere/c.toml")],
         "CALENDARBOT_CONFIG is /nowhere/c.toml; there is no such file",
