@@ -4,12 +4,13 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use smol::{Timer, future};
+use smol::{LocalExecutor, Timer, future};
 
 use crate::attack::{self, Attack};
 use crate::cgroup::Cgroup;
@@ -53,6 +54,22 @@ fn watch(address: SocketAddr, until: &AtomicBool) -> [u32; 2] {
     seen
 }
 
+/// All kinds of besiegers at once, in a thread of their own: they must not slow down the feed.
+fn besiege(address: SocketAddr, clients: usize, until: &AtomicBool) {
+    let executor = Rc::new(LocalExecutor::new());
+    smol::block_on(executor.run(async {
+        let besieging = |client: usize| {
+            let attack = Attack::ALL[client % Attack::ALL.len()];
+            executor.spawn(attack::besiege(attack, address, client % 2 == 1))
+        };
+        let besiegers: Vec<_> = (0..clients).map(besieging).collect();
+        while !until.load(Ordering::Relaxed) {
+            Timer::after(GLANCE).await;
+        }
+        drop(besiegers);
+    }));
+}
+
 fn prove(mebibytes: u64) {
     let budget = mebibytes << 20;
     let group = match Cgroup::new(budget * 9 / 10) {
@@ -94,12 +111,10 @@ fn prove(mebibytes: u64) {
             }
         });
         let clients = number(&process.get("/stats"), "slots") + attack::SURPLUS;
-        let besiegers: Vec<_> = (0..clients as usize)
-            .map(|client| {
-                let attack = Attack::ALL[client % Attack::ALL.len()];
-                executor.spawn(attack::besiege(attack, address, client % 2 == 1))
-            })
-            .collect();
+        let besiegers = thread::spawn({
+            let is_over = Arc::clone(&is_over);
+            move || besiege(address, clients as usize, &is_over)
+        });
         let mut held = 0;
         for refresh in 1..=REFRESHES {
             server.set(calendar(1 + refresh));
@@ -116,11 +131,12 @@ fn prove(mebibytes: u64) {
                 if stats.contains("\"refreshes\":") && number(&stats, "refreshes") > refresh {
                     break;
                 }
+                assert_eq!(group.kills(), 0, "the kernel killed it");
                 Timer::after(Duration::from_millis(20)).await;
             }
         }
-        drop(besiegers);
         is_over.store(true, Ordering::Relaxed);
+        besiegers.join().expect("the besiegers");
         hostile.join().expect("the hostile client");
         let polite = polite.join().expect("the polite client");
         let dashboard = dashboard.join().expect("the dashboard");
