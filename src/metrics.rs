@@ -130,6 +130,7 @@ metrics! {
     http_rejected: Counter "http.rejected" "requests" "Requests refused by the framing rules";
     http_limited: Counter "http.limited" "requests" "Requests answered 429 because their client asked too often";
     http_5xx: Counter "http.server_errors" as "" "requests" "Answers with a 5xx status";
+    http_failed: Counter "http.failed" "requests" "Requests that the program has failed: answered 500, or their view could not be made; nothing that is refused on purpose";
     http_bytes_in: Counter "http.bytes_in" as "calendarbot_http_received_bytes" "bytes" "Bytes read from clients";
     http_bytes_out: Counter "http.bytes_out" as "calendarbot_http_sent_bytes" "bytes" "Bytes written to clients";
     cache_entries: Gauge "cache.entries" "answers" "Answers in the cache";

@@ -189,7 +189,7 @@ impl Governor<Governed> {
         Reading {
             counters: Counters {
                 requests: metrics.http_requests.get(),
-                server_errors: metrics.http_5xx.get(),
+                failed: metrics.http_failed.get(),
                 cpu_us: u64::try_from(cpu_time.as_micros()).unwrap_or(u64::MAX),
                 latency_us: metrics.request_seconds.sum_us(),
                 cache_hits: metrics.cache_hits.get(),

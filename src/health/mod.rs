@@ -194,10 +194,9 @@ impl Health {
             }
         }
         if let Some((_, lately)) = self.window.over(FIVE_MINUTES, ERRORS_SPAN_MIN) {
-            let Counters { requests, server_errors, store_failures, .. } = lately;
+            let Counters { requests, failed, store_failures, .. } = lately;
             let is_enough = requests >= ERRORS_REQUESTS_MIN;
-            figures.errors_percent =
-                is_enough.then_some(100.0 * server_errors as f32 / requests as f32);
+            figures.errors_percent = is_enough.then_some(100.0 * failed as f32 / requests as f32);
             figures.store_failures = store_failures;
         }
         figures.lately = self.window.over(FIVE_MINUTES, FIVE_MINUTES).map(|(_, lately)| lately);

@@ -120,7 +120,7 @@ pub struct Symptoms {
     pub latency_without: Option<f32>,
     /// How much slower answers are than those of the last version, in percent.
     pub slower: Option<f32>,
-    /// 5xx of all, in percent.
+    /// Requests that the program has failed, in percent.
     pub errors: Option<f32>,
 }
 

@@ -88,7 +88,7 @@ fn every_alert_is_entered_once_and_is_over_once() {
             |it, second| it.counters.cpu_us = 950_000 * (second - 400),
             &[(450, Warning, 600), (464, Critical, 800), (876, Warning, 720), (890, Quiet, 540)],
         ),
-        (Alert::Errors, |it, second| it.counters.server_errors = second - 400, &[]),
+        (Alert::Errors, |it, second| it.counters.failed = second - 400, &[]),
         (Alert::Pool, |it, _| it.pool_percent = 90.0, &[(410, Warning, 850), (860, Quiet, 765)]),
         (Alert::Pool, |it, second| it.counters.pool_refused = second - 400, &[]),
         (Alert::Cache, |it, _| it.cache_percent = 92.0, &[(460, Warning, 900), (860, Quiet, 810)]),
@@ -131,7 +131,7 @@ fn every_alert_is_entered_once_and_is_over_once() {
                 change(&mut last, 800);
                 reading.latencies = last.latencies;
                 reading.counters.cpu_us = last.counters.cpu_us;
-                reading.counters.server_errors = last.counters.server_errors;
+                reading.counters.failed = last.counters.failed;
                 reading.counters.pool_refused = last.counters.pool_refused;
             }
             reading
