@@ -19,8 +19,8 @@ use crate::connections::database::baseline::{self, Recorded};
 use crate::connections::database::{Database, Lease};
 use crate::feed::Feeds;
 use crate::feed::refresh::{Pace, Refresher};
-use crate::flags::switches::Switchboard;
-use crate::flags::{Flag, Tuning};
+use crate::flags::switches::{By, Switchboard, Switches};
+use crate::flags::{Flag, Flags, Tuning};
 use crate::health::alert::{Edge, Level};
 use crate::health::baseline::Baseline;
 use crate::health::history::History;
@@ -113,6 +113,16 @@ impl Governor {
         governor.carry_out();
         governor
     }
+}
+
+/// What an operator has turned on: the program cannot switch it off.
+fn held(switches: &Switches) -> Flags {
+    let mut held = Flags::OFF;
+    for flag in Flag::ALL {
+        let switch = switches.switch(flag);
+        held.set(flag, switch.on && switch.by == By::Api);
+    }
+    held
 }
 
 impl Governor<Governed> {
@@ -212,7 +222,7 @@ impl Governor<Governed> {
             is_writable: metrics.database_writable.get() == 1,
             disk_free_bytes,
             terms_over: metrics.memory.over().count(),
-            flags: switches.read().flags(),
+            flags: (switches.read().flags(), held(&switches.read())),
         }
     }
 

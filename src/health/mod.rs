@@ -66,8 +66,8 @@ pub struct Reading {
     pub disk_free_bytes: Option<u64>,
     /// Terms of the budget that are over their share.
     pub terms_over: usize,
-    /// What is on.
-    pub flags: Flags,
+    /// What is on, and of that what an operator holds on.
+    pub flags: (Flags, Flags),
 }
 
 /// What has been decided, and is to be carried out and told.

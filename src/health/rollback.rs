@@ -202,11 +202,12 @@ impl State {
         self.conditions[Cause::Slower as usize].latch.is_on()
     }
 
-    /// Judges the symptoms of `now`, with these flags on. At most one part goes or comes back.
+    /// Judges the symptoms of `now`. At most one part goes or comes back: none of those that are
+    /// `held` on by an operator, and only such as are on.
     pub fn step(
         &mut self,
         symptoms: &Symptoms,
-        flags: Flags,
+        (on, held): (Flags, Flags),
         settings: &Rollback,
         now: Moment,
         mut tell: impl FnMut(Verdict),
@@ -235,8 +236,13 @@ impl State {
             tell(Verdict::Revert);
         }
         let verdict = if settings.enabled {
-            self.judge(symptoms, now)
-                .or_else(|| self.switch_off(symptoms, flags, settings, now))
+            let is_held = |flag: &Flag| held.is_on(*flag) && self.cause(*flag).is_some();
+            let taken = Flag::ALL.into_iter().find(is_held);
+            let may_go = |flag| on.is_on(flag) && !held.is_on(flag);
+            taken
+                .and_then(|flag| self.return_part(flag, now))
+                .or_else(|| self.judge(symptoms, now))
+                .or_else(|| self.switch_off(symptoms, may_go, settings, now))
                 .or_else(|| self.bring_back(settings, now))
         } else {
             // Whoever turns this off wants back what it has taken.
@@ -271,7 +277,7 @@ impl State {
     fn switch_off(
         &mut self,
         symptoms: &Symptoms,
-        flags: Flags,
+        may_go: impl Fn(Flag) -> bool,
         settings: &Rollback,
         now: Moment,
     ) -> Option<Verdict> {
@@ -287,11 +293,11 @@ impl State {
         };
         let (flag, cause, trial) = Cause::ALL.into_iter().filter(lasts).find_map(|cause| {
             let (parts, trial) = suspects(cause, symptoms)?;
-            let may_go = |flag: &&Flag| {
+            let is_next = |flag: &&Flag| {
                 let part = &self.parts[**flag as usize];
-                part.off.is_none() && !part.acquitted && flags.is_on(**flag)
+                part.off.is_none() && !part.acquitted && may_go(**flag)
             };
-            parts.iter().find(may_go).map(|flag| (*flag, cause, trial))
+            parts.iter().find(is_next).map(|flag| (*flag, cause, trial))
         })?;
         let part = &mut self.parts[flag as usize];
         part.off = Some(Off { cause, trial, since: now });

@@ -21,7 +21,7 @@ fn well(second: u64) -> Reading {
         is_writable: true,
         disk_free_bytes: Some(1 << 30),
         terms_over: 0,
-        flags: Flags::ON,
+        flags: (Flags::ON, Flags::OFF),
     }
 }
 

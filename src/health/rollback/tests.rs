@@ -7,6 +7,7 @@ use crate::health::settings::Settings;
 #[derive(Default)]
 struct Bench {
     state: State,
+    held: Option<Flag>,
     told: Vec<(u64, Verdict)>,
 }
 
@@ -15,12 +16,13 @@ impl Bench {
     fn run(&mut self, seconds: std::ops::Range<u64>, symptoms: impl Fn(&State) -> Symptoms) {
         let settings = Settings::default().rollback;
         for second in seconds {
-            let mut flags = Flags::ON;
+            let (mut flags, mut held) = (Flags::ON, Flags::OFF);
             Flag::ALL.into_iter().for_each(|it| flags.set(it, self.state.cause(it).is_none()));
+            self.held.into_iter().for_each(|it| held.set(it, true));
             let symptoms = symptoms(&self.state);
             let now = Moment::default() + Duration::from_secs(second);
             let told = &mut self.told;
-            self.state.step(&symptoms, flags, &settings, now, |it| told.push((second, it)));
+            self.state.step(&symptoms, (flags, held), &settings, now, |it| told.push((second, it)));
         }
     }
 
@@ -120,6 +122,28 @@ fn parts_that_are_not_the_cause_come_back_and_are_left_alone() {
     assert_eq!(bench.told()[..2], [(180, Off(Flag::Warming, Latency)), (200, Back(Flag::Warming))]);
 }
 
+/// The next part takes the step, and one that is off is so no longer.
+#[test]
+fn what_an_operator_holds_on_does_not_go() {
+    let memory = Symptoms { memory_critical: true, ..WELL };
+    let mut bench = Bench { held: Some(Flag::Caching), ..Bench::default() };
+    bench.run(0..200, |_| memory);
+    assert_eq!(bench.told(), [(60, Off(Flag::ConnectionPooling, Memory))]);
+    bench.held = Some(Flag::ConnectionPooling);
+    bench.run(200..300, |_| memory);
+    let expected = [(200, Back(Flag::ConnectionPooling)), (201, Off(Flag::Caching, Memory))];
+    assert_eq!(bench.told(), expected);
+    // A trial that an operator ends tells nothing.
+    let slow = Symptoms { latency: Some(500.0), latency_bound: Some(200.0), ..WELL };
+    let mut bench = Bench::default();
+    bench.run(0..200, |_| slow);
+    assert_eq!(bench.told(), [(180, Off(Flag::Warming, Latency))]);
+    bench.held = Some(Flag::Warming);
+    bench.run(200..210, |_| slow);
+    let expected = [(200, Back(Flag::Warming)), (201, Off(Flag::Batching, Latency))];
+    assert_eq!(bench.told(), expected);
+}
+
 #[test]
 fn clients_without_the_pipeline_tell_whether_it_is_the_cause() {
     let slow = Symptoms {
@@ -171,7 +195,7 @@ fn whoever_turns_it_off_gets_back_what_it_has_taken() {
     for second in 200..500 {
         let now = Moment::default() + Duration::from_secs(second);
         let symptoms = Symptoms { memory_critical: true, errors: Some(50.0), ..WELL };
-        bench.state.step(&symptoms, Flags::ON, &settings, now, |verdict| back.push(verdict));
+        bench.state.step(&symptoms, (Flags::ON, Flags::OFF), &settings, now, |verdict| back.push(verdict));
     }
     assert_eq!(back, [Back(Flag::ConnectionPooling), Back(Flag::Caching)]);
 }
