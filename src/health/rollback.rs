@@ -255,17 +255,19 @@ impl State {
         Flag::ALL.into_iter().find(|flag| self.is_on_trial(*flag))
     }
 
-    /// The end of the trial that is under way, if it acquits.
+    /// The end of the trial that is under way, if it acquits: so does one in which too few have
+    /// asked to tell.
     fn judge(&mut self, symptoms: &Symptoms, now: Moment) -> Option<Verdict> {
         let flag = self.on_trial()?;
         let part = &mut self.parts[flag as usize];
         let off = part.off.as_mut()?;
-        let (latency, took) = (symptoms.latency.unwrap_or(0.0), now.since(off.since));
-        let is_worse = latency > off.trial? * WORSE && took >= WORSE_AFTER;
+        let (latency, took) = (symptoms.latency, now.since(off.since));
+        let worse = off.trial? * WORSE;
+        let is_worse = latency.is_some_and(|ms| ms > worse) && took >= WORSE_AFTER;
         if !is_worse && took < TRIAL {
             return None;
         }
-        if symptoms.latency_bound.is_none_or(|bound| latency < bound) {
+        if latency.zip(symptoms.latency_bound).is_some_and(|(ms, bound)| ms < bound) {
             off.trial = None;
             return None;
         }

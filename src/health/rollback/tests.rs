@@ -122,6 +122,19 @@ fn parts_that_are_not_the_cause_come_back_and_are_left_alone() {
     assert_eq!(bench.told()[..2], [(180, Off(Flag::Warming, Latency)), (200, Back(Flag::Warming))]);
 }
 
+#[test]
+fn a_trial_that_nobody_asks_in_convicts_nobody() {
+    let mut bench = Bench::default();
+    bench.run(0..600, |state| Symptoms {
+        latency: state.cause(Flag::Warming).is_none().then_some(500.0),
+        latency_bound: Some(200.0),
+        ..WELL
+    });
+    let expected = [(180, Off(Flag::Warming, Latency)), (255, Back(Flag::Warming))];
+    assert_eq!(bench.told()[..2], expected);
+    assert_eq!(bench.state.cause(Flag::Warming), None);
+}
+
 /// The next part takes the step, and one that is off is so no longer.
 #[test]
 fn what_an_operator_holds_on_does_not_go() {
