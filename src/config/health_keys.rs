@@ -228,7 +228,7 @@ pub(super) static HEALTH_KEYS: &[Key<Settings>] = &[
         "rollback.cpu_hold",
         "5m",
         |it, span| it.rollback.cpu_hold = span,
-        "The same of the processor, before warming and then batching are.",
+        "The same of the processor, before batching is. Nothing is made ahead by then.",
     ),
     count(
         "rollback.latency_factor",

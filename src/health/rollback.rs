@@ -3,7 +3,7 @@
 //! | condition, whatever has been done against it | level | what goes |
 //! |---|---|---|
 //! | memory critical for `memory_hold` | 1 | cache, then pools |
-//! | processor critical for `cpu_hold` | 1 | warming, then batching |
+//! | processor critical for `cpu_hold` | 1 | batching; warming is off by then |
 //! | latency over `latency_factor` of what is usual for `latency_hold` | 1 | the part without which it falls |
 //! | `slower` than the last version | 1 | reported; the pipeline, if those without it fare better |
 //! | errors over `errors` for `errors_hold` | 2 | the configuration, for the last that was good |
@@ -57,7 +57,8 @@ impl Cause {
     fn parts(self) -> &'static [Flag] {
         match self {
             Self::Memory => &[Flag::Caching, Flag::ConnectionPooling],
-            Self::Cpu => &[Flag::Warming, Flag::Batching],
+            // Nothing is made ahead while the processor is busy: that is a response.
+            Self::Cpu => &[Flag::Batching],
             Self::Latency => {
                 &[Flag::Warming, Flag::Batching, Flag::Deduplication, Flag::RequestPipeline]
             }
