@@ -222,6 +222,7 @@ impl Governor<Governed> {
             is_writable: metrics.database_writable.get() == 1,
             disk_free_bytes,
             terms_over: metrics.memory.over().count(),
+            times_over: metrics.memory.times_over(),
             flags: (switches.read().flags(), held(&switches.read())),
         }
     }

@@ -66,6 +66,8 @@ pub struct Reading {
     pub disk_free_bytes: Option<u64>,
     /// Terms of the budget that are over their share.
     pub terms_over: usize,
+    /// How often any went over, since the start.
+    pub times_over: u64,
     /// What is on, and of that what an operator holds on.
     pub flags: (Flags, Flags),
 }
@@ -108,6 +110,7 @@ pub struct Health {
     usual: Baseline,
     last_version: Option<Baseline>,
     learned: Option<Moment>,
+    times_over: u64,
 }
 
 /// The figures that are worked out from what came lately.
@@ -123,6 +126,7 @@ struct Figures {
     /// One or more is thrashing.
     thrash: Option<f32>,
     lately: Option<Counters>,
+    terms_over: u64,
 }
 
 impl Health {
@@ -147,6 +151,7 @@ impl Health {
             usual: usual.unwrap_or_default(),
             last_version: last_version.filter(Baseline::is_known),
             learned: None,
+            times_over: 0,
         }
     }
 
@@ -175,8 +180,13 @@ impl Health {
 
     fn figures(&mut self, reading: &Reading, now: Moment) -> Figures {
         self.window.push(now, reading.counters);
+        // Some are over their share for an instant only, and never when anybody looks.
+        let times_over = std::mem::replace(&mut self.times_over, reading.times_over);
+        let terms_over =
+            reading.times_over.saturating_sub(times_over).max(reading.terms_over as u64);
         let counts = [&reading.latencies, &reading.latencies_with, &reading.latencies_without];
-        let mut figures = Figures { pool_percent: reading.pool_percent, ..Figures::default() };
+        let mut figures =
+            Figures { pool_percent: reading.pool_percent, terms_over, ..Figures::default() };
         for ((minute, counts), p95) in
             self.latencies.iter_mut().zip(counts).zip(&mut figures.latency_ms)
         {
@@ -273,7 +283,7 @@ impl Health {
                 let warn = Some(Threshold { exit, ..at(0.0, it.hold) });
                 (reading.disk_free_bytes.map(missing), Rule { warn, critical: None })
             }
-            Alert::BudgetTermOver => (Some(reading.terms_over as f32), on(1.0, it.hold)),
+            Alert::BudgetTermOver => (Some(figures.terms_over as f32), on(1.0, at_once)),
         }
     }
 

@@ -21,6 +21,7 @@ fn well(second: u64) -> Reading {
         is_writable: true,
         disk_free_bytes: Some(1 << 30),
         terms_over: 0,
+        times_over: 0,
         flags: (Flags::ON, Flags::OFF),
     }
 }
@@ -117,7 +118,7 @@ fn every_alert_is_entered_once_and_is_over_once() {
             |it, _| it.disk_free_bytes = Some(10 << 20),
             &[(410, Warning, 0), (860, Quiet, -67)],
         ),
-        (Alert::BudgetTermOver, |it, _| it.terms_over = 2, &[(410, Warning, 10), (860, Quiet, 9)]),
+        (Alert::BudgetTermOver, |it, _| it.terms_over = 2, &[(400, Warning, 10), (860, Quiet, 9)]),
     ];
     for (alert, change, expected) in table {
         let mut health = health();
@@ -171,6 +172,14 @@ fn what_is_usual_is_learned_while_nothing_is_wrong_and_twice_as_much_is_critical
     assert!((1083..1200).contains(&second), "{second}");
     assert_eq!(bound, (20.0 * usual.p95_ms).round() as i32);
     assert_eq!(health.usual().p95_ms, usual.p95_ms, "nothing is learned from it");
+}
+
+/// Answers are made and a feed is expanded between two looks.
+#[test]
+fn a_term_that_is_over_its_share_for_an_instant_is_told() {
+    let spike = |second| Reading { times_over: u64::from(second >= 400), ..well(second) };
+    let found = edges(&mut health(), Alert::BudgetTermOver, 0..600, spike);
+    assert_eq!(found, [(400, Level::Warning, 10), (461, Level::Quiet, 9)]);
 }
 
 #[test]

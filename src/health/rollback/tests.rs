@@ -208,7 +208,9 @@ fn whoever_turns_it_off_gets_back_what_it_has_taken() {
     for second in 200..500 {
         let now = Moment::default() + Duration::from_secs(second);
         let symptoms = Symptoms { memory_critical: true, errors: Some(50.0), ..WELL };
-        bench.state.step(&symptoms, (Flags::ON, Flags::OFF), &settings, now, |verdict| back.push(verdict));
+        bench
+            .state
+            .step(&symptoms, (Flags::ON, Flags::OFF), &settings, now, |verdict| back.push(verdict));
     }
     assert_eq!(back, [Back(Flag::ConnectionPooling), Back(Flag::Caching)]);
 }
