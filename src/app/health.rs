@@ -331,7 +331,7 @@ impl Governor<Governed> {
             rate
         });
         database.keep_readers(is_active(Action::ShrinkReaders).then_some(1));
-        refresher.pace.set(health.refresh_percent().map_or(Pace::Halted, Pace::Percent));
+        refresher.set_pace(health.refresh_percent().map_or(Pace::Halted, Pace::Percent));
         let room = refresher.limits.heap_bytes_max.saturating_sub(alloc::used_bytes()) / TLS_BYTES;
         let beyond = refresher.limits.refresh.at_once.min(room);
         let beyond = if is_active(Action::GrowPool) { beyond } else { 0 };

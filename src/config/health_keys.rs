@@ -185,7 +185,8 @@ pub(super) static HEALTH_KEYS: &[Key<Settings>] = &[
     ),
     count(
         "responses.refresh_stretch",
-        100..=1000,
+        // A page calls a feed stale after three of its intervals.
+        100..=250,
         "200",
         |it, percent| it.responses.refresh_stretch = percent,
         "Percent of their intervals at which feeds are fetched while the processor is busy or the \

@@ -263,7 +263,9 @@ impl Health {
             }
             Alert::FeedStale => {
                 let interval = reading.feed_age.map_or(0.0, |(_, interval)| interval);
-                let warn = interval * it.feed_intervals as f32;
+                // What is fetched less often on purpose is older.
+                let percent = self.refresh_percent().unwrap_or(100);
+                let warn = interval * (it.feed_intervals * percent) as f32 / 100.0;
                 let critical = warn.max(it.feed_critical.as_secs_f32());
                 let bounds = [warn, critical]
                     .map(|enter| Some(Threshold { exit_hold: at_once, ..at(enter, at_once) }));

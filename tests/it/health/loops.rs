@@ -145,7 +145,6 @@ fn refreshes_are_stretched_and_come_back() {
         let mut refreshes = Vec::new();
         for hot in [false, true, false] {
             celsius.set(if hot { 75.0 } else { 50.0 });
-            // Whoever is waiting already waits as long as was said.
             bench.pass(600).await;
             let before = bench.get(|it| &it.refreshes);
             bench.pass(3600).await;
@@ -155,6 +154,42 @@ fn refreshes_are_stretched_and_come_back() {
         let [before, hot, after] = refreshes[..] else { panic!("{refreshes:?}") };
         assert!((11..=12).contains(&before) && (11..=12).contains(&after), "{refreshes:?}");
         assert!((5..=6).contains(&hot), "{refreshes:?}");
+    });
+}
+
+/// Whoever waits does not wait for what is over.
+#[test]
+fn a_feed_that_waits_follows_the_pace() {
+    run(|executor| async move {
+        let (cool, hot, full) = ((50.0, 8_000_000), (75.0, 8_000_000), (50.0, 17_000_000));
+        let state = knob(cool);
+        let model = turned(&state, |machine, (celsius, bytes)| {
+            (machine.celsius, machine.memory_bytes) = (Some(celsius), bytes);
+        });
+        let mut bench = Bench::start(&executor, "", model, |it| &it.alert_temperature).await;
+        let next_due = |bench: &Bench| {
+            let now = bench.rig.clock.wall();
+            let due = bench.rig.feeds.list()[0].status(now).next_due.expect("a time");
+            due.duration_since(now).as_secs()
+        };
+        assert_eq!(next_due(&bench), 300);
+        state.set(hot);
+        bench.until("an alert", |rig| rig.metrics.alert_temperature.get() == 1).await;
+        let waited = 300 - (next_due(&bench) - 300);
+        assert!((10..60).contains(&waited), "{waited}");
+        bench.pass(330).await;
+        assert_eq!(bench.get(|it| &it.refreshes), 1);
+        state.set(cool);
+        bench.until("its end", |rig| rig.metrics.alert_temperature.get() == 0).await;
+        // It was due a while ago; no time passes while this waits.
+        bench.rig.refreshed(2).await;
+        state.set(full);
+        bench.until("shedding", |rig| rig.metrics.posture.get() == 2).await;
+        bench.pass(400).await;
+        assert_eq!(bench.get(|it| &it.refreshes), 2, "nothing is fetched");
+        state.set(cool);
+        bench.until("its end", |rig| rig.metrics.posture.get() == 0).await;
+        bench.rig.refreshed(3).await;
     });
 }
 
