@@ -226,6 +226,7 @@ impl Server {
             // It was whole when this began.
             State::Answering(_) if connection.since != self.turn.now => {
                 metrics.request_seconds.record(self.turn.now.since(connection.since));
+                self.caught_up = true;
             }
             _ => self.answered += 1,
         }
