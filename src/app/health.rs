@@ -136,7 +136,10 @@ impl Governor<Governed> {
             self.write_usual().await;
             let before = std::mem::replace(&mut answered, metrics.http_requests.get());
             let is_active = answered != before;
-            clock.sleep(if is_active { ACTIVE_INTERVAL } else { IDLE_INTERVAL }).await;
+            let due = clock.now() + if is_active { ACTIVE_INTERVAL } else { IDLE_INTERVAL };
+            clock.sleep_until(due).await;
+            let late = clock.now().since(due).as_millis();
+            metrics.loop_late_ms.set(u64::try_from(late).unwrap_or(u64::MAX));
         }
     }
 
@@ -213,6 +216,7 @@ impl Governor<Governed> {
             latencies: metrics.request_seconds.counts(),
             latencies_with: metrics.seconds_with_pipeline.counts(),
             latencies_without: metrics.seconds_without_pipeline.counts(),
+            late_ms: metrics.loop_late_ms.get(),
             memory_bytes,
             celsius,
             pool_percent: refresher.outbound.used_percent(),

@@ -48,6 +48,8 @@ pub struct Reading {
     pub latencies_with: Counts,
     /// And of those that do not.
     pub latencies_without: Counts,
+    /// How long whoever is due waits for the loop, in milliseconds.
+    pub late_ms: u64,
     /// What the process takes of its budget.
     pub memory_bytes: u64,
     /// Of the hottest sensor.
@@ -246,7 +248,10 @@ impl Health {
             Alert::Latency => {
                 let critical = self.latency_bound(it.latency_critical);
                 let critical = critical.map(|bound| at(bound, it.latency_hold));
-                (figures.latency_ms[0], Rule { critical, ..on(it.latency_warn as f32, it.hold) })
+                // A request is timed from when it is read, which is late when the loop is.
+                let late_ms = reading.late_ms as f32;
+                let latency = figures.latency_ms[0].map_or(late_ms, |p95| p95.max(late_ms));
+                (Some(latency), Rule { critical, ..on(it.latency_warn as f32, it.hold) })
             }
             Alert::Cpu => (figures.cpu_percent, two(it.cpu_warn, it.cpu_critical)),
             Alert::Errors => (figures.errors_percent, two(it.errors_warn, it.errors_critical)),

@@ -12,6 +12,7 @@ fn well(second: u64) -> Reading {
         latencies: [0; _],
         latencies_with: [0; _],
         latencies_without: [0; _],
+        late_ms: 0,
         memory_bytes: 8_000_000,
         celsius: Some(45.0),
         pool_percent: 12.5,
@@ -62,7 +63,7 @@ fn every_alert_is_entered_once_and_is_over_once() {
     use Level::{Critical, Quiet, Warning};
     type Change = fn(&mut Reading, u64);
     type Row = (Alert, Change, &'static [(u64, Level, i32)]);
-    let table: [Row; 15] = [
+    let table: [Row; 16] = [
         (
             Alert::Memory,
             |it, _| it.memory_bytes = 13_000_000,
@@ -79,6 +80,7 @@ fn every_alert_is_entered_once_and_is_over_once() {
             |it, second| it.latencies[17] = 10 * (second - 400),
             &[(411, Warning, 10_000), (920, Quiet, 9_000)],
         ),
+        (Alert::Latency, |it, _| it.late_ms = 1200, &[(410, Warning, 10_000), (860, Quiet, 9_000)]),
         (
             Alert::Cpu,
             |it, second| it.counters.cpu_us = 700_000 * (second - 400),

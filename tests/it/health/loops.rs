@@ -296,6 +296,24 @@ fn what_fails_is_told_and_what_is_refused_is_not() {
     });
 }
 
+/// Requests are timed from when they are read, so that theirs does not show it.
+#[test]
+fn a_loop_that_is_late_is_told_until_it_is_not() {
+    run(|executor| async move {
+        let model = turned(&knob(()), |_, ()| {});
+        let bench = Bench::start(&executor, "", model, |it| &it.alert_request_latency_ms).await;
+        // Nobody asks: it is to be woken every ten seconds.
+        for (seconds, late_ms, level) in [(12, 2000, 1), (10, 0, 0)] {
+            for _ in 0..10 {
+                bench.rig.advance(SECOND * seconds);
+                settle().await;
+            }
+            assert_eq!(bench.get(|it| &it.loop_late_ms), late_ms);
+            assert_eq!(bench.get(|it| &it.alert_request_latency_ms), level);
+        }
+    });
+}
+
 #[test]
 fn data_that_grows_old_is_told_until_it_is_new() {
     run(|executor| async move {
