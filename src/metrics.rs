@@ -244,7 +244,7 @@ metrics! {
     rollback_parts_off: Gauge "rollback.parts_off" "parts" "Parts that are off because they did harm";
     rollback_switched_off: Counter "rollback.switched_off" "times" "Times that a part was switched off";
     rollback_brought_back: Counter "rollback.brought_back" "times" "Times that one was switched on again";
-    rollback_reverts: Counter "rollback.reverts" "times" "Times that the last good configuration was wanted back";
+    rollback_reverts: Counter "rollback.reverts" "times" "Times that the program went back to the last good configuration";
     rollback_slower: Gauge "rollback.slower" "yes or no" "1 while this version is slower than the last one";
 }
 

@@ -194,7 +194,10 @@ impl<'e> Force<'e> {
             log::error!("{error}; what has served well counts until the next start");
         }
         match self.take_over(old).await {
-            Ok(_) => log::error!("{} is the last that has served well again", path.display()),
+            Ok(_) => {
+                self.keeper.metrics.rollback_reverts.count();
+                log::error!("{} is the last that has served well again", path.display());
+            }
             Err(error) => log::error!("cannot go back: {error}"),
         }
     }

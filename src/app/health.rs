@@ -65,6 +65,8 @@ pub(super) struct Governor<G = ()> {
     configured: Cell<(Tuning, u32)>,
     /// When what is usual was written down, in seconds since 1970.
     written_at: Cell<i64>,
+    /// The last good configuration is wanted back, and nobody has been asked for it yet.
+    is_revert_due: Cell<bool>,
     governed: G,
 }
 
@@ -101,15 +103,25 @@ impl Governor {
             rate,
             configured: Cell::new((config.tuning, config.rate_limit)),
             written_at: Cell::new(written_at),
+            is_revert_due: Cell::new(false),
             governed: (),
         }
     }
 
     /// The same with something to govern.
     pub(super) fn over(self, governed: Governed) -> Governor<Governed> {
-        let Self { machine, health, history, rate, configured, written_at, governed: () } = self;
-        let governor =
-            Governor { machine, health, history, rate, configured, written_at, governed };
+        let Self { machine, health, history, rate, configured, written_at, is_revert_due, .. } =
+            self;
+        let governor = Governor {
+            machine,
+            health,
+            history,
+            rate,
+            configured,
+            written_at,
+            is_revert_due,
+            governed,
+        };
         governor.carry_out();
         governor
     }
@@ -161,11 +173,14 @@ impl Governor<Governed> {
         drop(history);
         let reading = self.reading(started, &machine);
         let steps = self.health.borrow_mut().step(&reading, clock.now(), clock.wall());
-        if steps.is_empty() {
-            return;
+        if !steps.is_empty() {
+            steps.iter().for_each(|step| self.tell(step));
+            self.carry_out();
         }
-        steps.iter().for_each(|step| self.tell(step));
-        self.carry_out();
+        // It waits for room among what operators wish.
+        if self.is_revert_due.get() && self.governed.wishes.try_send(Wish::Revert).is_ok() {
+            self.is_revert_due.set(false);
+        }
     }
 
     /// Writes down what is usual, if that is due.
@@ -285,12 +300,8 @@ impl Governor<Governed> {
                 log::log!(level, "answers take {percent:.0} % longer than with the last version");
             }
             Step::Rollback(Verdict::Revert) => {
-                metrics.rollback_reverts.count();
-                log::error!(
-                    "too many answers fail: back to the last configuration that served well"
-                );
-                // Full means that another one is on its way already.
-                let _ = self.governed.wishes.try_send(Wish::Revert);
+                log::error!("too many requests fail");
+                self.is_revert_due.set(true);
             }
         }
     }
