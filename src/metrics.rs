@@ -29,7 +29,7 @@ pub struct Reading {
     /// `section.name`, as in the table.
     pub name: &'static str,
     /// What `/metrics` calls it where that is not made from [`Self::name`]; empty when it is not
-    /// there by itself, since it follows from others.
+    /// there by itself, since it follows from others or is in no base unit.
     family: Option<&'static str>,
     /// Counter or gauge.
     pub kind: Kind,
@@ -130,8 +130,10 @@ metrics! {
     http_rejected: Counter "http.rejected" "requests" "Requests refused by the framing rules";
     http_limited: Counter "http.limited" "requests" "Requests answered 429 because their client asked too often";
     http_5xx: Counter "http.server_errors" as "" "requests" "Answers with a 5xx status";
+    http_failed: Counter "http.failed" "requests" "Requests that the program has failed: answered 500, or their view could not be made; nothing that is refused on purpose";
     http_bytes_in: Counter "http.bytes_in" as "calendarbot_http_received_bytes" "bytes" "Bytes read from clients";
     http_bytes_out: Counter "http.bytes_out" as "calendarbot_http_sent_bytes" "bytes" "Bytes written to clients";
+    loop_late_ms: Gauge "loop.late_ms" as "" "milliseconds" "How late the governor was woken last: as long as anybody waits for the loop";
     cache_entries: Gauge "cache.entries" "answers" "Answers in the cache";
     cache_bytes: Gauge "cache.bytes" "bytes" "Weight of the cache";
     cache_bytes_peak: Gauge "cache.bytes_peak" as "calendarbot_cache_peak_bytes" "bytes" "Most the cache has weighed";
@@ -242,7 +244,7 @@ metrics! {
     rollback_parts_off: Gauge "rollback.parts_off" "parts" "Parts that are off because they did harm";
     rollback_switched_off: Counter "rollback.switched_off" "times" "Times that a part was switched off";
     rollback_brought_back: Counter "rollback.brought_back" "times" "Times that one was switched on again";
-    rollback_reverts: Counter "rollback.reverts" "times" "Times that the last good configuration was wanted back";
+    rollback_reverts: Counter "rollback.reverts" "times" "Times that the program went back to the last good configuration";
     rollback_slower: Gauge "rollback.slower" "yes or no" "1 while this version is slower than the last one";
 }
 

@@ -26,7 +26,7 @@ use crate::http::token::{Gate, Token};
 use crate::metrics::Metrics;
 
 /// A configuration has served well when the program was ready with it at the end of such a time,
-/// and hardly any of the answers in it was an error of the server.
+/// and hardly any of the requests in it was failed.
 const PROBATION: Duration = Duration::from_secs(300);
 /// Of so many answers in that time, one may be.
 const ANSWERS_PER_ERROR: u64 = 20;
@@ -45,7 +45,7 @@ impl Keeper {
     /// the configuration is in force.
     async fn prove(self, config: Rc<Config>) {
         let Some(path) = &config.path else { return };
-        let figures = || [self.metrics.http_requests.get(), self.metrics.http_5xx.get()];
+        let figures = || [self.metrics.http_requests.get(), self.metrics.http_failed.get()];
         loop {
             let before = figures();
             self.clock.sleep(PROBATION).await;
@@ -194,7 +194,10 @@ impl<'e> Force<'e> {
             log::error!("{error}; what has served well counts until the next start");
         }
         match self.take_over(old).await {
-            Ok(_) => log::error!("{} is the last that has served well again", path.display()),
+            Ok(_) => {
+                self.keeper.metrics.rollback_reverts.count();
+                log::error!("{} is the last that has served well again", path.display());
+            }
             Err(error) => log::error!("cannot go back: {error}"),
         }
     }

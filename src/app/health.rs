@@ -19,8 +19,8 @@ use crate::connections::database::baseline::{self, Recorded};
 use crate::connections::database::{Database, Lease};
 use crate::feed::Feeds;
 use crate::feed::refresh::{Pace, Refresher};
-use crate::flags::switches::Switchboard;
-use crate::flags::{Flag, Tuning};
+use crate::flags::switches::{By, Switchboard, Switches};
+use crate::flags::{Flag, Flags, Tuning};
 use crate::health::alert::{Edge, Level};
 use crate::health::baseline::Baseline;
 use crate::health::history::History;
@@ -65,6 +65,8 @@ pub(super) struct Governor<G = ()> {
     configured: Cell<(Tuning, u32)>,
     /// When what is usual was written down, in seconds since 1970.
     written_at: Cell<i64>,
+    /// The last good configuration is wanted back, and nobody has been asked for it yet.
+    is_revert_due: Cell<bool>,
     governed: G,
 }
 
@@ -101,18 +103,38 @@ impl Governor {
             rate,
             configured: Cell::new((config.tuning, config.rate_limit)),
             written_at: Cell::new(written_at),
+            is_revert_due: Cell::new(false),
             governed: (),
         }
     }
 
     /// The same with something to govern.
     pub(super) fn over(self, governed: Governed) -> Governor<Governed> {
-        let Self { machine, health, history, rate, configured, written_at, governed: () } = self;
-        let governor =
-            Governor { machine, health, history, rate, configured, written_at, governed };
+        let Self { machine, health, history, rate, configured, written_at, is_revert_due, .. } =
+            self;
+        let governor = Governor {
+            machine,
+            health,
+            history,
+            rate,
+            configured,
+            written_at,
+            is_revert_due,
+            governed,
+        };
         governor.carry_out();
         governor
     }
+}
+
+/// What an operator has turned on: the program cannot switch it off.
+fn held(switches: &Switches) -> Flags {
+    let mut held = Flags::OFF;
+    for flag in Flag::ALL {
+        let switch = switches.switch(flag);
+        held.set(flag, switch.on && switch.by == By::Api);
+    }
+    held
 }
 
 impl Governor<Governed> {
@@ -126,7 +148,10 @@ impl Governor<Governed> {
             self.write_usual().await;
             let before = std::mem::replace(&mut answered, metrics.http_requests.get());
             let is_active = answered != before;
-            clock.sleep(if is_active { ACTIVE_INTERVAL } else { IDLE_INTERVAL }).await;
+            let due = clock.now() + if is_active { ACTIVE_INTERVAL } else { IDLE_INTERVAL };
+            clock.sleep_until(due).await;
+            let late = clock.now().since(due).as_millis();
+            metrics.loop_late_ms.set(u64::try_from(late).unwrap_or(u64::MAX));
         }
     }
 
@@ -148,11 +173,14 @@ impl Governor<Governed> {
         drop(history);
         let reading = self.reading(started, &machine);
         let steps = self.health.borrow_mut().step(&reading, clock.now(), clock.wall());
-        if steps.is_empty() {
-            return;
+        if !steps.is_empty() {
+            steps.iter().for_each(|step| self.tell(step));
+            self.carry_out();
         }
-        steps.iter().for_each(|step| self.tell(step));
-        self.carry_out();
+        // It waits for room among what operators wish.
+        if self.is_revert_due.get() && self.governed.wishes.try_send(Wish::Revert).is_ok() {
+            self.is_revert_due.set(false);
+        }
     }
 
     /// Writes down what is usual, if that is due.
@@ -189,7 +217,7 @@ impl Governor<Governed> {
         Reading {
             counters: Counters {
                 requests: metrics.http_requests.get(),
-                server_errors: metrics.http_5xx.get(),
+                failed: metrics.http_failed.get(),
                 cpu_us: u64::try_from(cpu_time.as_micros()).unwrap_or(u64::MAX),
                 latency_us: metrics.request_seconds.sum_us(),
                 cache_hits: metrics.cache_hits.get(),
@@ -203,6 +231,7 @@ impl Governor<Governed> {
             latencies: metrics.request_seconds.counts(),
             latencies_with: metrics.seconds_with_pipeline.counts(),
             latencies_without: metrics.seconds_without_pipeline.counts(),
+            late_ms: metrics.loop_late_ms.get(),
             memory_bytes,
             celsius,
             pool_percent: refresher.outbound.used_percent(),
@@ -212,7 +241,8 @@ impl Governor<Governed> {
             is_writable: metrics.database_writable.get() == 1,
             disk_free_bytes,
             terms_over: metrics.memory.over().count(),
-            flags: switches.read().flags(),
+            times_over: metrics.memory.times_over(),
+            flags: (switches.read().flags(), held(&switches.read())),
         }
     }
 
@@ -270,12 +300,8 @@ impl Governor<Governed> {
                 log::log!(level, "answers take {percent:.0} % longer than with the last version");
             }
             Step::Rollback(Verdict::Revert) => {
-                metrics.rollback_reverts.count();
-                log::error!(
-                    "too many answers fail: back to the last configuration that served well"
-                );
-                // Full means that another one is on its way already.
-                let _ = self.governed.wishes.try_send(Wish::Revert);
+                log::error!("too many requests fail");
+                self.is_revert_due.set(true);
             }
         }
     }
@@ -320,7 +346,7 @@ impl Governor<Governed> {
             rate
         });
         database.keep_readers(is_active(Action::ShrinkReaders).then_some(1));
-        refresher.pace.set(health.refresh_percent().map_or(Pace::Halted, Pace::Percent));
+        refresher.set_pace(health.refresh_percent().map_or(Pace::Halted, Pace::Percent));
         let room = refresher.limits.heap_bytes_max.saturating_sub(alloc::used_bytes()) / TLS_BYTES;
         let beyond = refresher.limits.refresh.at_once.min(room);
         let beyond = if is_active(Action::GrowPool) { beyond } else { 0 };

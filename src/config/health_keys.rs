@@ -185,7 +185,8 @@ pub(super) static HEALTH_KEYS: &[Key<Settings>] = &[
     ),
     count(
         "responses.refresh_stretch",
-        100..=1000,
+        // A page calls a feed stale after three of its intervals.
+        100..=250,
         "200",
         |it, percent| it.responses.refresh_stretch = percent,
         "Percent of their intervals at which feeds are fetched while the processor is busy or the \
@@ -228,7 +229,7 @@ pub(super) static HEALTH_KEYS: &[Key<Settings>] = &[
         "rollback.cpu_hold",
         "5m",
         |it, span| it.rollback.cpu_hold = span,
-        "The same of the processor, before warming and then batching are.",
+        "The same of the processor, before batching is. Nothing is made ahead by then.",
     ),
     count(
         "rollback.latency_factor",

@@ -95,7 +95,9 @@ pub struct Feed {
     status: RefCell<CalendarStatus>,
     /// The row and the validators of the last good answer.
     remembered: RefCell<Remembered>,
-    nudge: (Sender<()>, Receiver<()>),
+    /// Somebody wishes for a refresh.
+    is_wished: Cell<bool>,
+    wake: (Sender<()>, Receiver<()>),
     /// No wish is served sooner: its server has just been asked, or has said when it may be.
     no_nudge_before: Cell<Moment>,
     /// Failures in a row.
@@ -137,7 +139,8 @@ impl Feed {
             interval,
             status: RefCell::new(status),
             remembered: RefCell::new(remembered),
-            nudge: async_channel::bounded(1),
+            is_wished: Cell::default(),
+            wake: async_channel::bounded(1),
             no_nudge_before: Cell::default(),
             failures: Cell::default(),
             is_stuck: Cell::default(),
@@ -212,8 +215,14 @@ impl Feed {
 
     /// Asks for a refresh as soon as its server may be asked; several wishes are one.
     pub fn nudge(&self) {
-        // Full means that somebody has asked already.
-        let _ = self.nudge.0.try_send(());
+        self.is_wished.set(true);
+        self.wake();
+    }
+
+    /// Has the feed's task look again at what it waits for.
+    fn wake(&self) {
+        // Full means that it is about to.
+        let _ = self.wake.0.try_send(());
     }
 }
 

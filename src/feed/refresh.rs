@@ -44,9 +44,6 @@ use crate::metrics::Metrics;
 /// jumps when the network sets it, and stands at yesterday after a pause.
 const SLIDE_INTERVAL: Duration = Duration::from_secs(300);
 
-/// While refreshes are halted, one that is due looks again after this time.
-const HALT_INTERVAL: Duration = Duration::from_secs(30);
-
 /// What refreshing needs from the rest of the program.
 pub struct Refresher {
     /// The clock.
@@ -63,7 +60,7 @@ pub struct Refresher {
     pub feeds: Rc<Feeds>,
     /// `refresh.at_once` permits.
     pub permits: Semaphore,
-    /// How often.
+    /// How often; [`Refresher::set_pace`] changes it.
     pub pace: Cell<Pace>,
 }
 
@@ -85,6 +82,17 @@ impl Pace {
     }
 }
 
+/// When a feed is fetched again.
+#[derive(Clone, Copy)]
+enum Next {
+    /// Then.
+    At(Moment),
+    /// An interval after this, at the pace that there is by then.
+    Interval(Moment),
+    /// Not until somebody wishes it.
+    Never,
+}
+
 /// How a refresh that did not fail ended.
 enum Outcome {
     Unchanged,
@@ -92,17 +100,44 @@ enum Outcome {
 }
 
 impl Refresher {
+    /// Changes how often feeds are fetched, also of those that wait already.
+    pub fn set_pace(&self, pace: Pace) {
+        if self.pace.replace(pace) != pace {
+            self.feeds.list().iter().for_each(|feed| feed.wake());
+        }
+    }
+
+    /// When a feed is due; `None` while it is not.
+    fn due(&self, feed: &Feed, next: Next) -> Option<Moment> {
+        let pace = self.pace.get();
+        let is_halted = pace == Pace::Halted && self.feeds.has_data();
+        let due = match next {
+            Next::At(due) => Some(due),
+            Next::Interval(since) => Some(since + pace.stretched(feed.interval)),
+            Next::Never => None,
+        };
+        due.filter(|_| !is_halted)
+    }
+
     /// Keeps one feed fresh until the task is dropped.
     pub async fn run(&self, feed: Rc<Feed>) {
         // A start is a wish like any other, and so is a reload.
-        let mut due = Some(feed.nudge_due(self.clock.now()));
+        let mut next = Next::At(feed.nudge_due(self.clock.now()));
+        let mut shown = self.due(&feed, next);
         let mut slide_due = self.clock.now();
         let mut slid_to = None;
         loop {
-            let wake = due.map_or(slide_due, |due| due.min(slide_due));
-            if self.wait(&feed, wake).await {
+            let due = self.due(&feed, next);
+            if due != shown {
+                let wait = due.map(|due| due.since(self.clock.now()));
+                let at = wait.and_then(|wait| self.clock.wall().checked_add(wait).ok());
+                feed.status.borrow_mut().next_due = at;
+                shown = due;
+            }
+            self.wait(&feed, due.map_or(slide_due, |due| due.min(slide_due))).await;
+            if feed.is_wished.take() {
                 let nudge_due = feed.nudge_due(self.clock.now());
-                due = Some(due.map_or(nudge_due, |due| due.min(nudge_due)));
+                next = Next::At(due.map_or(nudge_due, |due| due.min(nudge_due)));
             }
             if self.clock.is_set() && feed.limit_age(self.clock.wall()) {
                 self.feeds.changed();
@@ -113,11 +148,7 @@ impl Refresher {
             if slid_to != window && self.slide(&feed).await {
                 slid_to = window;
             }
-            if due.is_none_or(|due| due > self.clock.now()) {
-                continue;
-            }
-            if self.pace.get() == Pace::Halted && self.feeds.has_data() {
-                due = Some(self.clock.now() + HALT_INTERVAL);
+            if self.due(&feed, next).is_none_or(|due| due > self.clock.now()) {
                 continue;
             }
             let permit = self.permit().await;
@@ -127,7 +158,7 @@ impl Refresher {
             if alloc::used_bytes() > self.limits.heap_bytes_max {
                 self.outbound.close_idle();
             }
-            let wait = match outcome {
+            next = match outcome {
                 Ok(outcome) => {
                     if let Outcome::Published(_) = outcome {
                         self.database.release_writer();
@@ -135,7 +166,7 @@ impl Refresher {
                     }
                     feed.failures.set(0);
                     self.succeed(&feed, outcome);
-                    Some(self.pace.get().stretched(feed.interval))
+                    Next::Interval(self.clock.now())
                 }
                 Err(failure) => {
                     feed.failures.set(feed.failures.get().saturating_add(1));
@@ -146,12 +177,9 @@ impl Refresher {
                         feed.no_nudge_before.set(feed.no_nudge_before.get().max(allowed));
                     }
                     self.fail(&feed, failure.text, wait);
-                    wait
+                    wait.map_or(Next::Never, |wait| Next::At(self.clock.now() + wait))
                 }
             };
-            due = wait.map(|wait| self.clock.now() + wait);
-            let next_due = wait.and_then(|wait| self.clock.wall().checked_add(wait).ok());
-            feed.status.borrow_mut().next_due = next_due;
             self.metrics.memory.feeds.set(self.feeds.weight_bytes());
             self.feeds.changed();
         }
@@ -166,14 +194,11 @@ impl Refresher {
         self.permits.acquire().await
     }
 
-    /// True when somebody wished for a refresh before `wake`.
-    async fn wait(&self, feed: &Feed, wake: Moment) -> bool {
-        let nudged = async { feed.nudge.1.recv().await.is_ok() };
-        let slept = async {
-            self.clock.sleep_until(wake).await;
-            false
-        };
-        future::or(nudged, slept).await
+    /// Waits until then, or until somebody wishes for a refresh or has changed the pace.
+    async fn wait(&self, feed: &Feed, wake: Moment) {
+        // It cannot close as long as the feed is there.
+        let woken = async { feed.wake.1.recv().await.unwrap_or(()) };
+        future::or(woken, self.clock.sleep_until(wake)).await;
     }
 
     fn succeed(&self, feed: &Feed, outcome: Outcome) {

@@ -26,7 +26,7 @@ pub enum Alert {
     Latency,
     /// The processor.
     Cpu,
-    /// Answers with 5xx.
+    /// Requests that the program has failed.
     Errors,
     /// Connections to feed servers.
     Pool,

@@ -48,6 +48,8 @@ pub struct Reading {
     pub latencies_with: Counts,
     /// And of those that do not.
     pub latencies_without: Counts,
+    /// How long whoever is due waits for the loop, in milliseconds.
+    pub late_ms: u64,
     /// What the process takes of its budget.
     pub memory_bytes: u64,
     /// Of the hottest sensor.
@@ -66,8 +68,10 @@ pub struct Reading {
     pub disk_free_bytes: Option<u64>,
     /// Terms of the budget that are over their share.
     pub terms_over: usize,
-    /// What is on.
-    pub flags: Flags,
+    /// How often any went over, since the start.
+    pub times_over: u64,
+    /// What is on, and of that what an operator holds on.
+    pub flags: (Flags, Flags),
 }
 
 /// What has been decided, and is to be carried out and told.
@@ -108,6 +112,7 @@ pub struct Health {
     usual: Baseline,
     last_version: Option<Baseline>,
     learned: Option<Moment>,
+    times_over: u64,
 }
 
 /// The figures that are worked out from what came lately.
@@ -123,6 +128,7 @@ struct Figures {
     /// One or more is thrashing.
     thrash: Option<f32>,
     lately: Option<Counters>,
+    terms_over: u64,
 }
 
 impl Health {
@@ -147,6 +153,7 @@ impl Health {
             usual: usual.unwrap_or_default(),
             last_version: last_version.filter(Baseline::is_known),
             learned: None,
+            times_over: 0,
         }
     }
 
@@ -175,8 +182,13 @@ impl Health {
 
     fn figures(&mut self, reading: &Reading, now: Moment) -> Figures {
         self.window.push(now, reading.counters);
+        // Some are over their share for an instant only, and never when anybody looks.
+        let times_over = std::mem::replace(&mut self.times_over, reading.times_over);
+        let terms_over =
+            reading.times_over.saturating_sub(times_over).max(reading.terms_over as u64);
         let counts = [&reading.latencies, &reading.latencies_with, &reading.latencies_without];
-        let mut figures = Figures { pool_percent: reading.pool_percent, ..Figures::default() };
+        let mut figures =
+            Figures { pool_percent: reading.pool_percent, terms_over, ..Figures::default() };
         for ((minute, counts), p95) in
             self.latencies.iter_mut().zip(counts).zip(&mut figures.latency_ms)
         {
@@ -194,10 +206,9 @@ impl Health {
             }
         }
         if let Some((_, lately)) = self.window.over(FIVE_MINUTES, ERRORS_SPAN_MIN) {
-            let Counters { requests, server_errors, store_failures, .. } = lately;
+            let Counters { requests, failed, store_failures, .. } = lately;
             let is_enough = requests >= ERRORS_REQUESTS_MIN;
-            figures.errors_percent =
-                is_enough.then_some(100.0 * server_errors as f32 / requests as f32);
+            figures.errors_percent = is_enough.then_some(100.0 * failed as f32 / requests as f32);
             figures.store_failures = store_failures;
         }
         figures.lately = self.window.over(FIVE_MINUTES, FIVE_MINUTES).map(|(_, lately)| lately);
@@ -237,7 +248,10 @@ impl Health {
             Alert::Latency => {
                 let critical = self.latency_bound(it.latency_critical);
                 let critical = critical.map(|bound| at(bound, it.latency_hold));
-                (figures.latency_ms[0], Rule { critical, ..on(it.latency_warn as f32, it.hold) })
+                // A request is timed from when it is read, which is late when the loop is.
+                let late_ms = reading.late_ms as f32;
+                let latency = figures.latency_ms[0].map_or(late_ms, |p95| p95.max(late_ms));
+                (Some(latency), Rule { critical, ..on(it.latency_warn as f32, it.hold) })
             }
             Alert::Cpu => (figures.cpu_percent, two(it.cpu_warn, it.cpu_critical)),
             Alert::Errors => (figures.errors_percent, two(it.errors_warn, it.errors_critical)),
@@ -254,7 +268,9 @@ impl Health {
             }
             Alert::FeedStale => {
                 let interval = reading.feed_age.map_or(0.0, |(_, interval)| interval);
-                let warn = interval * it.feed_intervals as f32;
+                // What is fetched less often on purpose is older.
+                let percent = self.refresh_percent().unwrap_or(100);
+                let warn = interval * (it.feed_intervals * percent) as f32 / 100.0;
                 let critical = warn.max(it.feed_critical.as_secs_f32());
                 let bounds = [warn, critical]
                     .map(|enter| Some(Threshold { exit_hold: at_once, ..at(enter, at_once) }));
@@ -274,7 +290,7 @@ impl Health {
                 let warn = Some(Threshold { exit, ..at(0.0, it.hold) });
                 (reading.disk_free_bytes.map(missing), Rule { warn, critical: None })
             }
-            Alert::BudgetTermOver => (Some(reading.terms_over as f32), on(1.0, it.hold)),
+            Alert::BudgetTermOver => (Some(figures.terms_over as f32), on(1.0, at_once)),
         }
     }
 

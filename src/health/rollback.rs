@@ -3,7 +3,7 @@
 //! | condition, whatever has been done against it | level | what goes |
 //! |---|---|---|
 //! | memory critical for `memory_hold` | 1 | cache, then pools |
-//! | processor critical for `cpu_hold` | 1 | warming, then batching |
+//! | processor critical for `cpu_hold` | 1 | batching; warming is off by then |
 //! | latency over `latency_factor` of what is usual for `latency_hold` | 1 | the part without which it falls |
 //! | `slower` than the last version | 1 | reported; the pipeline, if those without it fare better |
 //! | errors over `errors` for `errors_hold` | 2 | the configuration, for the last that was good |
@@ -57,7 +57,8 @@ impl Cause {
     fn parts(self) -> &'static [Flag] {
         match self {
             Self::Memory => &[Flag::Caching, Flag::ConnectionPooling],
-            Self::Cpu => &[Flag::Warming, Flag::Batching],
+            // Nothing is made ahead while the processor is busy: that is a response.
+            Self::Cpu => &[Flag::Batching],
             Self::Latency => {
                 &[Flag::Warming, Flag::Batching, Flag::Deduplication, Flag::RequestPipeline]
             }
@@ -120,7 +121,7 @@ pub struct Symptoms {
     pub latency_without: Option<f32>,
     /// How much slower answers are than those of the last version, in percent.
     pub slower: Option<f32>,
-    /// 5xx of all, in percent.
+    /// Requests that the program has failed, in percent.
     pub errors: Option<f32>,
 }
 
@@ -202,11 +203,12 @@ impl State {
         self.conditions[Cause::Slower as usize].latch.is_on()
     }
 
-    /// Judges the symptoms of `now`, with these flags on. At most one part goes or comes back.
+    /// Judges the symptoms of `now`. At most one part goes or comes back: none of those that are
+    /// `held` on by an operator, and only such as are on.
     pub fn step(
         &mut self,
         symptoms: &Symptoms,
-        flags: Flags,
+        (on, held): (Flags, Flags),
         settings: &Rollback,
         now: Moment,
         mut tell: impl FnMut(Verdict),
@@ -235,8 +237,13 @@ impl State {
             tell(Verdict::Revert);
         }
         let verdict = if settings.enabled {
-            self.judge(symptoms, now)
-                .or_else(|| self.switch_off(symptoms, flags, settings, now))
+            let is_held = |flag: &Flag| held.is_on(*flag) && self.cause(*flag).is_some();
+            let taken = Flag::ALL.into_iter().find(is_held);
+            let may_go = |flag| on.is_on(flag) && !held.is_on(flag);
+            taken
+                .and_then(|flag| self.return_part(flag, now))
+                .or_else(|| self.judge(symptoms, now))
+                .or_else(|| self.switch_off(symptoms, may_go, settings, now))
                 .or_else(|| self.bring_back(settings, now))
         } else {
             // Whoever turns this off wants back what it has taken.
@@ -249,17 +256,19 @@ impl State {
         Flag::ALL.into_iter().find(|flag| self.is_on_trial(*flag))
     }
 
-    /// The end of the trial that is under way, if it acquits.
+    /// The end of the trial that is under way, if it acquits: so does one in which too few have
+    /// asked to tell.
     fn judge(&mut self, symptoms: &Symptoms, now: Moment) -> Option<Verdict> {
         let flag = self.on_trial()?;
         let part = &mut self.parts[flag as usize];
         let off = part.off.as_mut()?;
-        let (latency, took) = (symptoms.latency.unwrap_or(0.0), now.since(off.since));
-        let is_worse = latency > off.trial? * WORSE && took >= WORSE_AFTER;
+        let (latency, took) = (symptoms.latency, now.since(off.since));
+        let worse = off.trial? * WORSE;
+        let is_worse = latency.is_some_and(|ms| ms > worse) && took >= WORSE_AFTER;
         if !is_worse && took < TRIAL {
             return None;
         }
-        if symptoms.latency_bound.is_none_or(|bound| latency < bound) {
+        if latency.zip(symptoms.latency_bound).is_some_and(|(ms, bound)| ms < bound) {
             off.trial = None;
             return None;
         }
@@ -271,7 +280,7 @@ impl State {
     fn switch_off(
         &mut self,
         symptoms: &Symptoms,
-        flags: Flags,
+        may_go: impl Fn(Flag) -> bool,
         settings: &Rollback,
         now: Moment,
     ) -> Option<Verdict> {
@@ -287,11 +296,11 @@ impl State {
         };
         let (flag, cause, trial) = Cause::ALL.into_iter().filter(lasts).find_map(|cause| {
             let (parts, trial) = suspects(cause, symptoms)?;
-            let may_go = |flag: &&Flag| {
+            let is_next = |flag: &&Flag| {
                 let part = &self.parts[**flag as usize];
-                part.off.is_none() && !part.acquitted && flags.is_on(**flag)
+                part.off.is_none() && !part.acquitted && may_go(**flag)
             };
-            parts.iter().find(may_go).map(|flag| (*flag, cause, trial))
+            parts.iter().find(is_next).map(|flag| (*flag, cause, trial))
         })?;
         let part = &mut self.parts[flag as usize];
         part.off = Some(Off { cause, trial, since: now });

@@ -34,7 +34,7 @@ pub struct Alerts {
     pub cpu_warn: u32,
     /// The same.
     pub cpu_critical: u32,
-    /// Answers with 5xx in percent of all, over five minutes.
+    /// Requests that the program has failed in percent of all, over five minutes.
     pub errors_warn: u32,
     /// The same.
     pub errors_critical: u32,
@@ -96,7 +96,7 @@ pub struct Rollback {
     pub latency_hold: Duration,
     /// So many percent slower than the last version is a regression.
     pub slower: u32,
-    /// Percent of 5xx at which the configuration is taken back.
+    /// Percent of failed requests at which the configuration is taken back.
     pub errors: u32,
     /// For how long.
     pub errors_hold: Duration,

@@ -12,6 +12,7 @@ fn well(second: u64) -> Reading {
         latencies: [0; _],
         latencies_with: [0; _],
         latencies_without: [0; _],
+        late_ms: 0,
         memory_bytes: 8_000_000,
         celsius: Some(45.0),
         pool_percent: 12.5,
@@ -21,7 +22,8 @@ fn well(second: u64) -> Reading {
         is_writable: true,
         disk_free_bytes: Some(1 << 30),
         terms_over: 0,
-        flags: Flags::ON,
+        times_over: 0,
+        flags: (Flags::ON, Flags::OFF),
     }
 }
 
@@ -61,7 +63,7 @@ fn every_alert_is_entered_once_and_is_over_once() {
     use Level::{Critical, Quiet, Warning};
     type Change = fn(&mut Reading, u64);
     type Row = (Alert, Change, &'static [(u64, Level, i32)]);
-    let table: [Row; 15] = [
+    let table: [Row; 16] = [
         (
             Alert::Memory,
             |it, _| it.memory_bytes = 13_000_000,
@@ -78,6 +80,7 @@ fn every_alert_is_entered_once_and_is_over_once() {
             |it, second| it.latencies[17] = 10 * (second - 400),
             &[(411, Warning, 10_000), (920, Quiet, 9_000)],
         ),
+        (Alert::Latency, |it, _| it.late_ms = 1200, &[(410, Warning, 10_000), (860, Quiet, 9_000)]),
         (
             Alert::Cpu,
             |it, second| it.counters.cpu_us = 700_000 * (second - 400),
@@ -88,7 +91,7 @@ fn every_alert_is_entered_once_and_is_over_once() {
             |it, second| it.counters.cpu_us = 950_000 * (second - 400),
             &[(450, Warning, 600), (464, Critical, 800), (876, Warning, 720), (890, Quiet, 540)],
         ),
-        (Alert::Errors, |it, second| it.counters.server_errors = second - 400, &[]),
+        (Alert::Errors, |it, second| it.counters.failed = second - 400, &[]),
         (Alert::Pool, |it, _| it.pool_percent = 90.0, &[(410, Warning, 850), (860, Quiet, 765)]),
         (Alert::Pool, |it, second| it.counters.pool_refused = second - 400, &[]),
         (Alert::Cache, |it, _| it.cache_percent = 92.0, &[(460, Warning, 900), (860, Quiet, 810)]),
@@ -117,7 +120,7 @@ fn every_alert_is_entered_once_and_is_over_once() {
             |it, _| it.disk_free_bytes = Some(10 << 20),
             &[(410, Warning, 0), (860, Quiet, -67)],
         ),
-        (Alert::BudgetTermOver, |it, _| it.terms_over = 2, &[(410, Warning, 10), (860, Quiet, 9)]),
+        (Alert::BudgetTermOver, |it, _| it.terms_over = 2, &[(400, Warning, 10), (860, Quiet, 9)]),
     ];
     for (alert, change, expected) in table {
         let mut health = health();
@@ -131,7 +134,7 @@ fn every_alert_is_entered_once_and_is_over_once() {
                 change(&mut last, 800);
                 reading.latencies = last.latencies;
                 reading.counters.cpu_us = last.counters.cpu_us;
-                reading.counters.server_errors = last.counters.server_errors;
+                reading.counters.failed = last.counters.failed;
                 reading.counters.pool_refused = last.counters.pool_refused;
             }
             reading
@@ -171,6 +174,14 @@ fn what_is_usual_is_learned_while_nothing_is_wrong_and_twice_as_much_is_critical
     assert!((1083..1200).contains(&second), "{second}");
     assert_eq!(bound, (20.0 * usual.p95_ms).round() as i32);
     assert_eq!(health.usual().p95_ms, usual.p95_ms, "nothing is learned from it");
+}
+
+/// Answers are made and a feed is expanded between two looks.
+#[test]
+fn a_term_that_is_over_its_share_for_an_instant_is_told() {
+    let spike = |second| Reading { times_over: u64::from(second >= 400), ..well(second) };
+    let found = edges(&mut health(), Alert::BudgetTermOver, 0..600, spike);
+    assert_eq!(found, [(400, Level::Warning, 10), (461, Level::Quiet, 9)]);
 }
 
 #[test]

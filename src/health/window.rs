@@ -20,8 +20,8 @@ pub const FIVE_MINUTES: Duration = Duration::from_secs(300);
 pub struct Counters {
     /// Answers.
     pub requests: u64,
-    /// Those with 5xx.
-    pub server_errors: u64,
+    /// Requests that the program has failed.
+    pub failed: u64,
     /// Time that the process has had a processor, in microseconds.
     pub cpu_us: u64,
     /// Time that requests have waited for their answers, all together, in microseconds.
@@ -48,7 +48,7 @@ impl Counters {
         let less = |counter: fn(&Self) -> u64| counter(self).saturating_sub(counter(earlier));
         Self {
             requests: less(|it| it.requests),
-            server_errors: less(|it| it.server_errors),
+            failed: less(|it| it.failed),
             cpu_us: less(|it| it.cpu_us),
             latency_us: less(|it| it.latency_us),
             cache_hits: less(|it| it.cache_hits),

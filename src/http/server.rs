@@ -50,6 +50,8 @@ pub struct Server {
     turn: Turn,
     /// Requests of this turn that have been answered in it.
     answered: u64,
+    /// Some of earlier turns have been.
+    caught_up: bool,
 }
 
 /// Why the loop woke up.
@@ -93,6 +95,7 @@ impl Server {
                 is_alone: false,
             },
             answered: 0,
+            caught_up: false,
             service,
         })
     }
@@ -188,8 +191,10 @@ impl Server {
     /// the end of the turn: what comes out is what the last of them has waited.
     fn note_time(&mut self) {
         let answered = std::mem::take(&mut self.answered);
-        if answered > 0 {
+        if std::mem::take(&mut self.caught_up) || answered > 0 {
             self.service.metrics.http_turns.count();
+        }
+        if answered > 0 {
             let took = self.service.clock.now().since(self.turn.now);
             self.service.metrics.request_seconds.record_times(took, answered);
         }

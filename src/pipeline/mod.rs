@@ -402,6 +402,9 @@ impl Pipeline {
     /// Hands out what came of a wish.
     fn deliver(&self, wish: Wish<Whom>, rendered: Result<Rendered>) {
         let askers = self.pending.borrow_mut().take(&wish.key, wish.job);
+        if rendered.is_err() {
+            self.sources.metrics.http_failed.add(askers.len() as u64);
+        }
         let answer = self.keep(wish.key, wish.job, rendered);
         for asker in askers {
             // Full cannot be: there is a place for every connection.
@@ -425,6 +428,9 @@ impl Pipeline {
         let mut turn = Turn::begin(&self.sources, &self.limits, now, self.tuning.get().ttl);
         let wish = turn.wish((), key.clone());
         let rendered = self.render_alone(&mut turn, &wish);
+        if rendered.is_err() {
+            self.sources.metrics.http_failed.count();
+        }
         self.note_made(began);
         (wish.key, rendered)
     }

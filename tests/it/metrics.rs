@@ -26,6 +26,22 @@ async fn page(rig: &Rig, accept: &str) -> Page {
     Page::read(&answer.body, is_openmetrics)
 }
 
+/// A change waits for the disk: its answer is of another turn than its request.
+#[test]
+fn a_turn_with_an_answer_to_an_earlier_request_counts() {
+    run(|executor| async move {
+        let (rig, _server, _config, _folder) =
+            fed(&executor, Script::new().ics("/a.ics", WORK)).await;
+        let (requests, turns) = (rig.metrics.http_requests.get(), rig.metrics.http_turns.get());
+        let mut client = rig.connect().await;
+        client.send(b"POST /api/v1/skips/call HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        rig.counted(|metrics| &metrics.http_requests, requests + 1).await;
+        rig.advance(Duration::from_millis(1));
+        assert_eq!(client.response().await.expect("an answer").status, 201);
+        assert_eq!(rig.metrics.http_turns.get(), turns + 1);
+    });
+}
+
 #[test]
 fn both_formats_hold_the_same() {
     run(|executor| async move {

@@ -170,6 +170,7 @@ fn damage_that_shows_later_ends_the_run_so_that_the_next_one_rebuilds() {
         fs::write(&path, &bytes).expect("damaged");
         let answer = rig.get("/api/v1/events?from=2026-01-01&to=2026-03-01").await;
         assert_eq!((answer.status, rig.metrics.http_5xx.get()), (503, 1));
+        assert_eq!(rig.metrics.http_failed.get(), 1);
         assert_eq!(rig.ended().await, Ended::Damaged(Box::new(reloaded)));
         let aside = put_aside(folder.path()).expect("put aside").expect("one");
         assert_eq!(fs::read(aside).expect("kept"), bytes);

@@ -7,6 +7,7 @@ use crate::health::settings::Settings;
 #[derive(Default)]
 struct Bench {
     state: State,
+    held: Option<Flag>,
     told: Vec<(u64, Verdict)>,
 }
 
@@ -15,12 +16,13 @@ impl Bench {
     fn run(&mut self, seconds: std::ops::Range<u64>, symptoms: impl Fn(&State) -> Symptoms) {
         let settings = Settings::default().rollback;
         for second in seconds {
-            let mut flags = Flags::ON;
+            let (mut flags, mut held) = (Flags::ON, Flags::OFF);
             Flag::ALL.into_iter().for_each(|it| flags.set(it, self.state.cause(it).is_none()));
+            self.held.into_iter().for_each(|it| held.set(it, true));
             let symptoms = symptoms(&self.state);
             let now = Moment::default() + Duration::from_secs(second);
             let told = &mut self.told;
-            self.state.step(&symptoms, flags, &settings, now, |it| told.push((second, it)));
+            self.state.step(&symptoms, (flags, held), &settings, now, |it| told.push((second, it)));
         }
     }
 
@@ -47,16 +49,16 @@ const WELL: Symptoms = Symptoms {
 fn parts_go_one_at_a_time_and_come_back_one_at_a_time() {
     let memory = Symptoms { memory_critical: true, ..WELL };
     let cpu = Symptoms { cpu_critical: true, ..WELL };
-    for (symptoms, cause, hold, [first, second]) in [
-        (memory, Memory, 60, [Flag::Caching, Flag::ConnectionPooling]),
-        (cpu, Cpu, 300, [Flag::Warming, Flag::Batching]),
-    ] {
-        let mut bench = Bench::default();
-        bench.run(0..1000, |_| symptoms);
-        assert_eq!(bench.told(), [(hold, Off(first, cause)), (2 * hold, Off(second, cause))]);
-        bench.run(1000..2000, |_| WELL);
-        assert_eq!(bench.told(), [(1300, Back(second)), (1600, Back(first))]);
-    }
+    let (first, second) = (Flag::Caching, Flag::ConnectionPooling);
+    let mut bench = Bench::default();
+    bench.run(0..1000, |_| memory);
+    assert_eq!(bench.told(), [(60, Off(first, Memory)), (120, Off(second, Memory))]);
+    bench.run(1000..2000, |_| WELL);
+    assert_eq!(bench.told(), [(1300, Back(second)), (1600, Back(first))]);
+    // The processor has only one: warming is off by then.
+    bench.run(2000..3000, |_| cpu);
+    bench.run(3000..4000, |_| WELL);
+    assert_eq!(bench.told(), [(2300, Off(Flag::Batching, Cpu)), (3300, Back(Flag::Batching))]);
 }
 
 #[test]
@@ -121,6 +123,41 @@ fn parts_that_are_not_the_cause_come_back_and_are_left_alone() {
 }
 
 #[test]
+fn a_trial_that_nobody_asks_in_convicts_nobody() {
+    let mut bench = Bench::default();
+    bench.run(0..600, |state| Symptoms {
+        latency: state.cause(Flag::Warming).is_none().then_some(500.0),
+        latency_bound: Some(200.0),
+        ..WELL
+    });
+    let expected = [(180, Off(Flag::Warming, Latency)), (255, Back(Flag::Warming))];
+    assert_eq!(bench.told()[..2], expected);
+    assert_eq!(bench.state.cause(Flag::Warming), None);
+}
+
+/// The next part takes the step, and one that is off is so no longer.
+#[test]
+fn what_an_operator_holds_on_does_not_go() {
+    let memory = Symptoms { memory_critical: true, ..WELL };
+    let mut bench = Bench { held: Some(Flag::Caching), ..Bench::default() };
+    bench.run(0..200, |_| memory);
+    assert_eq!(bench.told(), [(60, Off(Flag::ConnectionPooling, Memory))]);
+    bench.held = Some(Flag::ConnectionPooling);
+    bench.run(200..300, |_| memory);
+    let expected = [(200, Back(Flag::ConnectionPooling)), (201, Off(Flag::Caching, Memory))];
+    assert_eq!(bench.told(), expected);
+    // A trial that an operator ends tells nothing.
+    let slow = Symptoms { latency: Some(500.0), latency_bound: Some(200.0), ..WELL };
+    let mut bench = Bench::default();
+    bench.run(0..200, |_| slow);
+    assert_eq!(bench.told(), [(180, Off(Flag::Warming, Latency))]);
+    bench.held = Some(Flag::Warming);
+    bench.run(200..210, |_| slow);
+    let expected = [(200, Back(Flag::Warming)), (201, Off(Flag::Batching, Latency))];
+    assert_eq!(bench.told(), expected);
+}
+
+#[test]
 fn clients_without_the_pipeline_tell_whether_it_is_the_cause() {
     let slow = Symptoms {
         latency: Some(500.0),
@@ -171,7 +208,9 @@ fn whoever_turns_it_off_gets_back_what_it_has_taken() {
     for second in 200..500 {
         let now = Moment::default() + Duration::from_secs(second);
         let symptoms = Symptoms { memory_critical: true, errors: Some(50.0), ..WELL };
-        bench.state.step(&symptoms, Flags::ON, &settings, now, |verdict| back.push(verdict));
+        bench
+            .state
+            .step(&symptoms, (Flags::ON, Flags::OFF), &settings, now, |verdict| back.push(verdict));
     }
     assert_eq!(back, [Back(Flag::ConnectionPooling), Back(Flag::Caching)]);
 }

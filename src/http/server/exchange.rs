@@ -226,6 +226,7 @@ impl Server {
             // It was whole when this began.
             State::Answering(_) if connection.since != self.turn.now => {
                 metrics.request_seconds.record(self.turn.now.since(connection.since));
+                self.caught_up = true;
             }
             _ => self.answered += 1,
         }
@@ -254,8 +255,10 @@ impl Server {
             Ok(Sent::Done) => {
                 let metrics = &self.service.metrics;
                 metrics.http_bytes_out.add(outgoing.total_bytes() as u64);
-                if outgoing.status().code >= 500 {
+                let status = outgoing.status();
+                if status.code >= 500 {
                     metrics.http_5xx.count();
+                    metrics.http_failed.add(u64::from(status == Status::INTERNAL));
                 }
                 if outgoing.keeps_alive() && !(draining && connection.filled == 0) {
                     connection.enter(State::Idle, self.turn.now);

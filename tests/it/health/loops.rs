@@ -145,7 +145,6 @@ fn refreshes_are_stretched_and_come_back() {
         let mut refreshes = Vec::new();
         for hot in [false, true, false] {
             celsius.set(if hot { 75.0 } else { 50.0 });
-            // Whoever is waiting already waits as long as was said.
             bench.pass(600).await;
             let before = bench.get(|it| &it.refreshes);
             bench.pass(3600).await;
@@ -155,6 +154,42 @@ fn refreshes_are_stretched_and_come_back() {
         let [before, hot, after] = refreshes[..] else { panic!("{refreshes:?}") };
         assert!((11..=12).contains(&before) && (11..=12).contains(&after), "{refreshes:?}");
         assert!((5..=6).contains(&hot), "{refreshes:?}");
+    });
+}
+
+/// Whoever waits does not wait for what is over.
+#[test]
+fn a_feed_that_waits_follows_the_pace() {
+    run(|executor| async move {
+        let (cool, hot, full) = ((50.0, 8_000_000), (75.0, 8_000_000), (50.0, 17_000_000));
+        let state = knob(cool);
+        let model = turned(&state, |machine, (celsius, bytes)| {
+            (machine.celsius, machine.memory_bytes) = (Some(celsius), bytes);
+        });
+        let mut bench = Bench::start(&executor, "", model, |it| &it.alert_temperature).await;
+        let next_due = |bench: &Bench| {
+            let now = bench.rig.clock.wall();
+            let due = bench.rig.feeds.list()[0].status(now).next_due.expect("a time");
+            due.duration_since(now).as_secs()
+        };
+        assert_eq!(next_due(&bench), 300);
+        state.set(hot);
+        bench.until("an alert", |rig| rig.metrics.alert_temperature.get() == 1).await;
+        let waited = 300 - (next_due(&bench) - 300);
+        assert!((10..60).contains(&waited), "{waited}");
+        bench.pass(330).await;
+        assert_eq!(bench.get(|it| &it.refreshes), 1);
+        state.set(cool);
+        bench.until("its end", |rig| rig.metrics.alert_temperature.get() == 0).await;
+        // It was due a while ago; no time passes while this waits.
+        bench.rig.refreshed(2).await;
+        state.set(full);
+        bench.until("shedding", |rig| rig.metrics.posture.get() == 2).await;
+        bench.pass(400).await;
+        assert_eq!(bench.get(|it| &it.refreshes), 2, "nothing is fetched");
+        state.set(cool);
+        bench.until("its end", |rig| rig.metrics.posture.get() == 0).await;
+        bench.rig.refreshed(3).await;
     });
 }
 
@@ -236,8 +271,10 @@ fn a_cache_that_thrashes_is_adjusted_until_it_hits() {
     });
 }
 
+/// There is nothing to show, which is no fault; from second 300 to 600 it is as if answers could not
+/// be made, and no configuration has served well.
 #[test]
-fn errors_are_told_and_the_last_good_configuration_is_wanted() {
+fn what_fails_is_told_and_what_is_refused_is_not() {
     run_within(Duration::from_secs(60), |executor| async move {
         let server = FeedServer::start(&executor, Script::new());
         let folder = folder();
@@ -245,21 +282,35 @@ fn errors_are_told_and_the_last_good_configuration_is_wanted() {
         let rig = Rig::start(&executor, config);
         rig.failed(1).await;
         let mut bench = Bench::of(rig, server, folder, |it| &it.alert_error_rate_percent);
-        let mut is_mended = false;
-        for _ in 0..900 {
-            let status = bench.rig.get("/api/v1/next").await.status;
-            assert_eq!(status, if is_mended { 200 } else { 503 });
-            bench.tick().await;
-            if !is_mended && bench.get(|it| &it.rollback_reverts) > 0 {
-                bench.server.set(Script::new().ics("/a.ics", WORK));
-                bench.rig.feeds.nudge_all();
-                bench.until("data", |rig| rig.metrics.refreshes.get() > 0).await;
-                is_mended = true;
+        for second in 0..1100 {
+            assert_eq!(bench.rig.get("/api/v1/next").await.status, 503);
+            if (300..600).contains(&second) {
+                bench.rig.metrics.http_failed.count();
             }
+            bench.tick().await;
+            assert!(second >= 300 || bench.levels == [0], "{second}");
         }
-        assert!(matches!(bench.levels[..], [0, 2, 0] | [0, 2, 1, 0]), "{:?}", bench.levels);
-        assert_eq!(bench.get(|it| &it.rollback_reverts), 1);
+        assert_eq!(bench.levels, [0, 1, 2, 1, 0]);
+        assert_eq!(bench.get(|it| &it.rollback_reverts), 0, "there is nothing to go back to");
         assert!(bench.is_well());
+    });
+}
+
+/// Requests are timed from when they are read, so that theirs does not show it.
+#[test]
+fn a_loop_that_is_late_is_told_until_it_is_not() {
+    run(|executor| async move {
+        let model = turned(&knob(()), |_, ()| {});
+        let bench = Bench::start(&executor, "", model, |it| &it.alert_request_latency_ms).await;
+        // Nobody asks: it is to be woken every ten seconds.
+        for (seconds, late_ms, level) in [(12, 2000, 1), (10, 0, 0)] {
+            for _ in 0..10 {
+                bench.rig.advance(SECOND * seconds);
+                settle().await;
+            }
+            assert_eq!(bench.get(|it| &it.loop_late_ms), late_ms);
+            assert_eq!(bench.get(|it| &it.alert_request_latency_ms), level);
+        }
     });
 }
 

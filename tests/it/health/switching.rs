@@ -77,6 +77,10 @@ struct Seen {
     hits: u64,
     joined: u64,
     misses: u64,
+    reused: u64,
+    warmed: u64,
+    /// Keys beyond the first of each turn.
+    batched: i64,
 }
 
 impl Seen {
@@ -85,6 +89,9 @@ impl Seen {
             hits: metrics.cache_hits.get(),
             joined: metrics.pipeline_joined.get(),
             misses: metrics.cache_misses.get(),
+            reused: metrics.readers_reused.get(),
+            warmed: metrics.pipeline_warmed.get(),
+            batched: metrics.pipeline_drained.get() as i64 - metrics.pipeline_turns.get() as i64,
         }
     }
 
@@ -100,7 +107,10 @@ impl Seen {
             }
             Flag::Caching => assert_eq!(self.hits, after.hits, "{turn}"),
             Flag::Deduplication => assert_eq!(self.joined, after.joined, "{turn}"),
-            Flag::ConnectionPooling | Flag::Batching | Flag::Warming => {}
+            Flag::ConnectionPooling => assert_eq!(self.reused, after.reused, "{turn}"),
+            // A turn at once has no key that was taken into it.
+            Flag::Batching => assert!(self.batched >= after.batched, "{turn}"),
+            Flag::Warming => assert_eq!(self.warmed, after.warmed, "{turn}"),
         }
     }
 }
