@@ -56,7 +56,7 @@ use self::feeds::{remember_feeds, remembered_feeds};
 pub use self::feeds::{statuses, stored_statuses};
 use self::health::{Governed, Governor, recall_health};
 pub use self::skips::stored_skips;
-use self::skips::{Keeper, recall_skips};
+use self::skips::{SkipWriter, recall_skips};
 
 /// What the program may be told while it runs.
 pub enum Order {
@@ -98,7 +98,7 @@ pub struct App {
     switches: Rc<Switchboard>,
     rollout: Rc<Rollout>,
     gate: Rc<Gate>,
-    keeper: Keeper,
+    skip_writer: SkipWriter,
     governor: Governor,
     addresses: Vec<Address>,
     server: Server,
@@ -182,7 +182,7 @@ impl App {
         };
         let (pipeline, completions) = Pipeline::new(sources, &limits);
         let pipeline = Rc::new(pipeline);
-        let keeper = Keeper {
+        let skip_writer = SkipWriter {
             clock: clock.clone(),
             database: Rc::clone(&database),
             feeds: Rc::clone(&feeds),
@@ -262,7 +262,7 @@ impl App {
             switches,
             rollout,
             gate,
-            keeper,
+            skip_writer,
             governor,
             addresses,
             server,
@@ -313,7 +313,7 @@ impl App {
     /// Runs until it is told to stop, or its orders' sender is gone.
     pub async fn run(self, executor: &LocalExecutor<'static>, orders: Receiver<Order>) -> Ended {
         let Self { current, wishes, feeds, database, pipeline, refresher, server, .. } = self;
-        let Self { switches, rollout, gate, keeper, governor, metrics, .. } = self;
+        let Self { switches, rollout, gate, skip_writer, governor, metrics, .. } = self;
         switches.connect({
             let (pipeline, database) = (Rc::clone(&pipeline), Rc::clone(&database));
             let refresher = Rc::clone(&refresher);
@@ -331,7 +331,7 @@ impl App {
             let pipeline = Rc::clone(&pipeline);
             async move { pipeline.keep_warm().await }
         });
-        let keeping = executor.spawn(keeper.run());
+        let keeping = executor.spawn(skip_writer.run());
         let tidying = executor.spawn({
             let database = Rc::clone(&database);
             async move { database.run_readers().await }

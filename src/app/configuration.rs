@@ -22,7 +22,7 @@ use crate::feed::refresh::Refresher;
 use crate::flags::rollout::Rollout;
 use crate::flags::switches::Switchboard;
 use crate::http::response::Answer;
-use crate::http::token::{Gate, Token};
+use crate::http::token::{Bearer, Gate};
 use crate::metrics::Metrics;
 
 /// A configuration has served well when the program was ready with it at the end of such a time,
@@ -112,8 +112,8 @@ impl Keeper {
 }
 
 /// What lets operators in who are not on this machine.
-pub(super) fn token(config: &Config) -> Option<Token> {
-    Token::new(config.admin_token.as_ref()?.expose())
+pub(super) fn token(config: &Config) -> Option<Bearer> {
+    Bearer::new(config.admin_token.as_ref()?.expose())
 }
 
 /// Everything that follows the configuration.

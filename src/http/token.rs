@@ -37,12 +37,12 @@ pub enum Barred {
 
 /// A token in a form that it is compared in, which takes as long for a wrong one as for the right
 /// one, wherever it is wrong: both are signed with a key that nobody knows.
-pub struct Token {
+pub struct Bearer {
     key: hmac::Key,
     tag: hmac::Tag,
 }
 
-impl Token {
+impl Bearer {
     /// `None` when the system has no random numbers.
     pub fn new(text: &str) -> Option<Self> {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).ok()?;
@@ -58,7 +58,7 @@ impl Token {
 /// Decides who comes in.
 #[derive(Default)]
 pub struct Gate {
-    token: RefCell<Option<Token>>,
+    token: RefCell<Option<Bearer>>,
     /// When the last wrong tokens came, the oldest first.
     failures: Cell<[Option<Moment>; FAILURES_MAX]>,
     locked_until: Cell<Option<Moment>>,
@@ -66,7 +66,7 @@ pub struct Gate {
 
 impl Gate {
     /// From now on this token is the right one.
-    pub fn set_token(&self, token: Option<Token>) {
+    pub fn set_token(&self, token: Option<Bearer>) {
         *self.token.borrow_mut() = token;
     }
 
@@ -130,7 +130,7 @@ mod tests {
         let gate = Gate::default();
         let admit = |field: Option<&str>| gate.admit(false, field.map(str::as_bytes), at(0));
         assert_eq!(admit(Some("Bearer sesame")), Err(Barred::NoToken));
-        gate.set_token(Token::new("sesame"));
+        gate.set_token(Bearer::new("sesame"));
         for (field, expected) in [
             (Some("Bearer sesame"), Ok(())),
             (Some("bearer  sesame "), Ok(())),
@@ -146,14 +146,14 @@ mod tests {
             assert_eq!(admit(field), expected, "{field:?}");
         }
         assert_eq!(gate.admit(true, None, at(0)), Ok(()));
-        gate.set_token(Token::new("other"));
+        gate.set_token(Bearer::new("other"));
         assert_eq!(admit(Some("Bearer sesame")), Err(Barred::Wrong));
     }
 
     #[test]
     fn five_wrong_tokens_in_a_minute_lock_it_for_a_minute() {
         let gate = Gate::default();
-        gate.set_token(Token::new("sesame"));
+        gate.set_token(Bearer::new("sesame"));
         let wrong = |second| gate.admit(false, Some(b"Bearer x"), at(second));
         let right = |second| gate.admit(false, Some(b"Bearer sesame"), at(second));
         for second in [0, 15, 30, 45, 60, 75, 90] {
