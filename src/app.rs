@@ -385,7 +385,7 @@ impl App {
                 Event::Ordered(Order::Stop) => break Ended::Stopped,
                 Event::Ordered(Order::Reload(new)) => force.reload(*new).await,
                 Event::Wished(Wish::Put { asker, config, text }) => {
-                    pipeline.complete(asker, force.put(*config, &text).await);
+                    pipeline.complete(asker, force.put(*config, text).await);
                 }
                 Event::Wished(Wish::Revert) => force.revert().await,
             }
