@@ -218,7 +218,9 @@ impl App {
         gate.set_token(configuration::token(&config));
         let (wish, wishes) = async_channel::bounded(WISHES_MAX);
         let config = Rc::new(config);
-        let current = Current { config: RefCell::new(Rc::clone(&config)), judge, wishes: wish };
+        let start = Rc::clone(&config);
+        let current =
+            Current { start, config: RefCell::new(Rc::clone(&config)), judge, wishes: wish };
         let current = Rc::new(current);
         let known = Known {
             clock: clock.clone(),

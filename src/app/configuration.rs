@@ -13,7 +13,7 @@ use super::feeds::{remember_feeds, remembered_feeds};
 use super::health::{Governed, Governor};
 use super::{cancel, display_zone, start_refreshing};
 use crate::api::admin::{Current, put_answer};
-use crate::budget::{Limits, Plan};
+use crate::budget::Plan;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::history::{History, Standing, read_file, write_file};
@@ -239,7 +239,7 @@ impl<'e> Force<'e> {
 
 impl Followers {
     async fn take_over(&self, new: Config) -> Result<Vec<&'static str>> {
-        let (old, limits) = (self.current.config(), &self.refresher.limits);
+        let limits = &self.refresher.limits;
         // The budget that counts is the one that everything was sized by.
         Plan::new(limits.budget_bytes, new.feeds.len().max(1), limits.feed.clone())?;
         let written = {
@@ -247,7 +247,7 @@ impl Followers {
             self.database.write(move |connection| remember_feeds(connection, &new)).await
         };
         let list = remembered_feeds(&self.database, &new, written)?;
-        let later = fixed(&old, &new, limits);
+        let later = new.at_next_start(&self.current.start);
         for name in &later {
             log::warn!("`{name}` takes effect at the next start");
         }
@@ -262,27 +262,6 @@ impl Followers {
         self.current.config.replace(Rc::new(new));
         Ok(later)
     }
-}
-
-/// What differs, and cannot change while the program runs.
-fn fixed(old: &Config, new: &Config, limits: &Limits) -> Vec<&'static str> {
-    let keys = [
-        ("host", old.host == new.host),
-        ("port", old.port == new.port),
-        ("unix_socket", old.unix_socket == new.unix_socket),
-        ("server_names", old.server_names == new.server_names),
-        ("base_path", old.base_path == new.base_path),
-        ("trusted_proxies", old.trusted_proxies == new.trusted_proxies),
-        ("rate_limit", old.rate_limit == new.rate_limit),
-        ("access_log", old.access_log == new.access_log),
-        ("data_dir", old.data_dir == new.data_dir),
-        ("ca_file", old.ca_file == new.ca_file),
-        ("memory_budget", old.memory_budget == new.memory_budget),
-        ("the size of a pool or of the cache", old.ceilings == new.ceilings),
-        ("past_days", limits.feed.past_days == new.past_days),
-        ("future_days", limits.feed.future_days == new.future_days),
-    ];
-    keys.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod feed;
 mod feed_keys;
 mod file;
 mod filter;
+mod fixed;
 mod given;
 mod health_keys;
 pub mod history;

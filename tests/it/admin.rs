@@ -188,18 +188,22 @@ fn a_configuration_is_written_and_taken_over_or_neither() {
         assert_eq!((file(), zone().await.as_str()), (old.clone(), "Europe/Berlin"));
 
         let more = format!("past_days = 2\n{tokyo}");
-        let put = send(&rig, "PUT /api/admin/config", "", "application/toml", &more).await;
-        assert_eq!((put.status, put.json("status")), (200, "applied"), "{}", put.body);
-        assert!(put.body.contains("\"at_next_start\":[\"past_days\"]"), "{}", put.body);
+        let later = "\"at_next_start\":[\"past_days\"]";
+        for time in ["once", "again"] {
+            let put = send(&rig, "PUT /api/admin/config", "", "application/toml", &more).await;
+            assert_eq!((put.status, put.json("status")), (200, "applied"), "{}", put.body);
+            assert!(put.body.contains(later), "{time}: {}", put.body);
+        }
         assert_eq!((file(), zone().await.as_str()), (more, "Asia/Tokyo"));
         let shown = rig.get("/api/admin/config").await.body;
         let value = "{\"name\":\"time_zone\",\"value\":\"\\\"Asia/Tokyo\\\"\",\"source\":\"";
-        assert!(shown.contains(value), "{shown}");
+        assert!(shown.contains(value) && shown.contains(later), "{shown}");
         assert!(shown.contains("{\"name\":\"url\",\"value\":\"(hidden)\""), "{shown}");
         assert!(!shown.contains("a.ics"), "{shown}");
         let body = format!("{{\"toml\": {old:?}}}");
         let back = send(&rig, "PUT /api/admin/phase2a/config", "", JSON, &body).await;
         assert_eq!(back.status, 200, "{}", back.body);
+        assert!(back.body.contains("\"at_next_start\":[]"), "{}", back.body);
         assert_eq!((file(), zone().await.as_str()), (old, "Europe/Berlin"));
     });
 }
