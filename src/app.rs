@@ -36,8 +36,8 @@ use crate::feed::refresh::{Pace, Refresher};
 use crate::feed::store;
 use crate::feed::{Feed, Feeds};
 use crate::flags::Flags;
-use crate::flags::rollout::Rollout;
-use crate::flags::switches::{Switchboard, Switches};
+use crate::flags::rollout::{Part, Rollout};
+use crate::flags::switches::{By, Switchboard, Switches};
 use crate::health::history::History;
 use crate::health::sample::{self, Machine};
 use crate::http::hosts::Hosts;
@@ -73,7 +73,14 @@ pub enum Ended {
     Stopped,
     /// The database turned out to be damaged; opening the app again rebuilds it. With the
     /// configuration that was in force: it may have been reloaded since the start.
-    Damaged(Box<Config>),
+    Damaged(Box<Config>, Box<Turned>),
+}
+
+/// What was turned while the program ran, which lasts until it ends.
+#[derive(Debug, PartialEq)]
+pub struct Turned {
+    switches: Switches,
+    rollout: Part,
 }
 
 /// What the program waits for.
@@ -281,6 +288,18 @@ impl App {
         self
     }
 
+    /// The same with what was turned before it was opened again.
+    pub fn with_turned(self, turned: Turned) -> Self {
+        let Turned { switches: mut old, rollout } = turned;
+        let (config, now) = (self.current.config(), self.refresher.clock.wall());
+        old.configure(config.flags, config.flags_by, now);
+        self.switches.change(|switches| *switches = old);
+        if rollout.by == By::Api {
+            self.rollout.turn(rollout.percent, &rollout.why, rollout.since);
+        }
+        self
+    }
+
     /// The same, asking `machine` instead of the machine.
     pub fn with_machine(mut self, machine: impl Fn() -> Machine + 'static) -> Self {
         self.governor.machine = Box::new(machine);
@@ -364,8 +383,8 @@ impl App {
             feeds: Rc::clone(&feeds),
             refresher,
             governor,
-            switches,
-            rollout,
+            switches: Rc::clone(&switches),
+            rollout: Rc::clone(&rollout),
             gate,
             current: Rc::clone(&current),
         };
@@ -382,7 +401,10 @@ impl App {
             };
             match future::or(ordered, future::or(wished, damaged)).await {
                 Event::Damaged => {
-                    break Ended::Damaged(Box::new(Config::clone(&current.config())));
+                    let config = Config::clone(&current.config());
+                    let switches = switches.read().clone();
+                    let turned = Turned { switches, rollout: rollout.part() };
+                    break Ended::Damaged(Box::new(config), Box::new(turned));
                 }
                 Event::Ordered(Order::Stop) => break Ended::Stopped,
                 Event::Ordered(Order::Reload(new)) => force.reload(*new).await,

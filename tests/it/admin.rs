@@ -24,7 +24,7 @@ async fn send(rig: &Rig, line: &str, fields: &str, media_type: &str, body: &str)
     .await
 }
 
-async fn post(rig: &Rig, path: &str, body: &str) -> Response {
+pub(crate) async fn post(rig: &Rig, path: &str, body: &str) -> Response {
     send(rig, &format!("POST /api/admin/{path}"), "", JSON, body).await
 }
 
