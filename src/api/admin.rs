@@ -270,12 +270,12 @@ struct FlagShown<'a> {
     since: String,
 }
 
-#[derive(SerJson)]
-struct FlagsShown<'a> {
-    flags: Vec<FlagShown<'a>>,
+fn flags(known: &Known) -> Rc<Answer> {
+    ok(&format!("{{\"flags\":{}}}", flags_json(known)))
 }
 
-fn flags(known: &Known) -> Rc<Answer> {
+/// How all flags stand: a list, here and in `/stats`.
+pub(super) fn flags_json(known: &Known) -> String {
     let switches = known.switches.read();
     let effective: Flags = switches.flags().effective();
     let flag = |flag: Flag| {
@@ -289,7 +289,7 @@ fn flags(known: &Known) -> Rc<Answer> {
             since: switch.since.to_string(),
         }
     };
-    ok(&FlagsShown { flags: Flag::ALL.into_iter().map(flag).collect() }.serialize_json())
+    Flag::ALL.map(flag).serialize_json()
 }
 
 #[derive(DeJson)]
@@ -365,6 +365,11 @@ struct RolloutShown<'a> {
 }
 
 fn rollout(known: &Known) -> Rc<Answer> {
+    ok(&rollout_json(known))
+}
+
+/// How far the pipeline is rolled out: an object, here and in `/stats`.
+pub(super) fn rollout_json(known: &Known) -> String {
     let part = known.rollout.part();
     let shown = RolloutShown {
         percent: part.percent,
@@ -373,7 +378,7 @@ fn rollout(known: &Known) -> Rc<Answer> {
         why: part.why.as_ref().into(),
         since: part.since.to_string(),
     };
-    ok(&shown.serialize_json())
+    shown.serialize_json()
 }
 
 #[derive(DeJson)]

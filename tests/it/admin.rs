@@ -259,6 +259,13 @@ fn some_clients_have_the_pipeline_and_all_get_the_same() {
         ask(1).await;
         assert_eq!((with.count(), without.count()), (many, few), "nothing to compare");
         post(&rig, "rollout", "{\"stage\":\"disabled\"}").await;
+        let shown = rig.get("/api/admin/rollout").await.body;
+        assert!(shown.contains("\"stage\":\"disabled\",\"by\":\"api\""), "{shown}");
+        let stats = rig.get("/stats").await.body;
+        assert!(stats.contains(&format!(",\"rollout\":{shown},")), "{stats}");
+        assert!(stats.contains("\"name\":\"caching\",\"on\":true,\"effective\":true"), "{stats}");
+        let gauge = "\ncalendarbot_pipeline_rollout_percent 0\n";
+        assert!(rig.get("/metrics").await.body.contains(gauge));
         let hits = rig.metrics.cache_hits.get();
         assert_eq!(ask(1).await, first);
         assert_eq!(rig.metrics.cache_hits.get(), hits);
