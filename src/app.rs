@@ -36,8 +36,8 @@ use crate::feed::refresh::{Pace, Refresher};
 use crate::feed::store;
 use crate::feed::{Feed, Feeds};
 use crate::flags::Flags;
-use crate::flags::rollout::Rollout;
-use crate::flags::switches::{Switchboard, Switches};
+use crate::flags::rollout::{Part, Rollout};
+use crate::flags::switches::{By, Switchboard, Switches};
 use crate::health::history::History;
 use crate::health::sample::{self, Machine};
 use crate::http::hosts::Hosts;
@@ -56,7 +56,7 @@ use self::feeds::{remember_feeds, remembered_feeds};
 pub use self::feeds::{statuses, stored_statuses};
 use self::health::{Governed, Governor, recall_health};
 pub use self::skips::stored_skips;
-use self::skips::{Keeper, recall_skips};
+use self::skips::{SkipWriter, recall_skips};
 
 /// What the program may be told while it runs.
 pub enum Order {
@@ -73,7 +73,14 @@ pub enum Ended {
     Stopped,
     /// The database turned out to be damaged; opening the app again rebuilds it. With the
     /// configuration that was in force: it may have been reloaded since the start.
-    Damaged(Box<Config>),
+    Damaged(Box<Config>, Box<Turned>),
+}
+
+/// What was turned while the program ran, which lasts until it ends.
+#[derive(Debug, PartialEq)]
+pub struct Turned {
+    switches: Switches,
+    rollout: Part,
 }
 
 /// What the program waits for.
@@ -98,7 +105,7 @@ pub struct App {
     switches: Rc<Switchboard>,
     rollout: Rc<Rollout>,
     gate: Rc<Gate>,
-    keeper: Keeper,
+    skip_writer: SkipWriter,
     governor: Governor,
     addresses: Vec<Address>,
     server: Server,
@@ -182,7 +189,7 @@ impl App {
         };
         let (pipeline, completions) = Pipeline::new(sources, &limits);
         let pipeline = Rc::new(pipeline);
-        let keeper = Keeper {
+        let skip_writer = SkipWriter {
             clock: clock.clone(),
             database: Rc::clone(&database),
             feeds: Rc::clone(&feeds),
@@ -218,7 +225,9 @@ impl App {
         gate.set_token(configuration::token(&config));
         let (wish, wishes) = async_channel::bounded(WISHES_MAX);
         let config = Rc::new(config);
-        let current = Current { config: RefCell::new(Rc::clone(&config)), judge, wishes: wish };
+        let start = Rc::clone(&config);
+        let current =
+            Current { start, config: RefCell::new(Rc::clone(&config)), judge, wishes: wish };
         let current = Rc::new(current);
         let known = Known {
             clock: clock.clone(),
@@ -262,7 +271,7 @@ impl App {
             switches,
             rollout,
             gate,
-            keeper,
+            skip_writer,
             governor,
             addresses,
             server,
@@ -276,6 +285,18 @@ impl App {
     ) -> Self {
         let refresher = Rc::get_mut(&mut self.refresher).expect("nobody refreshes before the run");
         refresher.outbound.set_lookup(lookup);
+        self
+    }
+
+    /// The same with what was turned before it was opened again.
+    pub fn with_turned(self, turned: Turned) -> Self {
+        let Turned { switches: mut old, rollout } = turned;
+        let (config, now) = (self.current.config(), self.refresher.clock.wall());
+        old.configure(config.flags, config.flags_by, now);
+        self.switches.change(|switches| *switches = old);
+        if rollout.by == By::Api {
+            self.rollout.turn(rollout.percent, &rollout.why, rollout.since);
+        }
         self
     }
 
@@ -313,7 +334,7 @@ impl App {
     /// Runs until it is told to stop, or its orders' sender is gone.
     pub async fn run(self, executor: &LocalExecutor<'static>, orders: Receiver<Order>) -> Ended {
         let Self { current, wishes, feeds, database, pipeline, refresher, server, .. } = self;
-        let Self { switches, rollout, gate, keeper, governor, metrics, .. } = self;
+        let Self { switches, rollout, gate, skip_writer, governor, metrics, .. } = self;
         switches.connect({
             let (pipeline, database) = (Rc::clone(&pipeline), Rc::clone(&database));
             let refresher = Rc::clone(&refresher);
@@ -331,7 +352,7 @@ impl App {
             let pipeline = Rc::clone(&pipeline);
             async move { pipeline.keep_warm().await }
         });
-        let keeping = executor.spawn(keeper.run());
+        let keeping = executor.spawn(skip_writer.run());
         let tidying = executor.spawn({
             let database = Rc::clone(&database);
             async move { database.run_readers().await }
@@ -362,8 +383,8 @@ impl App {
             feeds: Rc::clone(&feeds),
             refresher,
             governor,
-            switches,
-            rollout,
+            switches: Rc::clone(&switches),
+            rollout: Rc::clone(&rollout),
             gate,
             current: Rc::clone(&current),
         };
@@ -380,12 +401,15 @@ impl App {
             };
             match future::or(ordered, future::or(wished, damaged)).await {
                 Event::Damaged => {
-                    break Ended::Damaged(Box::new(Config::clone(&current.config())));
+                    let config = Config::clone(&current.config());
+                    let switches = switches.read().clone();
+                    let turned = Turned { switches, rollout: rollout.part() };
+                    break Ended::Damaged(Box::new(config), Box::new(turned));
                 }
                 Event::Ordered(Order::Stop) => break Ended::Stopped,
                 Event::Ordered(Order::Reload(new)) => force.reload(*new).await,
                 Event::Wished(Wish::Put { asker, config, text }) => {
-                    pipeline.complete(asker, force.put(*config, &text).await);
+                    pipeline.complete(asker, force.put(*config, text).await);
                 }
                 Event::Wished(Wish::Revert) => force.revert().await,
             }

@@ -97,19 +97,23 @@ fn serve(arguments: &Arguments, inputs: &Inputs) -> Result<()> {
             };
             let clock = Clock::system(None);
             let mut rebuilt: Option<Moment> = None;
+            let mut turned = None;
             loop {
-                let app = App::open(
+                let mut app = App::open(
                     config.clone(),
                     Clock::system(config.test_time),
                     Rc::clone(&event_loop),
                 )?;
+                if let Some(turned) = turned.take() {
+                    app = app.with_turned(turned);
+                }
                 announce(app.addresses(), &config);
                 // A reload may name another folder, which takes effect at the next start.
                 let folder = config.data_dir.clone();
                 match app.run(&executor, taken.clone()).await {
                     Ended::Stopped => break log::info!("stopped"),
-                    Ended::Damaged(current) => {
-                        config = *current;
+                    Ended::Damaged(current, by_hand) => {
+                        (config, turned) = (*current, Some(*by_hand));
                         match database::put_aside(&folder) {
                             Ok(Some(aside)) => {
                                 let aside = aside.display();

@@ -169,6 +169,7 @@ metrics! {
     pipeline_refused: Counter "pipeline.refused" "requests" "Requests answered 503 because the queue was full";
     pipeline_failed: Counter "pipeline.failed" "answers" "Answers that could not be made";
     pipeline_parts_off: Gauge "pipeline.parts_off" "parts" "Parts that are left out for five minutes because they failed again and again";
+    rollout_percent: Gauge "pipeline.rollout_percent" "percent" "The part of all clients that have the pipeline";
     outbound_opened: Counter "connections.outbound_opened" "connections" "Connections opened to feed servers";
     outbound_reused: Counter "connections.outbound_reused" "connections" "Requests to feed servers on a connection that was open already";
     outbound_reuse_percent: Gauge "connections.outbound_reuse_percent" as "" "percent" "Share of the latter in both";

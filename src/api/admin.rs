@@ -37,7 +37,9 @@ pub enum Wish {
 
 /// The configuration in force, and the way to another one.
 pub struct Current {
-    /// What was read.
+    /// What the program was started with.
+    pub start: Rc<Config>,
+    /// What was read last.
     pub config: RefCell<Rc<Config>>,
     /// What else must hold before it can be taken over.
     pub judge: fn(&Config) -> Result<()>,
@@ -55,7 +57,7 @@ impl Current {
 /// Answers at once, or has the app do it.
 pub(super) fn answer(known: &Known, what: Admin, body: &[u8], asker: Token) -> Option<Rc<Answer>> {
     let done = match what {
-        Admin::Config => Ok(config(&known.current.config())),
+        Admin::Config => Ok(config(&known.current)),
         Admin::PutConfig => return put(known, body, asker),
         Admin::Validate => validate(known, body),
         Admin::Flags => Ok(flags(known)),
@@ -97,9 +99,11 @@ struct ConfigShown<'a> {
     file: Option<Text<'a>>,
     values: Vec<Shown<'a>>,
     feeds: Vec<FeedShown<'a>>,
+    at_next_start: Vec<Text<'a>>,
 }
 
-fn config(config: &Config) -> Rc<Answer> {
+fn config(current: &Current) -> Rc<Answer> {
+    let config = current.config();
     let shown = |Value { name, shown, source }: Value| Shown {
         name,
         value: shown.into(),
@@ -112,7 +116,10 @@ fn config(config: &Config) -> Rc<Answer> {
     };
     let file = config.path.as_ref().map(|path| path.display().to_string().into());
     let feeds = config.feed_values().map(feed).collect();
-    ok(&ConfigShown { file, values: all(config.values()), feeds }.serialize_json())
+    let values = all(config.values());
+    let later = config.at_next_start(&current.start);
+    let at_next_start = later.into_iter().map(Text::from).collect();
+    ok(&ConfigShown { file, values, feeds, at_next_start }.serialize_json())
 }
 
 /// What is wrong, and where in the text.
@@ -263,12 +270,12 @@ struct FlagShown<'a> {
     since: String,
 }
 
-#[derive(SerJson)]
-struct FlagsShown<'a> {
-    flags: Vec<FlagShown<'a>>,
+fn flags(known: &Known) -> Rc<Answer> {
+    ok(&format!("{{\"flags\":{}}}", flags_json(known)))
 }
 
-fn flags(known: &Known) -> Rc<Answer> {
+/// How all flags stand: a list, here and in `/stats`.
+pub(super) fn flags_json(known: &Known) -> String {
     let switches = known.switches.read();
     let effective: Flags = switches.flags().effective();
     let flag = |flag: Flag| {
@@ -282,7 +289,7 @@ fn flags(known: &Known) -> Rc<Answer> {
             since: switch.since.to_string(),
         }
     };
-    ok(&FlagsShown { flags: Flag::ALL.into_iter().map(flag).collect() }.serialize_json())
+    Flag::ALL.map(flag).serialize_json()
 }
 
 #[derive(DeJson)]
@@ -358,6 +365,11 @@ struct RolloutShown<'a> {
 }
 
 fn rollout(known: &Known) -> Rc<Answer> {
+    ok(&rollout_json(known))
+}
+
+/// How far the pipeline is rolled out: an object, here and in `/stats`.
+pub(super) fn rollout_json(known: &Known) -> String {
     let part = known.rollout.part();
     let shown = RolloutShown {
         percent: part.percent,
@@ -366,7 +378,7 @@ fn rollout(known: &Known) -> Rc<Answer> {
         why: part.why.as_ref().into(),
         since: part.since.to_string(),
     };
-    ok(&shown.serialize_json())
+    shown.serialize_json()
 }
 
 #[derive(DeJson)]

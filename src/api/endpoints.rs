@@ -219,6 +219,7 @@ impl Api {
         let uptime = now.since(self.started);
         sample::process(&self.known.metrics, uptime.as_secs());
         usage::terms(&self.known.metrics);
+        self.known.metrics.rollout_percent.set(self.known.rollout.part().percent.into());
         if self.proportional_read.get().is_none_or(|at| now.since(at) >= PROPORTIONAL_INTERVAL) {
             self.proportional_read.set(Some(now));
             self.known.metrics.memory_pss.set(usage::proportional_bytes().unwrap_or(0));

@@ -1,17 +1,19 @@
 //! The configuration while the program runs: its file is kept once it has served well, written for
 //! an operator, and brought back.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use smol::{LocalExecutor, Task};
 
 use super::feeds::{remember_feeds, remembered_feeds};
 use super::health::{Governed, Governor};
 use super::{cancel, display_zone, start_refreshing};
 use crate::api::admin::{Current, put_answer};
-use crate::budget::{Limits, Plan};
+use crate::budget::Plan;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::history::{History, Standing, read_file, write_file};
@@ -22,7 +24,7 @@ use crate::feed::refresh::Refresher;
 use crate::flags::rollout::Rollout;
 use crate::flags::switches::Switchboard;
 use crate::http::response::Answer;
-use crate::http::token::{Gate, Token};
+use crate::http::token::{Bearer, Gate};
 use crate::metrics::Metrics;
 
 /// A configuration has served well when the program was ready with it at the end of such a time,
@@ -34,7 +36,9 @@ const ANSWERS_PER_ERROR: u64 = 20;
 /// Where the program's configurations are kept, and what tells how they fare.
 #[derive(Clone)]
 struct Keeper {
-    history: Rc<History>,
+    history: Arc<History>,
+    /// Its thread waits for the disk.
+    database: Rc<Database>,
     clock: Clock,
     feeds: Rc<Feeds>,
     metrics: Rc<Metrics>,
@@ -54,21 +58,27 @@ impl Keeper {
                 break;
             }
         }
-        match self.keep(path, &config) {
+        let (file, sources) = (path.clone(), config.sources.clone());
+        // What is in the file by now is perhaps not what runs.
+        let kept = self.block(move |history, now| match read_file(&file)? {
+            Some(text) if sources.held(&text) => history.keep(&file, &text, Standing::Good, now),
+            _ => Ok(false),
+        });
+        match kept.await {
             Ok(true) => log::info!("{} has served well and was kept", path.display()),
             Ok(false) => {}
             Err(error) => log::warn!("{error}"),
         }
     }
 
-    /// What is in the file by now is perhaps not what runs.
-    fn keep(&self, path: &Path, config: &Config) -> Result<bool> {
-        match read_file(path)? {
-            Some(text) if config.sources.held(&text) => {
-                self.history.keep(path, &text, Standing::Good, self.clock.wall())
-            }
-            _ => Ok(false),
-        }
+    /// Does work on files where it holds nobody: a card may take seconds to write one.
+    async fn block<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&History, Timestamp) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (history, now) = (Arc::clone(&self.history), self.clock.wall());
+        let done = self.database.worker.run(move || work(&history, now)).await;
+        done.map_err(|cause| Error::system("the thread for files").because(cause))?
     }
 }
 
@@ -80,8 +90,9 @@ struct Before {
 
 impl Before {
     /// Writes it back, since the new one cannot be taken over after all.
-    fn restore(self) {
-        let restored = self.text.map_or(Ok(()), |text| write_file(&self.path, &text));
+    async fn restore(self, keeper: &Keeper) {
+        let Some(text) = self.text else { return };
+        let restored = keeper.block(move |_, _| write_file(&self.path, &text)).await;
         if let Err(error) = restored {
             log::error!("the old configuration cannot be written back: {error}");
         }
@@ -90,30 +101,36 @@ impl Before {
 
 impl Keeper {
     /// Writes a text into the configuration file; what it held is kept as a version.
-    fn write(&self, path: &Path, text: &str) -> Result<Before> {
-        let before = read_file(path)?;
-        if let Some(before) = &before {
-            self.history.keep(path, before, Standing::Replaced, self.clock.wall())?;
-        }
-        write_file(path, text)?;
-        Ok(Before { path: path.to_owned(), text: before })
+    async fn write(&self, path: PathBuf, text: String) -> Result<Before> {
+        let written = self.block(move |history, now| {
+            let before = read_file(&path)?;
+            if let Some(before) = &before {
+                history.keep(&path, before, Standing::Replaced, now)?;
+            }
+            write_file(&path, &text)?;
+            Ok(Before { path, text: before })
+        });
+        written.await
     }
 
     /// The last configuration that has served well, with its text; that which runs has not yet.
-    fn last_good(&self, running: &Config) -> Result<(Config, String)> {
-        let none = || Error::system("no configuration before this one has served well");
-        let version = self.history.last_good(None)?.ok_or_else(none)?;
-        let text = self.history.text(&version)?;
-        if running.path.is_none() || running.sources.held(&text) {
-            return Err(none());
-        }
-        Ok((running.with_text(&text)?, text))
+    async fn last_good(&self, running: Config) -> Result<(Config, String)> {
+        let found = self.block(move |history, _| {
+            let none = || Error::system("no configuration before this one has served well");
+            let version = history.last_good(None)?.ok_or_else(none)?;
+            let text = history.text(&version)?;
+            if running.path.is_none() || running.sources.held(&text) {
+                return Err(none());
+            }
+            Ok((running.with_text(&text)?, text))
+        });
+        found.await
     }
 }
 
 /// What lets operators in who are not on this machine.
-pub(super) fn token(config: &Config) -> Option<Token> {
-    Token::new(config.admin_token.as_ref()?.expose())
+pub(super) fn token(config: &Config) -> Option<Bearer> {
+    Bearer::new(config.admin_token.as_ref()?.expose())
 }
 
 /// Everything that follows the configuration.
@@ -147,7 +164,8 @@ impl<'e> Force<'e> {
         let config = followers.current.config();
         let keeper = Keeper {
             // A reload may name another folder, which takes effect at the next start.
-            history: Rc::new(History::of(&config.data_dir)),
+            history: Arc::new(History::of(&config.data_dir)),
+            database: Rc::clone(&followers.database),
             clock: followers.refresher.clock.clone(),
             feeds: Rc::clone(&followers.feeds),
             metrics,
@@ -167,16 +185,16 @@ impl<'e> Force<'e> {
 
     /// Writes the configuration file and takes over what it says, or does neither; the answer says
     /// which.
-    pub(super) async fn put(&mut self, new: Config, text: &str) -> Rc<Answer> {
+    pub(super) async fn put(&mut self, new: Config, text: String) -> Rc<Answer> {
         let path = new.path.clone().unwrap_or_default();
-        let before = match self.keeper.write(&path, text) {
+        let before = match self.keeper.write(path.clone(), text).await {
             Ok(before) => before,
             Err(error) => return put_answer(Err(error), &new),
         };
         let outcome = self.take_over(new.clone()).await;
         match &outcome {
             Ok(_) => log::warn!("an operator: {} was written and taken over", path.display()),
-            Err(_) => before.restore(),
+            Err(_) => before.restore(&self.keeper).await,
         }
         put_answer(outcome, &new)
     }
@@ -184,13 +202,13 @@ impl<'e> Force<'e> {
     /// Goes back to the last configuration that has served well, if there is one, also when the
     /// file cannot be written.
     pub(super) async fn revert(&mut self) {
-        let found = self.keeper.last_good(&self.followers.current.config());
-        let (old, text) = match found {
+        let running = Config::clone(&self.followers.current.config());
+        let (old, text) = match self.keeper.last_good(running).await {
             Ok(found) => found,
             Err(error) => return log::error!("nothing to go back to: {error}"),
         };
         let path = old.path.clone().unwrap_or_default();
-        if let Err(error) = self.keeper.write(&path, &text) {
+        if let Err(error) = self.keeper.write(path.clone(), text).await {
             log::error!("{error}; what has served well counts until the next start");
         }
         match self.take_over(old).await {
@@ -224,7 +242,7 @@ impl<'e> Force<'e> {
 
 impl Followers {
     async fn take_over(&self, new: Config) -> Result<Vec<&'static str>> {
-        let (old, limits) = (self.current.config(), &self.refresher.limits);
+        let limits = &self.refresher.limits;
         // The budget that counts is the one that everything was sized by.
         Plan::new(limits.budget_bytes, new.feeds.len().max(1), limits.feed.clone())?;
         let written = {
@@ -232,7 +250,7 @@ impl Followers {
             self.database.write(move |connection| remember_feeds(connection, &new)).await
         };
         let list = remembered_feeds(&self.database, &new, written)?;
-        let later = fixed(&old, &new, limits);
+        let later = new.at_next_start(&self.current.start);
         for name in &later {
             log::warn!("`{name}` takes effect at the next start");
         }
@@ -249,23 +267,40 @@ impl Followers {
     }
 }
 
-/// What differs, and cannot change while the program runs.
-fn fixed(old: &Config, new: &Config, limits: &Limits) -> Vec<&'static str> {
-    let keys = [
-        ("host", old.host == new.host),
-        ("port", old.port == new.port),
-        ("unix_socket", old.unix_socket == new.unix_socket),
-        ("server_names", old.server_names == new.server_names),
-        ("base_path", old.base_path == new.base_path),
-        ("trusted_proxies", old.trusted_proxies == new.trusted_proxies),
-        ("rate_limit", old.rate_limit == new.rate_limit),
-        ("access_log", old.access_log == new.access_log),
-        ("data_dir", old.data_dir == new.data_dir),
-        ("ca_file", old.ca_file == new.ca_file),
-        ("memory_budget", old.memory_budget == new.memory_budget),
-        ("the size of a pool or of the cache", old.ceilings == new.ceilings),
-        ("past_days", limits.feed.past_days == new.past_days),
-        ("future_days", limits.feed.future_days == new.future_days),
-    ];
-    keys.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
+#[cfg(test)]
+mod tests {
+    use smol::future;
+
+    use super::*;
+    use crate::budget::FeedLimits;
+
+    /// The thread waits for another disk access, as it does with a card that takes its time.
+    #[test]
+    fn a_disk_that_takes_its_time_does_not_hold_the_loop() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c.toml");
+        let limits = Plan::divide(16 << 20, 1, FeedLimits::default()).limits.database;
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        let metrics = Rc::new(Metrics::default());
+        let opened = Database::open(folder.path(), &limits, clock.clone(), Rc::clone(&metrics));
+        let database = Rc::new(opened.unwrap().0);
+        let keeper = Keeper {
+            history: Arc::new(History::of(folder.path())),
+            database: Rc::clone(&database),
+            clock,
+            feeds: Rc::new(Feeds::new(Vec::new(), jiff::tz::TimeZone::UTC)),
+            metrics,
+        };
+        let (release, gate) = std::sync::mpsc::channel::<()>();
+        smol::block_on(async {
+            let mut hanging = Box::pin(database.worker.run(move || gate.recv()));
+            assert!(future::poll_once(&mut hanging).await.is_none());
+            let mut writing = Box::pin(keeper.write(path.clone(), "port = 80\n".into()));
+            assert!(future::poll_once(&mut writing).await.is_none());
+            release.send(()).unwrap();
+            let before = writing.await.unwrap();
+            assert_eq!(before.text, None);
+        });
+        assert_eq!(read_file(&path).unwrap().as_deref(), Some("port = 80\n"));
+    }
 }

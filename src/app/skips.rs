@@ -37,7 +37,7 @@ pub(super) fn recall_skips(reader: &mut Lease<'_>, limits: &SkipLimits) -> Skips
 }
 
 /// Who fulfils wishes.
-pub(super) struct Keeper {
+pub(super) struct SkipWriter {
     pub(super) clock: Clock,
     pub(super) database: Rc<Database>,
     pub(super) feeds: Rc<Feeds>,
@@ -47,7 +47,7 @@ pub(super) struct Keeper {
     pub(super) wishes: Receiver<Wish>,
 }
 
-impl Keeper {
+impl SkipWriter {
     /// Run it as a task, once.
     pub(super) async fn run(self) {
         self.metrics.memory.skips.set(self.skips.all().weight_bytes());

@@ -297,7 +297,7 @@ pub(super) static KEYS: &[Key<Draft>] = &[
             draft.rollout_percent = Some((percent, draft.by));
         }),
         default: Preset::Says("what `flags.rollout` says"),
-        help: "The same in percent; it goes before `flags.rollout`.",
+        help: "The same in percent; it goes before a `flags.rollout` of the same source.",
     },
     Key {
         name: "admin.token_file",

@@ -16,6 +16,7 @@ mod feed;
 mod feed_keys;
 mod file;
 mod filter;
+mod fixed;
 mod given;
 mod health_keys;
 pub mod history;
@@ -224,6 +225,7 @@ impl Gathered {
             let document = Document { path, text, feeds_max, problems: &mut problems };
             draft.by = By::File;
             file_feeds = document.apply(&mut draft, &mut given.program);
+            draft.settle_rollout();
             draft.config.path = Some(path.clone());
         }
         let dotenv = find_dotenv(draft.config.path.as_deref(), inputs, &mut problems);
@@ -232,6 +234,7 @@ impl Gathered {
         draft.by = By::Environment;
         for variables in dotenv.iter().chain([&process]) {
             variables.apply(KEYS, &mut draft, &mut given.program, &mut problems);
+            draft.settle_rollout();
             let mut of_feed = std::mem::take(&mut env_feed.given);
             variables.apply(FEED_KEYS, &mut env_feed, &mut of_feed, &mut problems);
             env_feed.given = of_feed;
@@ -259,6 +262,7 @@ struct Draft {
     by: By,
     flags_enabled: bool,
     flags_enabled_by: By,
+    /// Of the source that is being read.
     rollout_percent: Option<(u32, By)>,
     admin_token_file: Option<PathBuf>,
     allow_private_feeds: bool,
@@ -321,6 +325,11 @@ impl Draft {
 
     fn enable_flags(&mut self, on: bool) {
         (self.flags_enabled, self.flags_enabled_by) = (on, self.by);
+    }
+
+    /// A percentage goes before the stage of the same source, and gives way to that of the next.
+    fn settle_rollout(&mut self) {
+        self.config.rollout = self.rollout_percent.take().unwrap_or(self.config.rollout);
     }
 
     fn warn(&mut self, warning: impl Into<String>) {
@@ -400,7 +409,6 @@ impl Draft {
             self.config.flags = Flags::OFF;
             self.config.flags_by = [self.flags_enabled_by; Flag::COUNT];
         }
-        self.config.rollout = self.rollout_percent.unwrap_or(self.config.rollout);
         if !self.config.host.is_loopback() {
             let (host, port) = (self.config.host, self.config.port);
             self.warn(format!(

@@ -85,7 +85,8 @@ pub struct Database {
     changes: Sender<Change>,
     queue: Receiver<Change>,
     writer: Cell<Option<Connection>>,
-    worker: Worker,
+    /// Its thread makes the changes; others who have to wait for the disk may do it there, too.
+    pub worker: Worker,
     /// The last transaction was written, as far as is known.
     writable: Cell<bool>,
     condition: Cell<Condition>,

@@ -44,12 +44,12 @@ pub enum Barred {
 
 /// A token in a form that it is compared in, which takes as long for a wrong one as for the right
 /// one, wherever it is wrong: both are signed with a key that nobody knows.
-pub struct Token {
+pub struct Bearer {
     key: hmac::Key,
     tag: hmac::Tag,
 }
 
-impl Token {
+impl Bearer {
     /// `None` when the system has no random numbers.
     pub fn new(text: &str) -> Option<Self> {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).ok()?;
@@ -65,14 +65,14 @@ impl Token {
 /// Decides who comes in.
 #[derive(Default)]
 pub struct Gate {
-    token: RefCell<Option<Token>>,
+    token: RefCell<Option<Bearer>>,
     /// From where and when the last wrong tokens came, the oldest first; `None` is a Unix socket.
     failures: RefCell<VecDeque<(Option<IpAddr>, Moment)>>,
 }
 
 impl Gate {
     /// From now on this token is the right one.
-    pub fn set_token(&self, token: Option<Token>) {
+    pub fn set_token(&self, token: Option<Bearer>) {
         *self.token.borrow_mut() = token;
     }
 
@@ -145,7 +145,7 @@ mod tests {
         let gate = Gate::default();
         let admit = |field: Option<&str>| gate.admit(false, GUEST, field.map(str::as_bytes), at(0));
         assert_eq!(admit(Some("Bearer sesame")), Err(Barred::NoToken));
-        gate.set_token(Token::new("sesame"));
+        gate.set_token(Bearer::new("sesame"));
         for (field, expected) in [
             (Some("Bearer sesame"), Ok(())),
             (Some("bearer  sesame "), Ok(())),
@@ -161,14 +161,14 @@ mod tests {
             assert_eq!(admit(field), expected, "{field:?}");
         }
         assert_eq!(gate.admit(true, GUEST, None, at(0)), Ok(()));
-        gate.set_token(Token::new("other"));
+        gate.set_token(Bearer::new("other"));
         assert_eq!(admit(Some("Bearer sesame")), Err(Barred::Wrong));
     }
 
     #[test]
     fn five_wrong_tokens_in_a_minute_lock_their_address_out() {
         let gate = Gate::default();
-        gate.set_token(Token::new("sesame"));
+        gate.set_token(Bearer::new("sesame"));
         let wrong = |second| gate.admit(false, GUEST, Some(b"Bearer x"), at(second));
         let right = |second| gate.admit(false, GUEST, Some(b"Bearer sesame"), at(second));
         for second in [0, 15, 30, 45, 60, 75, 90] {
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn many_addresses_have_not_as_many_tries() {
         let gate = Gate::default();
-        gate.set_token(Token::new("sesame"));
+        gate.set_token(Bearer::new("sesame"));
         let all = u8::try_from(FAILURES_OF_ALL_MAX).unwrap();
         let from = |last: u8, token: &[u8]| {
             gate.admit(false, Peer::Address([192, 168, 1, last].into()), Some(token), at(1))

@@ -24,7 +24,7 @@ async fn send(rig: &Rig, line: &str, fields: &str, media_type: &str, body: &str)
     .await
 }
 
-async fn post(rig: &Rig, path: &str, body: &str) -> Response {
+pub(crate) async fn post(rig: &Rig, path: &str, body: &str) -> Response {
     send(rig, &format!("POST /api/admin/{path}"), "", JSON, body).await
 }
 
@@ -201,18 +201,22 @@ fn a_configuration_is_written_and_taken_over_or_neither() {
         assert_eq!((file(), zone().await.as_str()), (old.clone(), "Europe/Berlin"));
 
         let more = format!("past_days = 2\n{tokyo}");
-        let put = send(&rig, "PUT /api/admin/config", "", "application/toml", &more).await;
-        assert_eq!((put.status, put.json("status")), (200, "applied"), "{}", put.body);
-        assert!(put.body.contains("\"at_next_start\":[\"past_days\"]"), "{}", put.body);
+        let later = "\"at_next_start\":[\"past_days\"]";
+        for time in ["once", "again"] {
+            let put = send(&rig, "PUT /api/admin/config", "", "application/toml", &more).await;
+            assert_eq!((put.status, put.json("status")), (200, "applied"), "{}", put.body);
+            assert!(put.body.contains(later), "{time}: {}", put.body);
+        }
         assert_eq!((file(), zone().await.as_str()), (more, "Asia/Tokyo"));
         let shown = rig.get("/api/admin/config").await.body;
         let value = "{\"name\":\"time_zone\",\"value\":\"\\\"Asia/Tokyo\\\"\",\"source\":\"";
-        assert!(shown.contains(value), "{shown}");
+        assert!(shown.contains(value) && shown.contains(later), "{shown}");
         assert!(shown.contains("{\"name\":\"url\",\"value\":\"(hidden)\""), "{shown}");
         assert!(!shown.contains("a.ics"), "{shown}");
         let body = format!("{{\"toml\": {old:?}}}");
         let back = send(&rig, "PUT /api/admin/phase2a/config", "", JSON, &body).await;
         assert_eq!(back.status, 200, "{}", back.body);
+        assert!(back.body.contains("\"at_next_start\":[]"), "{}", back.body);
         assert_eq!((file(), zone().await.as_str()), (old, "Europe/Berlin"));
     });
 }
@@ -268,6 +272,13 @@ fn some_clients_have_the_pipeline_and_all_get_the_same() {
         ask(1).await;
         assert_eq!((with.count(), without.count()), (many, few), "nothing to compare");
         post(&rig, "rollout", "{\"stage\":\"disabled\"}").await;
+        let shown = rig.get("/api/admin/rollout").await.body;
+        assert!(shown.contains("\"stage\":\"disabled\",\"by\":\"api\""), "{shown}");
+        let stats = rig.get("/stats").await.body;
+        assert!(stats.contains(&format!(",\"rollout\":{shown},")), "{stats}");
+        assert!(stats.contains("\"name\":\"caching\",\"on\":true,\"effective\":true"), "{stats}");
+        let gauge = "\ncalendarbot_pipeline_rollout_percent 0\n";
+        assert!(rig.get("/metrics").await.body.contains(gauge));
         let hits = rig.metrics.cache_hits.get();
         assert_eq!(ask(1).await, first);
         assert_eq!(rig.metrics.cache_hits.get(), hits);

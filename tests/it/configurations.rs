@@ -5,6 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use calendarbot::config::history::{History, Standing};
+use calendarbot::config::{Inputs, load, parse};
+use calendarbot::flags::switches::By;
 use jiff::Timestamp;
 
 use crate::feed_server::{Script, run};
@@ -214,4 +216,32 @@ fn a_wrong_environment_changes_nothing() {
         process.signal("-HUP");
         process.until("/api/v1/next", "\"zone\":\"Asia/Tokyo\"").await;
     });
+}
+
+#[test]
+fn a_later_source_s_word_on_the_rollout_counts_whether_a_stage_or_a_percentage() {
+    let (stage, percentage) = ("PHASE_2A_ROLLOUT", "PHASE_2A_ROLLOUT_PERCENTAGE");
+    for (file, dotenv, env, expected) in [
+        ("rollout_percentage = 100", "", (stage, "disabled"), (0, By::Environment)),
+        ("rollout = 'disabled'", "", (percentage, "10"), (10, By::Environment)),
+        ("rollout_percentage = 100", "PHASE_2A_ROLLOUT=canary", ("", ""), (5, By::Environment)),
+        ("", "PHASE_2A_ROLLOUT_PERCENTAGE=10", (stage, "gradual"), (25, By::Environment)),
+        ("", "PHASE_2A_ROLLOUT=canary", (percentage, "10"), (10, By::Environment)),
+        ("rollout = 'full'\nrollout_percentage = 30", "", ("", ""), (30, By::File)),
+        ("", "", ("", ""), (100, By::Default)),
+    ] {
+        let folder = folder();
+        let path = folder.path().join("c.toml");
+        fs::write(&path, format!("[flags]\n{file}\n")).expect("written");
+        fs::write(folder.path().join(".env"), dotenv).expect("written");
+        let folder = folder.path().to_str().expect("UTF-8");
+        let arguments = ["-c", path.to_str().expect("UTF-8"), "--data-dir", folder];
+        let inputs = Inputs {
+            args: arguments.map(Into::into).into(),
+            env: [env].map(|(name, value)| (name.into(), value.into())).into(),
+            default_budget: 16 << 20,
+        };
+        let config = load(&parse(&inputs).expect("understood"), &inputs);
+        assert_eq!(config.expect("valid").rollout, expected, "{file} {dotenv} {env:?}");
+    }
 }

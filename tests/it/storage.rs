@@ -5,18 +5,21 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use calendarbot::app::{App, Ended};
+use calendarbot::app::{App, Ended, Turned};
 use calendarbot::budget::{FeedLimits, Plan};
 use calendarbot::clock::Clock;
+use calendarbot::config::Config;
 use calendarbot::connections::database::{Database, Opened, put_aside};
 use calendarbot::event_loop::EventLoop;
 use calendarbot::feed::store;
+use calendarbot::flags::Flag;
 use calendarbot::ical::Window;
 use calendarbot::metrics::Metrics;
 use smol::future;
 
+use crate::admin;
 use crate::feed_server::{FeedServer, Reply, Script, Step, run};
-use crate::rig::{Rig, configure, fed, folder, toml};
+use crate::rig::{NOW, Rig, configure, fed, folder, toml};
 use crate::routes::WORK;
 
 const INTERVAL: Duration = Duration::from_secs(300);
@@ -171,11 +174,18 @@ fn damage_that_shows_later_ends_the_run_so_that_the_next_one_rebuilds() {
         let answer = rig.get("/api/v1/events?from=2026-01-01&to=2026-03-01").await;
         assert_eq!((answer.status, rig.metrics.http_5xx.get()), (503, 1));
         assert_eq!(rig.metrics.http_failed.get(), 1);
-        assert_eq!(rig.ended().await, Ended::Damaged(Box::new(reloaded)));
+        assert_eq!(end_by_damage(rig.ended().await).0, reloaded);
         let aside = put_aside(folder.path()).expect("put aside").expect("one");
         assert_eq!(fs::read(aside).expect("kept"), bytes);
         assert_eq!(open(folder.path()).expect("it opens").1, Opened::New);
     });
+}
+
+fn end_by_damage(ended: Ended) -> (Config, Turned) {
+    match ended {
+        Ended::Damaged(config, turned) => (*config, *turned),
+        Ended::Stopped => panic!("it was told to stop"),
+    }
 }
 
 /// Leaves an index with entries of rows that are not there, which `quick_check` overlooks: it
@@ -211,13 +221,21 @@ fn damage_that_the_check_overlooks_is_put_aside_after_the_run_that_met_it() {
         reloaded.feeds[0].private = true;
         rig.reload(reloaded.clone()).await;
         rig.until(|rig| rig.feeds.list()[0].status(rig.clock.wall()).private).await;
+        let off = "{\"name\":\"caching\",\"on\":false,\"why\":\"a test\"}";
+        assert_eq!(admin::post(&rig, "flags", off).await.status, 200);
+        assert_eq!(admin::post(&rig, "rollout", "{\"stage\":\"canary\"}").await.status, 200);
         server.set(Script::new().ics("/a.ics", &WORK.replace("Stand-up", "Sit-down")));
         rig.advance(INTERVAL);
-        assert_eq!(rig.ended().await, Ended::Damaged(Box::new(reloaded.clone())));
+        let (ended, turned) = end_by_damage(rig.ended().await);
+        assert_eq!(ended, reloaded);
         put_aside(folder.path()).expect("put aside");
-        let rig = Rig::start(&executor, reloaded);
+        let rig = Rig::start_changed(&executor, reloaded, NOW, |app| app.with_turned(turned));
         rig.refreshed(1).await;
         assert_eq!(rig.get("/api/v1/next").await.json("title"), "Busy");
+        // What an operator has turned lasts until the program ends.
+        assert!(!rig.switches.read().flags().caching);
+        assert_eq!(rig.switches.read().switch(Flag::Caching).why, "a test");
+        assert_eq!(rig.get("/api/admin/rollout").await.json("stage"), "canary");
         assert!(folder.path().join("calendarbot.db.corrupt-1").exists());
     });
 }
@@ -267,7 +285,7 @@ fn damage_that_cannot_be_put_aside_is_lived_with_until_it_can() {
             assert!(file() == damaged, "it is not written to");
             obstacles.iter().for_each(|path| fs::remove_dir_all(path).expect("removed"));
             rig.advance(Duration::from_secs(3600));
-            assert_eq!(rig.ended().await, Ended::Damaged(Box::new(config.clone())));
+            assert_eq!(end_by_damage(rig.ended().await).0, config);
             assert!(fs::read(&obstacles[0]).expect("kept") == damaged);
             assert_eq!(put_aside(folder.path()).expect("done already"), None);
             let rig = Rig::start(&executor, config);

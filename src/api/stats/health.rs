@@ -4,21 +4,12 @@ use std::fmt::Write;
 
 use nanoserde::SerJson;
 
+use super::super::admin::{flags_json, rollout_json};
 use super::super::endpoints::Known;
 use super::super::json::{Decimal, Text};
 use crate::flags::Flag;
-use crate::flags::switches::Switch;
 use crate::health::alert::Alert;
 use crate::health::respond::Action;
-
-#[derive(SerJson)]
-struct FlagStatus<'a> {
-    name: &'static str,
-    on: bool,
-    by: &'static str,
-    why: Text<'a>,
-    since: String,
-}
 
 #[derive(SerJson)]
 #[nserde(serialize_none_as_null)]
@@ -59,13 +50,8 @@ struct RollbackStatus {
 
 /// The sections, each after a comma.
 pub(super) fn write_health(body: &mut String, known: &Known) {
-    let (health, switches) = (known.health.borrow(), known.switches.read());
+    let health = known.health.borrow();
     let (now, wall) = (known.clock.now(), known.clock.wall());
-    let flag = |flag: Flag| {
-        let Switch { on, by, why, since } = switches.switch(flag);
-        let why = Text::from(&**why);
-        FlagStatus { name: flag.name(), on: *on, by: by.name(), why, since: since.to_string() }
-    };
     let alert = |alert: Alert| {
         let status = health.status(alert);
         let (name, unit) = alert.name_and_unit();
@@ -103,10 +89,11 @@ pub(super) fn write_health(body: &mut String, known: &Known) {
     };
     let _ = write!(
         body,
-        ",\"posture\":\"{}\",\"flags_status\":{},\"alerts_status\":{},\"responses_status\":{},\
+        ",\"posture\":\"{}\",\"flags_status\":{},\"rollout\":{},\"alerts_status\":{},\"responses_status\":{},\
          \"rollback_status\":{}",
         health.posture().name(),
-        Flag::ALL.map(flag).serialize_json(),
+        flags_json(known),
+        rollout_json(known),
         Alert::ALL.map(alert).serialize_json(),
         Action::ALL.map(response).serialize_json(),
         rollback.serialize_json(),
