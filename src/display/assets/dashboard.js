@@ -30,7 +30,7 @@ const renew = (node, parts) => {
 };
 const setText = (node, text) => renew(node, [text]);
 
-// Figures as people read them; what is not known is a dash.
+// Figures as people read them; a dash is not known.
 const known = Number.isFinite;
 const shown = (format) => (value) => (known(value) ? format(value) : "–");
 const decimal = (n) => n.toFixed(n > 0 && n < 9.95 ? 1 : 0);
@@ -102,7 +102,7 @@ const level = (card, value, peak, whole, text) => {
 // What there is to see, what there was before, and the seconds between.
 let [stats, before, elapsed] = [null, null, NaN];
 let history = {};
-// Where a pointer is over one of the plots, from 0 to 1: all of them tell of the same time.
+// Where a pointer is over a plot, from 0 to 1: all of them tell of the same time.
 let cursor = null;
 
 // By how much a figure rises in a second; at first, on average since the start.
@@ -131,14 +131,14 @@ const VITALS = [
     name: "Latency (95 %)",
     past: "p95_ms",
     format: millis,
-    now: (s) => s.http?.latency_ms?.p95,
+    now: (s) => s.alerts_status?.find((a) => /latency/.test(a.name))?.value,
     detail: ({ http: { latency_ms: l } = {} }) => `half ${millis(l?.p50)}, 99 % ${millis(l?.p99)}`,
   },
   {
     name: "From the cache",
     past: "hit_percent",
     format: percent,
-    now: (s) => ratio(s.cache?.hits, s.cache?.misses),
+    now: () => ratio(rise((s) => s.cache?.hits), rise((s) => s.cache?.misses)),
     limit: () => 100,
     detail: (s) => `${count(s.cache?.entries)} kept, ${bytes(s.cache?.bytes)}`,
   },
@@ -154,8 +154,7 @@ const VITALS = [
     past: "celsius",
     format: inUnit("°C", decimal),
     now: (s) => s.thermal?.celsius,
-    limit: () => 80,
-    detail: () => "too hot at 80 °C",
+    detail: () => "",
   },
 ];
 // A line of the history; on its left is room for what was before the first point.
