@@ -291,7 +291,8 @@ def check_silence(browser, url, process, folder):
 def main(program, folder):
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch:
+    # Chromium may still be writing to its profile.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         scratch = pathlib.Path(scratch)
         process, url = start(os.path.abspath(program), scratch, serve_feeds())
         browser = None
