@@ -233,6 +233,10 @@ fn put(known: &Known, body: &[u8], asker: Token) -> Option<Rc<Answer>> {
         Ok(text) => text,
         Err(problem) => return Some(problem),
     };
+    // By mistake it takes away every feed, and the token that it came with.
+    if text.trim().is_empty() {
+        return Some(problem(Status::BAD_REQUEST, "there is no configuration in the body"));
+    }
     match judged(known, &text) {
         Ok(config) => {
             let wish = Wish::Put { asker, config: Box::new(config), text };

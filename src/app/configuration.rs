@@ -119,7 +119,9 @@ impl Keeper {
             let none = || Error::system("no configuration before this one has served well");
             let version = history.last_good(None)?.ok_or_else(none)?;
             let text = history.text(&version)?;
-            if running.path.is_none() || running.sources.held(&text) {
+            // One of another file is not this one's.
+            let is_its = running.path.as_ref() == Some(&version.path);
+            if !is_its || running.sources.held(&text) {
                 return Err(none());
             }
             Ok((running.with_text(&text)?, text))
@@ -208,15 +210,16 @@ impl<'e> Force<'e> {
             Err(error) => return log::error!("nothing to go back to: {error}"),
         };
         let path = old.path.clone().unwrap_or_default();
-        if let Err(error) = self.keeper.write(path.clone(), text).await {
-            log::error!("{error}; what has served well counts until the next start");
+        // A file that cannot be taken over does not get into the place of one that was.
+        if let Err(error) = self.take_over(old).await {
+            return log::error!("cannot go back: {error}");
         }
-        match self.take_over(old).await {
-            Ok(_) => {
-                self.keeper.metrics.rollback_reverts.count();
-                log::error!("{} is the last that has served well again", path.display());
+        self.keeper.metrics.rollback_reverts.count();
+        match self.keeper.write(path.clone(), text).await {
+            Ok(_) => log::error!("{} is the last that has served well again", path.display()),
+            Err(error) => {
+                log::error!("{error}; what has served well counts until the next start");
             }
-            Err(error) => log::error!("cannot go back: {error}"),
         }
     }
 

@@ -200,6 +200,9 @@ fn a_configuration_is_written_and_taken_over_or_neither() {
         assert_eq!((valid.status, valid.json("valid")), (200, "true"));
         assert_eq!((file(), zone().await.as_str()), (old.clone(), "Europe/Berlin"));
 
+        let empty = send(&rig, "PUT /api/admin/config", "", "application/toml", " \n").await;
+        assert_eq!((empty.status, file()), (400, old.clone()));
+
         let more = format!("past_days = 2\n{tokyo}");
         let later = "\"at_next_start\":[\"past_days\"]";
         for time in ["once", "again"] {

@@ -77,7 +77,7 @@ fn a_configuration_that_makes_answers_fail_gives_way_to_the_last_good_one() {
             rig.metrics.http_failed.count();
         }
         rig.until(|rig| rig.feeds.settings_generation() > generation + 1).await;
-        assert_eq!(fs::read_to_string(&path).expect("read"), good);
+        rig.until(|_| fs::read_to_string(&path).expect("read") == good).await;
         rig.until(|rig| rig.feeds.has_data()).await;
         assert_eq!(rig.get("/api/v1/next").await.status, 200);
         assert_eq!(kept(folder.path()), [(bad, Standing::Replaced), (good, Standing::Good)]);

@@ -210,7 +210,11 @@ fn an_exhausted_pool_grows_until_it_is_enough() {
         assert!(bench.get(|it| &it.outbound_refused) > 0);
         let (refreshes, refused) =
             (bench.get(|it| &it.refreshes), bench.get(|it| &it.outbound_refused));
-        for _ in 0..10 {
+        // Both must be at it at the same time, which two threads have a part in.
+        for round in 0..40 {
+            if round >= 10 && bench.get(|it| &it.outbound_beyond) > 0 {
+                break;
+            }
             bench.rig.feeds.nudge_all();
             bench.pass(31).await;
         }
