@@ -110,18 +110,17 @@ bench-setup: ## install the peers and the tools that the benchmarks use
 
 attack: tools ## eleven sieges of the HTTP server, and 200,000 requests; five minutes
 	ulimit -n 4096 && $(CARGO) nextest run --locked --release --run-ignored only --no-capture \
-	  -E 'test(/^attack::/)'
+	  -E 'test(/^attack::/) + test(=corpus::against_the_program_itself)'
 
-attack-cgroup: tools ## the same inside a memory cgroup of the budget's size, where one can be made
-	$(CARGO) build --release --locked --quiet
-	tests/attack-cgroup.sh $(TARGET)/release/calendarbot 16
+attack-cgroup: export CALENDARBOT_CGROUP := 1
+attack-cgroup: attack ## the same, each inside a memory cgroup of the budget's size; as root
 
 budget-proof: tools ## everything that costs memory at once, in a cgroup of 0.9 x 16 and 0.9 x 8 MiB; as root
 	ulimit -n 4096 && $(CARGO) nextest run --locked --release --run-ignored only --no-capture \
 	  --profile soak --test it -E 'test(/^budget_proof::/)'
 
 faults: tools ## full and failing disks, damaged files, sudden death (CASES="full kill_9"); as root for all
-	$(call need,curl sqlite3)
+	$(call need,curl sqlite3 strace faketime)
 	$(CARGO) build --release --locked --quiet
 	tests/faults.sh $(TARGET)/release/calendarbot $(CASES)
 

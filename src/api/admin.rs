@@ -73,7 +73,7 @@ pub(super) fn answer(known: &Known, what: Admin, body: &[u8], asker: Token) -> O
 type Outcome = Result<Rc<Answer>, Rc<Answer>>;
 
 fn ok(body: &str) -> Rc<Answer> {
-    Rc::new(Answer::plain(Status::OK, media::JSON, "", body.as_bytes()))
+    Rc::new(Answer::json(Status::OK, body))
 }
 
 fn problem(status: Status, detail: &str) -> Rc<Answer> {

@@ -123,8 +123,8 @@ impl Api {
             Change::Skips(what, id) => self.known.skips.ask(asker, what, id),
             Change::Refresh => {
                 self.known.feeds.nudge_all();
-                let body = b"{\"status\":\"accepted\"}";
-                Some(Rc::new(Answer::plain(Status::ACCEPTED, media::JSON, "", body)))
+                let body = "{\"status\":\"accepted\"}";
+                Some(Rc::new(Answer::json(Status::ACCEPTED, body)))
             }
         }
     }
@@ -202,7 +202,7 @@ impl Api {
 
     fn stats(&self) -> Rc<Answer> {
         let body = self.look(|seen| stats::stats(seen, &self.known));
-        Rc::new(Answer::plain(Status::OK, media::JSON, "", body.as_bytes()))
+        Rc::new(Answer::json(Status::OK, &body))
     }
 
     /// The same for a Prometheus server, in OpenMetrics 1.0 or its own text format.
@@ -245,7 +245,7 @@ impl Api {
 
     fn history(&self) -> Rc<Answer> {
         let body = self.known.history.borrow().json();
-        Rc::new(Answer::plain(Status::OK, media::JSON, "", body.as_bytes()))
+        Rc::new(Answer::json(Status::OK, &body))
     }
 
     fn lite_health(&self) -> Rc<Answer> {
@@ -267,7 +267,7 @@ impl Api {
             version: env!("CARGO_PKG_VERSION"),
         });
         let status = if code == Status::OK.code { Status::OK } else { Status::UNAVAILABLE };
-        Rc::new(Answer::plain(status, media::JSON, "", body.as_bytes()))
+        Rc::new(Answer::json(status, &body))
     }
 }
 

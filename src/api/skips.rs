@@ -158,7 +158,7 @@ fn lite_error(status: Status, further: &str, error: &str) -> Rc<Answer> {
 }
 
 fn json(status: Status, body: &impl SerJson) -> Rc<Answer> {
-    Rc::new(Answer::plain(status, media::JSON, "", body.serialize_json().as_bytes()))
+    Rc::new(Answer::json(status, &body.serialize_json()))
 }
 
 #[derive(SerJson)]

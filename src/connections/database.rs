@@ -339,9 +339,7 @@ impl Database {
     /// Has the writer let go of its pages, unless it is at work: what comes next is minutes away.
     pub fn release_writer(&self) {
         if let Some(writer) = self.writer.take() {
-            if let Err(error) = writer.release_memory() {
-                log::debug!("the writer keeps its pages: {error}");
-            }
+            release_memory(&writer);
             self.writer.set(Some(writer));
         }
     }
@@ -368,11 +366,7 @@ impl Database {
     /// Has the connections that are idle give back the memory that they can do without.
     pub fn release_memory(&self) {
         self.readers.release_memory();
-        // None while it is at work.
-        if let Some(writer) = self.writer.take() {
-            release_memory(&writer);
-            self.writer.set(Some(writer));
-        }
+        self.release_writer();
     }
 
     /// Keeps readers for reuse, or opens one for every lease from now on.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::alloc;
+use crate::budget::PROGRAM_FILE_BYTES_MAX;
 use crate::metrics::Metrics;
 use crate::metrics::memory::{Memory, Usage};
 
@@ -89,15 +90,6 @@ pub fn proportional_bytes() -> Option<u64> {
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }
 
-/// Pages of the binary and its libraries that the program works with, at most; a part of the share
-/// of the term `program`. In a life with answers of all kinds and a refresh it touches 2.0 MiB of the
-/// binary, and less than 1.8 MiB of libc and the loader, which others touch, too (`Referenced` in
-/// `smaps`, after `clear_refs`).
-///
-/// Linux maps what lies around a page along with it, as far as it is cached anyway: some 2 MiB more
-/// are resident, which it takes back before anything else. They are in `memory.rss_file`.
-const FILE_BYTES_MAX: u64 = 3840 << 10;
-
 /// Works out what belongs to the terms of the budget that nobody counts piece by piece: SQLite's,
 /// and the program's own. What malloc keeps of freed memory is the program's: when that is too
 /// much, it has to give it back.
@@ -124,7 +116,7 @@ fn own_bytes(metrics: &Metrics) -> Option<u64> {
     // of the heap, what no term has counted is the program's.
     let uncounted: u64 = [program, socket_buffers, outbound].map(Usage::used).iter().sum();
     let counted = metrics.memory.used() - uncounted;
-    Some(anonymous.saturating_sub(counted) + file.min(FILE_BYTES_MAX))
+    Some(anonymous.saturating_sub(counted) + file.min(PROGRAM_FILE_BYTES_MAX))
 }
 
 /// Resident memory that is the program's alone, and resident pages of files, in bytes.

@@ -148,6 +148,11 @@ impl Answer {
         Self::assemble(status, &fields, body.to_vec())
     }
 
+    /// The same as JSON.
+    pub fn json(status: Status, body: &str) -> Self {
+        Self::plain(status, media::JSON, "", body.as_bytes())
+    }
+
     /// Puts the head in front of the body where that is: the larger of the two is there once.
     fn assemble(status: Status, fields: &str, mut body: Vec<u8>) -> Self {
         let date = DateField::at(Timestamp::UNIX_EPOCH);

@@ -78,12 +78,6 @@ impl Requests {
     pub fn beyond(&self) -> u64 {
         self.beyond.get()
     }
-
-    /// How many answers had a status from `codes`.
-    pub fn with_status(&self, codes: std::ops::RangeInclusive<u16>) -> u64 {
-        let rows = self.rows.iter().filter(|row| codes.contains(&(row.key.get() as u16)));
-        rows.map(|row| row.count.get()).sum()
-    }
 }
 
 #[cfg(test)]
@@ -100,7 +94,6 @@ mod tests {
         requests.count([0, 0], 404);
         let rows = [([0, 0], 404, 1), ([2, 1], 200, 3), ([2, 1], 503, 1)];
         assert_eq!(requests.rows(), rows);
-        assert_eq!(requests.with_status(500..=599), 1);
         assert_eq!(requests.beyond(), 0);
     }
 

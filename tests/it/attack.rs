@@ -2,8 +2,8 @@
 //! again and again. `make attack` runs them against the release build.
 //!
 //! They take real time, and they are the one place where a time is asserted: that a polite client
-//! gets its answer within a second is what they are about. With `CALENDARBOT_UNDER_ATTACK` set to
-//! `ADDRESS,PID` they besiege a program that runs already (`tests/attack-cgroup.sh` does that).
+//! gets its answer within a second is what they are about. With `CALENDARBOT_CGROUP` set they
+//! besiege a program in a memory cgroup of its budget's size (`make attack-cgroup`).
 
 use std::fs;
 use std::io::{Read, Write};
@@ -20,8 +20,10 @@ use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::{Async, LocalExecutor, Timer, future};
 use tempfile::TempDir;
 
+use crate::cgroup::Cgroup;
 use crate::process::{Process, number, text};
 use crate::rig::folder;
+use crate::soak::kib;
 
 /// How long a siege lasts.
 const SIEGE: Duration = Duration::from_secs(5);
@@ -36,37 +38,44 @@ pub(crate) const SURPLUS: u64 = 200;
 /// Resident memory that a second siege may add to what the first left.
 const GROWTH_KIB: i64 = 128;
 
-/// Nine tenths of its memory budget.
-const PEAK_KIB: i64 = 16 * 1024 * 9 / 10;
+/// The memory budget of whom is besieged.
+const BUDGET_BYTES: u64 = 16 << 20;
+/// Nine tenths of it.
+const PEAK_KIB: i64 = (BUDGET_BYTES >> 10) as i64 * 9 / 10;
 
 /// The program under siege.
-struct Target {
-    address: SocketAddr,
-    pid: u32,
-    _process: Option<(Process, TempDir)>,
+pub(crate) struct Target {
+    pub(crate) address: SocketAddr,
+    process: Process,
+    group: Option<Cgroup>,
+    _folder: TempDir,
 }
 
 impl Target {
-    fn new() -> Self {
-        if let Ok(running) = std::env::var("CALENDARBOT_UNDER_ATTACK") {
-            let (address, pid) = running.split_once(',').expect("ADDRESS,PID");
-            let (address, pid) =
-                (address.parse().expect("an address"), pid.parse().expect("a pid"));
-            return Self { address, pid, _process: None };
-        }
+    pub(crate) fn new() -> Self {
         let folder = folder();
-        let process = Process::start(
-            folder.path(),
-            &["--memory-budget", "16MiB", "-c", &full_calendar(folder.path())],
-        );
-        let target = Self {
-            address: process.address,
-            pid: process.child.id(),
-            _process: Some((process, folder)),
+        let group = std::env::var_os("CALENDARBOT_CGROUP").and_then(|_| {
+            Cgroup::new(BUDGET_BYTES).inspect_err(|reason| println!("SKIP: {reason}")).ok()
+        });
+        let config = full_calendar(folder.path());
+        let arguments = ["--memory-budget", "16MiB", "-c", &config];
+        let process = match &group {
+            Some(group) => group.start(folder.path(), &arguments),
+            None => Process::start(folder.path(), &arguments),
         };
+        let target = Self { address: process.address, process, group, _folder: folder };
         let ready = (0..2_000).any(|_| target.get("/readyz").starts_with("HTTP/1.1 200"));
         assert!(ready, "the calendar is there");
         target
+    }
+
+    /// What the kernel has to say: nothing was killed, and nine tenths were enough.
+    pub(crate) fn check_group(&self) {
+        let Some(group) = &self.group else { return };
+        let peak = group.peak_bytes();
+        println!("{peak} bytes at most in the cgroup");
+        assert_eq!(group.kills(), 0, "the kernel killed it");
+        assert!(peak <= BUDGET_BYTES * 9 / 10, "{peak} bytes");
     }
 
     fn get(&self, path: &str) -> String {
@@ -82,20 +91,17 @@ impl Target {
 
     /// A figure of `/proc/PID/status`.
     fn status(&self, name: &str) -> i64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).expect("it lives");
-        let line = status.lines().find(|line| line.starts_with(name)).expect("a figure");
-        line.split_whitespace().nth(1).and_then(|word| word.parse().ok()).expect("a number")
+        self.process.status(name) as i64
     }
 
     /// Resident memory in KiB, page by page: the sum in `status` lags behind.
     fn rss(&self) -> i64 {
-        let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid)).expect("read");
-        let line = rollup.lines().find(|line| line.starts_with("Rss:")).expect("a figure");
-        line.split_whitespace().nth(1).and_then(|word| word.parse().ok()).expect("a number")
+        let rollup = format!("/proc/{}/smaps_rollup", self.process.child.id());
+        kib(&fs::read_to_string(rollup).expect("it lives"), "Rss:") as i64
     }
 
     fn descriptors(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.pid)).expect("it lives").count()
+        fs::read_dir(format!("/proc/{}/fd", self.process.child.id())).expect("it lives").count()
     }
 
     /// The number of slots.
@@ -372,6 +378,7 @@ fn withstand(attack: Attack) {
     assert!(second - first <= GROWTH_KIB, "{} KiB more the second time", second - first);
     let peak = target.status("VmHWM");
     assert!(peak <= PEAK_KIB, "{peak} KiB at most");
+    target.check_group();
     assert_eq!(target.figure("budget", "times_over"), 0, "{}", target.get("/stats"));
     let left = target.descriptors();
     assert!(left <= descriptors + 2, "{descriptors} descriptors before, {left} after");

@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +16,7 @@ use crate::cgroup::Cgroup;
 use crate::corpus;
 use crate::feed_server::{FeedServer, Reply, Script, run_within};
 use crate::generate::pieces;
-use crate::process::{BINARY, Process, configure, number};
+use crate::process::{configure, number};
 use crate::rig::folder;
 
 /// Events of the feed: more than any person has.
@@ -80,16 +79,9 @@ fn prove(mebibytes: u64) {
         let folder = folder();
         let server = FeedServer::start(&executor, calendar(1));
         let config = configure(folder.path(), server.url("/a.ics").as_str(), "");
-        // The shell enters the cgroup and becomes the program: nothing else is in it. A file that
-        // is in the page cache already is charged to whoever read it first, so it gets a copy.
-        let enter = "echo $$ > \"$1\"/cgroup.procs; cp \"$2\" \"$3\"; shift 2; exec \"$@\"";
-        let mut command = Command::new("sh");
-        command.args(["-c", enter, "sh"]).arg(&group.folder).arg(BINARY);
-        command.arg(folder.path().join("calendarbot"));
-        command.args(["--memory-budget", &format!("{mebibytes}MiB"), "--port", "0"]);
-        command.args(["-c", &config, "--data-dir"]).arg(folder.path().join("data"));
-        command.stderr(Stdio::piped());
-        let process = Process::of(command);
+        let budget_argument = format!("{mebibytes}MiB");
+        let process =
+            group.start(folder.path(), &["--memory-budget", &budget_argument, "-c", &config]);
         let address = process.address;
         process.until_it("/stats", |stats| number(stats, "refreshes") >= 1).await;
 

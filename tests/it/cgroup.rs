@@ -3,6 +3,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::process::{BINARY, Process};
 
 /// A cgroup of either version; it goes when it is dropped, and must be empty then.
 pub(crate) struct Cgroup {
@@ -66,6 +69,18 @@ impl Cgroup {
                 .map_err(|error| format!("{limit}: {error}"))?;
         }
         Ok(group)
+    }
+
+    /// Starts the program inside, on a free port. The shell enters the cgroup and becomes the
+    /// program: nothing else is in it. A file that is in the page cache already is charged to
+    /// whoever read it first, so it gets a copy.
+    pub(crate) fn start(&self, folder: &Path, arguments: &[&str]) -> Process {
+        let enter = "echo $$ > \"$1\"/cgroup.procs; cp \"$2\" \"$3\"; shift 2; exec \"$@\"";
+        let mut command = Command::new("sh");
+        command.args(["-c", enter, "sh"]).arg(&self.folder).arg(BINARY);
+        command.arg(folder.join("calendarbot")).args(["--port", "0"]).args(arguments);
+        command.arg("--data-dir").arg(folder.join("data")).stderr(Stdio::piped());
+        Process::of(command)
     }
 
     /// Bytes that cannot be had back: everything but the pages of files that nobody has mapped.

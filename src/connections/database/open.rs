@@ -202,7 +202,7 @@ pub(super) fn let_go(reader: &Connection) -> bool {
 /// Has a connection give back the pages and the rest that it can do without. What is not given
 /// back now is the next time.
 pub(super) fn release_memory(connection: &Connection) {
-    if let Err(error) = connection.execute_batch("PRAGMA shrink_memory") {
+    if let Err(error) = connection.release_memory() {
         log::debug!("SQLite keeps its memory: {error}");
     }
 }
