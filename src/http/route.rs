@@ -1,12 +1,16 @@
 //! (method, path, query) -> what is asked for. Pure.
 
-use form_urlencoded::parse as parse_query;
+mod lite;
+mod native;
+mod operator;
+mod query;
+mod table;
 
+use self::table::Row;
 use super::frame::Method;
 use super::response::Status;
 use crate::display;
-use crate::pipeline::key::{Bound, View, ViewKey};
-use crate::tzdb::tzdb;
+use crate::pipeline::key::{View, ViewKey};
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,99 +136,12 @@ pub struct Refusal {
     pub allow: Option<Allow>,
 }
 
-/// The most events that one answer may be asked for; the budget may allow fewer.
-const LIMIT_MAX: u16 = 2000;
-/// Events in `/api/v1/events` when nothing is said.
-const EVENTS_DEFAULT: u16 = 200;
-/// Later events in `/api/v1/next` and on the page when nothing is said.
-const NEXT_DEFAULT: u16 = 5;
-/// A longer value in a query is refused. A calendar's name has up to 64 characters, each of up to
-/// four bytes; no zone or time is longer.
-const VALUE_BYTES_MAX: usize = 64 * 4;
+/// Every route, family by family. Files have a table of their own, and the last row.
+const FAMILIES: [&[Row]; 3] = [native::ROUTES, lite::ROUTES, operator::ROUTES];
 
-/// One row of the table.
-struct Row {
-    /// The first is its template, which the others are counted under.
-    paths: &'static [&'static str],
-    allow: Allow,
-    /// What a method (GET for HEAD) asks for at a path with a query; `None` for one that is not
-    /// allowed.
-    find: fn(Method, &str, &str) -> Result<Option<Endpoint>, Refusal>,
+fn rows() -> impl Iterator<Item = &'static Row> {
+    FAMILIES.into_iter().flatten()
 }
-
-macro_rules! routes {
-    (($path:ident, $query:ident)
-     $($($place:literal)|+: $($method:ident => $endpoint:expr),+;)*) => {
-        /// Every route, once.
-        const ROUTES: &[Row] = &[$(Row {
-            paths: &[$($place),+],
-            allow: Allow(concat!($(allowed!($method),)+ "OPTIONS")),
-            find: |method, $path, $query| {
-                let _ = ($path, $query);
-                Ok(Some(match method {
-                    $(Method::$method => $endpoint,)+
-                    _ => return Ok(None),
-                }))
-            },
-        }),*];
-    };
-}
-
-/// What `Allow` says of a method in the table; whoever answers GET answers HEAD.
-macro_rules! allowed {
-    (Get) => {
-        "GET, HEAD, "
-    };
-    (Post) => {
-        "POST, "
-    };
-    (Put) => {
-        "PUT, "
-    };
-    (Delete) => {
-        "DELETE, "
-    };
-}
-
-routes! { (path, query)
-    "/": Get => Query::read(query, &["tz"])?.view(|_| View::Page);
-    "/api/v1/next": Get => Query::read(query, &["tz", "limit"])?
-        .view(|query| View::Next { limit: query.limit.unwrap_or(NEXT_DEFAULT) });
-    "/api/v1/events": Get => Query::read(query, &["tz", "limit", "from", "to", "calendar"])?
-        .view(Query::events);
-    "/api/v1/calendars": Get => view(View::Calendars);
-    "/api/v1/refresh": Post => Endpoint::Change(Change::Refresh);
-    "/api/v1/skips": Get => Endpoint::Skips;
-    "/api/v1/skips/{id}":
-        Post => skips(Skipping::Skip, last_part(path, "/api/v1/skips/")?),
-        Delete => skips(Skipping::Unskip, last_part(path, "/api/v1/skips/")?);
-    "/api/skip":
-        Post => skips(Skipping::LiteSkip, String::new()),
-        Delete => skips(Skipping::LiteClear, String::new());
-    "/api/clear_skips": Get => skips(Skipping::LiteClearAndRefresh, String::new());
-    "/api/whats-next": Get => view(View::LiteNext);
-    "/api/health": Get => Endpoint::Figures(Figures::LiteHealth);
-    "/stats" | "/api/stats": Get => Endpoint::Figures(Figures::Stats);
-    "/metrics": Get => Endpoint::Metrics;
-    "/api/v1/history": Get => Endpoint::Figures(Figures::History);
-    "/dashboard": Get => file(path)?;
-    "/healthz": Get => Endpoint::Figures(Figures::Alive);
-    "/readyz": Get => Endpoint::Figures(Figures::Ready);
-    "/api/admin/config" | "/api/admin/phase2a/config":
-        Get => Endpoint::Admin(Admin::Config), Put => Endpoint::Admin(Admin::PutConfig);
-    "/api/admin/flags" | "/api/admin/phase2a/flags":
-        Get => Endpoint::Admin(Admin::Flags), Post => Endpoint::Admin(Admin::TurnFlag);
-    "/api/admin/rollout" | "/api/admin/phase2a/rollout":
-        Get => Endpoint::Admin(Admin::Rollout), Post => Endpoint::Admin(Admin::TurnRollout);
-    "/api/admin/emergency-disable" | "/api/admin/phase2a/emergency-disable":
-        Post => Endpoint::Admin(Admin::EmergencyDisable);
-    "/api/admin/validate" | "/api/admin/phase2a/validate":
-        Post => Endpoint::Admin(Admin::Validate);
-    "/static/{file}": Get => file(path)?;
-}
-
-/// The last row: files have a table of their own.
-const FILES: usize = ROUTES.len() - 1;
 
 /// A route, by its place in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -237,14 +154,14 @@ impl Route {
     /// The route of a path as framing has passed it, without the base path.
     pub fn of(path: &str) -> Self {
         let is_at = |row: &Row| row.paths.iter().any(|place| leads_to(place, path));
-        let place = ROUTES.iter().position(is_at);
-        let place = place.or_else(|| display::asset(path).map(|_| FILES));
+        let place = rows().position(is_at);
+        let place = place.or_else(|| display::asset(path).map(|_| rows().count() - 1));
         place.and_then(|place| u8::try_from(place).ok()).map_or(Self::NONE, Self)
     }
 
     /// Its path as people write it; `other` where there is nothing.
     pub fn template(self) -> &'static str {
-        ROUTES.get(usize::from(self.0)).map_or("other", |row| row.paths[0])
+        rows().nth(usize::from(self.0)).map_or("other", |row| row.paths[0])
     }
 
     /// Says what is asked for at one of its paths.
@@ -258,7 +175,7 @@ impl Route {
         if path == "*" {
             return Ok(Endpoint::Options(ANY));
         }
-        let row = ROUTES.get(usize::from(self.0)).ok_or_else(nothing)?;
+        let row = rows().nth(usize::from(self.0)).ok_or_else(nothing)?;
         let found = match method {
             Method::Options => return Ok(Endpoint::Options(row.allow)),
             Method::Head => (row.find)(Method::Get, path, query)?,
@@ -305,103 +222,12 @@ fn leads_to(place: &str, path: &str) -> bool {
     }
 }
 
-/// What a path has after `before`, without the escapes (RFC 3986 section 2.1).
-fn last_part(path: &str, before: &str) -> Result<String, Refusal> {
-    let mut parts = path.strip_prefix(before).unwrap_or_default().split('%');
-    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
-    for part in parts {
-        // Framing has passed no other escapes than those of two digits.
-        let (digits, after) = part.split_at_checked(2).ok_or_else(nothing)?;
-        bytes.push(u8::from_str_radix(digits, 16).map_err(|_| nothing())?);
-        bytes.extend_from_slice(after.as_bytes());
-    }
-    let detail = "the last part of this path is not UTF-8";
-    String::from_utf8(bytes).map_err(|_| refusal(Status::BAD_REQUEST, detail))
-}
-
 fn skips(what: Skipping, id: String) -> Endpoint {
     Endpoint::Change(Change::Skips(what, id))
 }
 
 fn view(view: View) -> Endpoint {
     Endpoint::View(ViewKey { view, zone: None })
-}
-
-fn file(path: &str) -> Result<Endpoint, Refusal> {
-    display::asset(path).map(|asset| Endpoint::Asset(asset.path)).ok_or_else(nothing)
-}
-
-/// The parameters that views know, each checked.
-#[derive(Default)]
-struct Query {
-    zone: Option<Box<str>>,
-    limit: Option<u16>,
-    from: Option<Bound>,
-    to: Option<Bound>,
-    calendar: Option<Box<str>>,
-}
-
-impl Query {
-    /// Parameters that the route does not know are ignored, so that a cache-busting `?_=…` does
-    /// no harm and splits no cache; of two with one name the last counts.
-    fn read(query: &str, known: &[&str]) -> Result<Self, Refusal> {
-        let mut read = Self::default();
-        for (name, value) in parse_query(query.as_bytes()) {
-            if !known.contains(&&*name) || value.is_empty() {
-                continue;
-            }
-            let bad = |expected: &str| {
-                refusal(Status::BAD_REQUEST, &format!("parameter `{name}`: expected {expected}"))
-            };
-            if value.len() > VALUE_BYTES_MAX {
-                return Err(bad(&format!("at most {VALUE_BYTES_MAX} bytes")));
-            }
-            match &*name {
-                "tz" => {
-                    let zone = tzdb().get(&value);
-                    let name = zone.as_ref().and_then(|zone| zone.iana_name());
-                    let name = name.ok_or_else(|| bad("an IANA zone such as Europe/Berlin"))?;
-                    read.zone = Some(name.into());
-                }
-                "limit" => {
-                    let limit = value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
-                    let expected = || bad(&format!("a whole number, 1 to {LIMIT_MAX}"));
-                    read.limit = Some(limit.ok_or_else(expected)?);
-                }
-                "calendar" => read.calendar = Some(value.into()),
-                _ => {
-                    let expected =
-                        "a time such as 2026-11-23T09:00:00+01:00 or a date, from 1900 to 2200";
-                    let bound = Some(Bound::parse(&value).ok_or_else(|| bad(expected))?);
-                    if name == "from" { read.from = bound } else { read.to = bound }
-                }
-            }
-        }
-        let backwards = match (read.from, read.to) {
-            (Some(Bound::Instant(from)), Some(Bound::Instant(to))) => from >= to,
-            (Some(Bound::Day(from)), Some(Bound::Day(to))) => from >= to,
-            _ => false,
-        };
-        if backwards {
-            let detail = "parameter `to`: expected a time after `from`";
-            return Err(refusal(Status::BAD_REQUEST, detail));
-        }
-        Ok(read)
-    }
-
-    fn view(self, make: impl FnOnce(&Self) -> View) -> Endpoint {
-        let view = make(&self);
-        Endpoint::View(ViewKey { view, zone: self.zone })
-    }
-
-    fn events(&self) -> View {
-        View::Events {
-            from: self.from,
-            to: self.to,
-            calendar: self.calendar.clone(),
-            limit: self.limit.unwrap_or(EVENTS_DEFAULT),
-        }
-    }
 }
 
 fn nothing() -> Refusal {
@@ -418,11 +244,11 @@ mod tests {
 
     #[test]
     fn every_path_has_one_route() {
-        let paths = || ROUTES.iter().flat_map(|row| row.paths);
+        let paths = || rows().flat_map(|row| row.paths);
         for path in paths() {
             assert_eq!(paths().filter(|other| *other == path).count(), 1, "{path}");
         }
-        assert!(ROUTES.len() < usize::from(u8::MAX));
+        assert!(rows().count() < usize::from(u8::MAX));
     }
 
     #[test]

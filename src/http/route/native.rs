@@ -1,0 +1,23 @@
+//! Our own routes.
+
+use super::query::{Query, last_part};
+use super::table::{allowed, routes};
+use super::{Change, Endpoint, Skipping, skips, view};
+use crate::pipeline::key::View;
+
+/// Later events in `/api/v1/next` and on the page when nothing is said.
+const NEXT_DEFAULT: u16 = 5;
+
+routes! { (path, query)
+    "/": Get => Query::read(query, &["tz"])?.view(|_| View::Page);
+    "/api/v1/next": Get => Query::read(query, &["tz", "limit"])?
+        .view(|query| View::Next { limit: query.limit.unwrap_or(NEXT_DEFAULT) });
+    "/api/v1/events": Get => Query::read(query, &["tz", "limit", "from", "to", "calendar"])?
+        .view(Query::events);
+    "/api/v1/calendars": Get => view(View::Calendars);
+    "/api/v1/refresh": Post => Endpoint::Change(Change::Refresh);
+    "/api/v1/skips": Get => Endpoint::Skips;
+    "/api/v1/skips/{id}":
+        Post => skips(Skipping::Skip, last_part(path, "/api/v1/skips/")?),
+        Delete => skips(Skipping::Unskip, last_part(path, "/api/v1/skips/")?);
+}

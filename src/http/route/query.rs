@@ -1,0 +1,103 @@
+//! What a path and a query say beyond the route: parameters, each checked, and ids.
+
+use form_urlencoded::parse as parse_query;
+
+use super::{Endpoint, Refusal, nothing, refusal};
+use crate::http::response::Status;
+use crate::pipeline::key::{Bound, View, ViewKey};
+use crate::tzdb::tzdb;
+
+/// The most events that one answer may be asked for; the budget may allow fewer.
+const LIMIT_MAX: u16 = 2000;
+/// Events in `/api/v1/events` when nothing is said.
+const EVENTS_DEFAULT: u16 = 200;
+/// A longer value in a query is refused. A calendar's name has up to 64 characters, each of up to
+/// four bytes; no zone or time is longer.
+const VALUE_BYTES_MAX: usize = 64 * 4;
+
+/// The parameters that views know, each checked.
+#[derive(Default)]
+pub(super) struct Query {
+    pub(super) zone: Option<Box<str>>,
+    pub(super) limit: Option<u16>,
+    pub(super) from: Option<Bound>,
+    pub(super) to: Option<Bound>,
+    pub(super) calendar: Option<Box<str>>,
+}
+
+impl Query {
+    /// Parameters that the route does not know are ignored, so that a cache-busting `?_=…` does
+    /// no harm and splits no cache; of two with one name the last counts.
+    pub(super) fn read(query: &str, known: &[&str]) -> Result<Self, Refusal> {
+        let mut read = Self::default();
+        for (name, value) in parse_query(query.as_bytes()) {
+            if !known.contains(&&*name) || value.is_empty() {
+                continue;
+            }
+            let bad = |expected: &str| {
+                refusal(Status::BAD_REQUEST, &format!("parameter `{name}`: expected {expected}"))
+            };
+            if value.len() > VALUE_BYTES_MAX {
+                return Err(bad(&format!("at most {VALUE_BYTES_MAX} bytes")));
+            }
+            match &*name {
+                "tz" => {
+                    let zone = tzdb().get(&value);
+                    let name = zone.as_ref().and_then(|zone| zone.iana_name());
+                    let name = name.ok_or_else(|| bad("an IANA zone such as Europe/Berlin"))?;
+                    read.zone = Some(name.into());
+                }
+                "limit" => {
+                    let limit = value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
+                    let expected = || bad(&format!("a whole number, 1 to {LIMIT_MAX}"));
+                    read.limit = Some(limit.ok_or_else(expected)?);
+                }
+                "calendar" => read.calendar = Some(value.into()),
+                _ => {
+                    let expected =
+                        "a time such as 2026-11-23T09:00:00+01:00 or a date, from 1900 to 2200";
+                    let bound = Some(Bound::parse(&value).ok_or_else(|| bad(expected))?);
+                    if name == "from" { read.from = bound } else { read.to = bound }
+                }
+            }
+        }
+        let backwards = match (read.from, read.to) {
+            (Some(Bound::Instant(from)), Some(Bound::Instant(to))) => from >= to,
+            (Some(Bound::Day(from)), Some(Bound::Day(to))) => from >= to,
+            _ => false,
+        };
+        if backwards {
+            let detail = "parameter `to`: expected a time after `from`";
+            return Err(refusal(Status::BAD_REQUEST, detail));
+        }
+        Ok(read)
+    }
+
+    pub(super) fn view(self, make: impl FnOnce(&Self) -> View) -> Endpoint {
+        let view = make(&self);
+        Endpoint::View(ViewKey { view, zone: self.zone })
+    }
+
+    pub(super) fn events(&self) -> View {
+        View::Events {
+            from: self.from,
+            to: self.to,
+            calendar: self.calendar.clone(),
+            limit: self.limit.unwrap_or(EVENTS_DEFAULT),
+        }
+    }
+}
+
+/// What a path has after `before`, without the escapes (RFC 3986 section 2.1).
+pub(super) fn last_part(path: &str, before: &str) -> Result<String, Refusal> {
+    let mut parts = path.strip_prefix(before).unwrap_or_default().split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        // Framing has passed no other escapes than those of two digits.
+        let (digits, after) = part.split_at_checked(2).ok_or_else(nothing)?;
+        bytes.push(u8::from_str_radix(digits, 16).map_err(|_| nothing())?);
+        bytes.extend_from_slice(after.as_bytes());
+    }
+    let detail = "the last part of this path is not UTF-8";
+    String::from_utf8(bytes).map_err(|_| refusal(Status::BAD_REQUEST, detail))
+}
