@@ -208,6 +208,7 @@ fn http_limits(budget_bytes: usize) -> HttpLimits {
         chunk_overhead_bytes_max,
         socket_receive_bytes: 2 * KIB,
         socket_send_bytes,
+        blocked_max: slots / 4,
         outgoing_bytes_max: budget_bytes / 96,
         answer_bytes_at_once: 2 * socket_send_bytes,
         progress_bytes_min: 4 * KIB,
@@ -319,7 +320,7 @@ fn feed_limits(budget_bytes: usize, feed: FeedLimits) -> FeedLimits {
 fn terms(limits: &Limits, feeds: usize) -> Vec<Term> {
     let Limits { http, pipeline, database, refresh, feed, skips, .. } = limits;
     let term = |name, bytes, reason| Term { name, bytes, reason };
-    let socket_bytes = 2 * (http.socket_receive_bytes + http.socket_send_bytes);
+    let (full_sockets, socket_bytes) = (http.blocked_max, http.socket_bytes());
     let refresh_bytes = refresh.read_buffer_bytes
         + refresh.head_bytes_max
         + feed.line_bytes_max
@@ -350,10 +351,9 @@ fn terms(limits: &Limits, feeds: usize) -> Vec<Term> {
         ),
         term(
             "socket buffers",
-            http.slots * socket_bytes / 4,
+            full_sockets * socket_bytes,
             format!(
-                "a quarter of {} × {} bytes, the kernel's doubling included",
-                http.slots, socket_bytes
+                "{full_sockets} that are full, of {socket_bytes} bytes each, the kernel's doubling included"
             ),
         ),
         term(

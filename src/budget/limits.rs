@@ -72,9 +72,12 @@ pub struct HttpLimits {
     pub socket_receive_bytes: usize,
     /// `SO_SNDBUF` of each connection, as asked for; the kernel doubles it.
     pub socket_send_bytes: usize,
+    /// Clients that have left their sockets full: a quarter of the slots. When it is one more, the
+    /// slowest loses its answer; when nobody is slow, the next large answer is a 503.
+    pub blocked_max: usize,
     /// Answers that clients have yet to take, all together, each divided among those who hold it.
     /// When it is more, those who are slow lose theirs; when nobody is, the next large answer is a
-    /// 503. One alone may be larger.
+    /// 503. One alone may be larger; what it takes beyond this is not there for the next view.
     pub outgoing_bytes_max: usize,
     /// What an idle connection's socket takes at once; a larger answer is one that waits.
     pub answer_bytes_at_once: usize,
@@ -98,6 +101,13 @@ pub struct HttpLimits {
     pub linger_bytes_max: usize,
     /// How long a stop waits for answers under way.
     pub drain_time: Duration,
+}
+
+impl HttpLimits {
+    /// What the kernel holds for a connection whose buffers are full.
+    pub fn socket_bytes(&self) -> usize {
+        2 * (self.socket_receive_bytes + self.socket_send_bytes)
+    }
 }
 
 /// Limits of the request pipeline.

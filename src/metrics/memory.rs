@@ -125,11 +125,11 @@ macro_rules! usages {
 usages! {
     program "program" "measured: anonymous memory that belongs to no other term, and pages of the binary and its libraries, as many as it works with";
     connections "connections" "counted: slots that were ever let, clients' rates, recent heads";
-    socket_buffers "socket buffers" "worked out: a full send buffer for each client that leaves one full";
+    socket_buffers "socket buffers" "worked out: two full buffers for each client that leaves its socket full";
     large_requests "large requests" "counted: buffers that were ever lent";
     cache "cache" "counted: every byte of the answers and their keys";
     slow_readers "slow readers" "counted: each holder's part of the answers half sent";
-    views "views" "counted: entries read, and the answer made of them";
+    views "views" "counted: entries read and the answer made of them, and what one that is being sent takes beyond the slow readers' share";
     database "database" "measured: what SQLite has allocated";
     refreshes "refreshes" "counted: buffers, lines, components and stages of the refreshes under way";
     expansion "expansion" "counted: what was expanded for the feeds that were published";

@@ -63,7 +63,11 @@ fn validity(turn: &Turn<'_>, view: &View, agenda: &Agenda<'_>) -> Validity {
         View::LiteNext => RANGE_SECONDS,
         _ => turn.ttl.as_secs() as i64,
     };
-    let seconds = view.seconds_max() * ttl / RANGE_SECONDS;
+    let seconds = match agenda.truncated && turn.lent_bytes() > 0 {
+        // With all of the room for views there may be more to show.
+        true => 1,
+        false => view.seconds_max() * ttl / RANGE_SECONDS,
+    };
     let minute_turns = from - from.rem_euclid(60) + 60;
     let until = (from + seconds.max(1))
         .min(if view.counts_minutes() { minute_turns } else { i64::MAX })

@@ -196,9 +196,15 @@ impl<'p> Turn<'p> {
         }
     }
 
+    /// What an answer that is on its way to a slow reader has of the room for views.
+    pub(super) fn lent_bytes(&self) -> usize {
+        (self.sources.metrics.memory.views.used() as usize).min(self.limits.view_bytes_max)
+    }
+
     fn read(&mut self, scope: Scope, zone: &TimeZone, calendar: Option<&str>) -> Result<Reading> {
         let (limits, calendars, feed_limits) =
             (self.limits, &self.calendars, &self.sources.feed_limits);
+        let bytes_max = limits.view_bytes_max - self.lent_bytes();
         let (now, today) = (self.now, midnight(zone.to_datetime(self.now).date(), zone, self.now));
         let window = |from, to, limit| WindowQuery {
             from,
@@ -208,7 +214,7 @@ impl<'p> Turn<'p> {
             ended: false,
             limit,
             rows_max: limits.view_rows_max,
-            bytes_max: limits.view_bytes_max,
+            bytes_max,
             calendars,
         };
         if scope != Scope::Nothing {

@@ -20,8 +20,16 @@ const LARGE: usize = 80;
 const GULP: usize = 8 << 10;
 const HALF_A_SECOND: Duration = Duration::from_millis(500);
 
-/// A program with 400 long events that makes every answer anew, so that no two clients share one.
+/// A program that makes every answer anew, so that no two clients share one.
 async fn direct(executor: &Rc<LocalExecutor<'static>>) -> (Rig, FeedServer, TempDir) {
+    start(executor, "flags.request_pipeline = false\n").await
+}
+
+/// A program with 400 long events.
+async fn start(
+    executor: &Rc<LocalExecutor<'static>>,
+    settings: &str,
+) -> (Rig, FeedServer, TempDir) {
     let event = |n: u32| {
         let (day, hour, minute) = (5 + n / 48, n / 2 % 24, n % 2 * 30);
         format!(
@@ -34,7 +42,7 @@ async fn direct(executor: &Rc<LocalExecutor<'static>>) -> (Rig, FeedServer, Temp
     let feed = format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{events}END:VCALENDAR\r\n");
     let server = FeedServer::start(executor, Script::new().ics("/a.ics", &feed));
     let folder = folder();
-    let settings = "flags.request_pipeline = false\n".to_owned();
+    let settings = settings.to_owned();
     let config = configure(folder.path(), &(settings + &toml(&[("a", server.url("/a.ics"))])));
     let rig = Rig::start(executor, config);
     rig.refreshed(1).await;
@@ -185,5 +193,60 @@ fn a_crowd_that_does_not_read_holds_no_more_than_its_share_and_cuts_off_nobody_w
             pass(&rig, HALF_A_SECOND).await;
         }
         assert!(begun > 1 && refused > begun, "{begun} begun, {refused} refused");
+    });
+}
+
+/// What is shared weighs nothing, but every socket that is full has buffers of its own.
+#[test]
+fn as_many_sockets_are_full_as_there_is_room_for_in_the_kernel() {
+    /// A quarter of the slots at 16 MiB.
+    const BLOCKED_MAX: usize = 32;
+    run(|executor| async move {
+        let (rig, _server, _folder) = start(&executor, "").await;
+        let mut readers = Vec::new();
+        for _ in 0..BLOCKED_MAX {
+            let (reader, told) = Reader::ask(&rig, LARGE).await;
+            assert_eq!(told, Told::Begun);
+            readers.push(reader);
+        }
+        assert_eq!(Reader::ask(&rig, LARGE).await.1, Told::Later);
+        let small = rig.get("/healthz").await;
+        assert_eq!((small.status, rig.metrics.slab_evicted.get()), (200, 0));
+        // All but one go on reading.
+        let mut sipping = readers.swap_remove(0);
+        for _ in 0..2 {
+            assert!(sipping.take(1).await);
+            for reader in &mut readers {
+                assert!(reader.take(GULP).await, "{} left", reader.left);
+            }
+            pass(&rig, HALF_A_SECOND).await;
+        }
+        let (mut last, told) = Reader::ask(&rig, LARGE).await;
+        assert_eq!((told, rig.metrics.slab_evicted.get()), (Told::Begun, 1));
+        assert!(!sipping.take(usize::MAX).await, "broken off");
+        for reader in readers.iter_mut().chain([&mut last]) {
+            assert!(reader.take(usize::MAX).await, "{} left", reader.left);
+        }
+        assert_eq!(rig.metrics.memory.times_over(), 0);
+    });
+}
+
+/// An answer that is larger than what slow readers may hold together has the rest from the views.
+#[test]
+fn one_large_answer_alone_leaves_less_room_for_the_next_view() {
+    const ALL: usize = 399;
+    run(|executor| async move {
+        let (rig, _server, _folder) = direct(&executor).await;
+        let (mut alone, told) = Reader::ask(&rig, ALL).await;
+        assert_eq!(told, Told::Begun);
+        let views = &rig.metrics.memory.views;
+        assert!(views.used() > 0, "it is larger than their share");
+        assert_eq!(rig.get("/api/v1/next").await.status, 200);
+        assert_eq!(Reader::ask(&rig, LARGE).await.1, Told::Later);
+        assert!(alone.take(usize::MAX).await, "{} left", alone.left);
+        pass(&rig, HALF_A_SECOND).await;
+        pass(&rig, HALF_A_SECOND).await;
+        assert_eq!(views.used(), 0);
+        assert_eq!(rig.metrics.memory.times_over(), 0);
     });
 }

@@ -3,6 +3,7 @@
 use rustix::event::epoll;
 
 use super::Server;
+use crate::budget::HttpLimits;
 use crate::http::connection::{Connection, State, read_once};
 use crate::http::listener::{Accepted, Socket};
 use crate::http::peer::Peer;
@@ -11,6 +12,25 @@ use crate::http::slab::Token;
 
 /// Clients accepted in one turn, so that a flood of them does not starve those already here.
 const ACCEPTS_A_TURN: usize = 32;
+
+/// What clients have yet to take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Unsent {
+    /// Those that have left their socket full.
+    clients: usize,
+    /// What is held of their answers.
+    bytes: usize,
+}
+
+impl Unsent {
+    /// True when so much more may be held. An answer alone may be larger than all together: what it
+    /// takes beyond that it has from the views.
+    fn leaves_room_for(self, more: Self, limits: &HttpLimits) -> bool {
+        let Self { clients, bytes } = self;
+        clients + more.clients <= limits.blocked_max
+            && (clients == 0 || bytes + more.bytes <= limits.outgoing_bytes_max)
+    }
+}
 
 impl Server {
     pub(super) fn accept(&mut self, listener: usize) {
@@ -97,7 +117,8 @@ impl Server {
     /// to come again.
     pub(super) fn ration(&mut self, outgoing: Outgoing) -> Outgoing {
         let is_large = outgoing.total_bytes() > self.service.limits.answer_bytes_at_once;
-        if !is_large || self.make_way(outgoing.share_bytes()) {
+        let more = Unsent { clients: 1, bytes: outgoing.share_bytes() };
+        if !is_large || self.make_way(more) {
             return outgoing;
         }
         let detail = "others are still taking large answers";
@@ -111,7 +132,7 @@ impl Server {
         let is_small = |outgoing: &Outgoing| outgoing.total_bytes() <= limits.answer_bytes_at_once;
         let Some(tenant) = self.slab.get_mut(token) else { return };
         if matches!(&tenant.state, State::Writing(outgoing) if is_small(outgoing))
-            && !self.make_way(0)
+            && !self.make_way(Unsent::default())
         {
             self.service.metrics.slab_evicted.count();
             self.close(token);
@@ -119,35 +140,41 @@ impl Server {
     }
 
     /// Closes slow readers, the slowest first, until what clients have yet to take leaves room for
-    /// `bytes` more: answers are as many as clients care to ask for, and not to read one costs a
-    /// client nothing. False when all that is left is being taken.
-    fn make_way(&mut self, bytes: usize) -> bool {
-        loop {
+    /// `more`: answers are as many as clients care to ask for, and not to read one costs a client
+    /// nothing. False when all that is left is being taken.
+    fn make_way(&mut self, more: Unsent) -> bool {
+        while !self.unsent().leaves_room_for(more, &self.service.limits) {
             let (now, limits) = (self.turn.now, &self.service.limits);
-            let holders = || self.slab.iter().filter(|(_, tenant)| tenant.outgoing_bytes() > 0);
-            let held: usize = holders().map(|(_, tenant)| tenant.outgoing_bytes()).sum();
-            if held == 0 || held + bytes <= limits.outgoing_bytes_max {
-                return true;
-            }
-            let slow = holders().filter(|(_, tenant)| tenant.is_slow(now, limits));
+            let slow = self
+                .slab
+                .iter()
+                .filter(|(_, tenant)| tenant.outgoing_bytes() > 0 && tenant.is_slow(now, limits));
             let Some((slowest, _)) = slow.min_by_key(|(_, tenant)| tenant.since) else {
                 return false;
             };
             self.service.metrics.slab_evicted.count();
             self.close(slowest);
         }
+        true
     }
 
-    /// Weighs what clients have yet to take, here and in the kernel. Of a socket that is full the
-    /// whole send buffer counts, which the kernel doubles.
-    pub(super) fn note_unsent(&self) {
+    fn unsent(&self) -> Unsent {
         let held = self.slab.iter().map(|(_, tenant)| tenant.outgoing_bytes());
-        let (full, bytes) = held
-            .filter(|bytes| *bytes > 0)
-            .fold((0, 0), |(full, sum), bytes| (full + 1, sum + bytes));
-        let memory = &self.service.metrics.memory;
-        memory.slow_readers.set(bytes);
-        memory.socket_buffers.set(full * 2 * self.service.limits.socket_send_bytes);
+        held.filter(|bytes| *bytes > 0).fold(Unsent::default(), |sum, bytes| Unsent {
+            clients: sum.clients + 1,
+            bytes: sum.bytes + bytes,
+        })
+    }
+
+    /// Weighs what clients have yet to take, here and in the kernel. Of a socket that is full both
+    /// buffers count: who does not read may have sent as well.
+    pub(super) fn note_unsent(&self) {
+        let Unsent { clients, bytes } = self.unsent();
+        let (limits, memory) = (&self.service.limits, &self.service.metrics.memory);
+        memory.socket_buffers.set(clients * limits.socket_bytes());
+        memory.slow_readers.set(bytes.min(limits.outgoing_bytes_max));
+        // No view is being made at this moment.
+        memory.views.set(bytes.saturating_sub(limits.outgoing_bytes_max));
     }
 
     /// Closes whoever has outstayed its state.
@@ -199,5 +226,30 @@ impl Server {
                 log::error!("cannot watch the listening socket: {error}");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::budget::{FeedLimits, Plan};
+
+    #[test]
+    fn there_is_room_up_to_the_bounds_and_for_one_large_answer_alone() {
+        let limits = Plan::divide(16 << 20, 1, FeedLimits::default()).limits.http;
+        let (clients_max, bytes_max) = (limits.blocked_max, limits.outgoing_bytes_max);
+        let check = |[clients, bytes]: [usize; 2], more: [usize; 2], expected: bool| {
+            let held = Unsent { clients, bytes };
+            let more = Unsent { clients: more[0], bytes: more[1] };
+            assert_eq!(held.leaves_room_for(more, &limits), expected, "{held:?} {more:?}");
+        };
+        check([clients_max - 1, 0], [1, 0], true);
+        check([clients_max, 0], [1, 0], false);
+        check([clients_max, bytes_max], [0, 0], true);
+        check([clients_max + 1, 0], [0, 0], false);
+        check([1, bytes_max - 1], [1, 1], true);
+        check([1, bytes_max], [1, 1], false);
+        check([1, bytes_max + 1], [0, 0], false);
+        check([0, 0], [1, 2 * bytes_max], true);
     }
 }
