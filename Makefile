@@ -115,7 +115,7 @@ attack: tools ## eleven sieges of the HTTP server, and 200,000 requests; five mi
 attack-cgroup: export CALENDARBOT_CGROUP := 1
 attack-cgroup: attack ## the same, each inside a memory cgroup of the budget's size; as root
 
-budget-proof: tools ## everything that costs memory at once, in a cgroup of 0.9 x 16 and 0.9 x 8 MiB; as root
+budget-proof: tools ## everything that costs memory at once, in cgroups of 16 and 8 MiB; as root
 	ulimit -n 4096 && $(CARGO) nextest run --locked --release --run-ignored only --no-capture \
 	  --profile soak --test it -E 'test(/^budget_proof::/)'
 

@@ -1,5 +1,5 @@
-//! The memory budget, proved: everything that costs memory at once, inside a memory cgroup of nine
-//! tenths of the budget, which the kernel enforces. `make budget-proof`.
+//! The memory budget, proved: everything that costs memory at once, inside a memory cgroup of its
+//! size, which the kernel enforces, and nine tenths of it held at most. `make budget-proof`.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -71,7 +71,7 @@ fn besiege(address: SocketAddr, clients: usize, until: &AtomicBool) {
 
 fn prove(mebibytes: u64) {
     let budget = mebibytes << 20;
-    let group = match Cgroup::new(budget * 9 / 10) {
+    let group = match Cgroup::new(budget) {
         Ok(group) => group,
         Err(reason) => return println!("SKIP: {reason}"),
     };
