@@ -30,7 +30,7 @@ use crate::metrics::Metrics;
 /// A configuration has served well when the program was ready with it at the end of such a time,
 /// and hardly any of the requests in it was failed.
 const PROBATION: Duration = Duration::from_secs(300);
-/// Of so many answers in that time, one may be.
+/// Of so many answers in that time, one may be; of fewer, one as well.
 const ANSWERS_PER_ERROR: u64 = 20;
 
 /// Where the program's configurations are kept, and what tells how they fare.
@@ -54,7 +54,7 @@ impl Keeper {
             let before = figures();
             self.clock.sleep(PROBATION).await;
             let [answers, errors] = [0, 1].map(|at| figures()[at].saturating_sub(before[at]));
-            if self.feeds.has_data() && errors <= answers / ANSWERS_PER_ERROR {
+            if self.feeds.has_data() && errors <= (answers / ANSWERS_PER_ERROR).max(1) {
                 break;
             }
         }
@@ -113,15 +113,18 @@ impl Keeper {
         written.await
     }
 
-    /// The last configuration that has served well, with its text; that which runs has not yet.
+    /// The last configuration that has served well, with its text. One that has itself makes room
+    /// for no other, however long ago that was.
     async fn last_good(&self, running: Config) -> Result<(Config, String)> {
         let found = self.block(move |history, _| {
             let none = || Error::system("no configuration before this one has served well");
+            if history.has_good(&|text| running.sources.held(text))? {
+                return Err(Error::system("this configuration has served well before"));
+            }
             let version = history.last_good(None)?.ok_or_else(none)?;
             let text = history.text(&version)?;
             // One of another file is not this one's.
-            let is_its = running.path.as_ref() == Some(&version.path);
-            if !is_its || running.sources.held(&text) {
+            if running.path.as_ref() != Some(&version.path) {
                 return Err(none());
             }
             Ok((running.with_text(&text)?, text))

@@ -188,10 +188,10 @@ impl Governor<Governed> {
         let Governed { clock, database, .. } = &self.governed;
         let usual = *self.health.borrow().usual();
         let now = clock.wall().as_second();
-        let is_due = usual.minutes >= WRITE_MINUTES_MIN
-            && clock.is_set()
-            && now >= self.written_at.get().saturating_add(WRITE_SECONDS);
-        if !is_due {
+        // What was written tomorrow, by a clock that was wrong, is not waited for.
+        let written_at = self.written_at.get();
+        let is_old = now < written_at || now >= written_at.saturating_add(WRITE_SECONDS);
+        if usual.minutes < WRITE_MINUTES_MIN || !clock.is_set() || !is_old {
             return;
         }
         self.written_at.set(now);

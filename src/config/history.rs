@@ -125,6 +125,17 @@ impl History {
         Ok(good.into_iter().next())
     }
 
+    /// True when one of those that have served well is such a text.
+    ///
+    /// # Errors
+    /// As of [`Self::versions`].
+    pub fn has_good(&self, is_such: &dyn Fn(&str) -> bool) -> Result<bool> {
+        let good = self.find(|version, kept| {
+            (version.standing == Standing::Good && is_such(kept)).then_some(())
+        })?;
+        Ok(!good.is_empty())
+    }
+
     /// Keeps what the file at `path` holds as the newest version. The same text is kept once, and
     /// what has served well stays known as that. False when nothing had to be written.
     ///
@@ -313,6 +324,8 @@ mod tests {
         assert_eq!((good.at, good.path.as_path()), (at(6), Path::new(PATH)));
         assert_eq!(history.text(&good).unwrap(), "a");
         assert_eq!(history.last_good(Some("a")).unwrap(), None);
+        assert!(history.has_good(&|text| text == "a").unwrap());
+        assert!(!history.has_good(&|text| text == "h").unwrap());
     }
 
     #[test]

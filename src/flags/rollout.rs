@@ -41,6 +41,8 @@ impl Part {
 pub struct Rollout {
     /// What every request looks at.
     percent: Cell<u32>,
+    /// Of this run: nobody can work out what to call themselves to be among the first, or the last.
+    salt: u64,
     configured: RefCell<Part>,
     operator: RefCell<Option<Part>>,
 }
@@ -49,7 +51,8 @@ impl Rollout {
     /// As configured.
     pub fn new(percent: u32, by: By, now: Timestamp) -> Self {
         let configured = RefCell::new(Part { percent, by, why: "".into(), since: now });
-        Self { percent: Cell::new(percent), configured, operator: RefCell::default() }
+        let (percent, salt) = (Cell::new(percent), fastrand::u64(..));
+        Self { percent, salt, configured, operator: RefCell::default() }
     }
 
     /// Takes over another configuration.
@@ -93,11 +96,12 @@ impl Rollout {
         (1..100).contains(&self.percent.get())
     }
 
-    /// Whether a client has the pipeline; `client` makes a hash of it, the same at every request.
-    pub fn has(&self, client: impl FnOnce() -> u64) -> bool {
+    /// Whether a client has the pipeline; `client` makes a salted hash of it, the same at every
+    /// request.
+    pub fn has(&self, client: impl FnOnce(u64) -> u64) -> bool {
         match self.percent.get() {
             100 => true,
-            percent => client() % 100 < u64::from(percent),
+            percent => client(self.salt) % 100 < u64::from(percent),
         }
     }
 }
@@ -112,7 +116,7 @@ mod tests {
         let rollout = Rollout::new(100, By::Default, Timestamp::UNIX_EPOCH);
         let clients = |rollout: &Rollout| -> Vec<u64> {
             let all = (0..1000_u64).map(|client| fnv1a(&client.to_le_bytes()));
-            all.filter(|client| rollout.has(|| *client)).collect()
+            all.filter(|client| rollout.has(|_| *client)).collect()
         };
         let mut before = Vec::new();
         for (name, percent) in STAGES {

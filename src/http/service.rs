@@ -330,7 +330,7 @@ impl Service {
         }
         let rollout = &self.edge.rollout;
         let began = rollout.is_partial().then(|| self.clock.now());
-        let has_pipeline = rollout.has(|| number(client, agent));
+        let has_pipeline = rollout.has(|salt| number(client, agent, salt));
         let asking = if has_pipeline {
             self.pipeline.ask(key, asker.token, turn.wall_second, turn.is_alone)
         } else {
@@ -417,13 +417,13 @@ fn series(route: Route, method: Method, is_refused: bool) -> Series {
 }
 
 /// Tells clients apart, as far as they can be without a cookie: the same at every request.
-fn number(client: Peer, agent: u64) -> u64 {
+fn number(client: Peer, agent: u64, salt: u64) -> u64 {
     let address = match client {
         Peer::Address(IpAddr::V4(address)) => address.to_ipv6_mapped(),
         Peer::Address(IpAddr::V6(address)) => address,
         Peer::Local => Ipv6Addr::UNSPECIFIED,
     };
-    fnv1a_parts(&[&address.octets(), &agent.to_le_bytes()])
+    fnv1a_parts(&[&salt.to_le_bytes(), &address.octets(), &agent.to_le_bytes()])
 }
 
 /// A longer request line is cut off in the log.

@@ -85,6 +85,46 @@ fn a_configuration_that_makes_answers_fail_gives_way_to_the_last_good_one() {
     });
 }
 
+/// A few answers and one that has failed say nothing against a configuration; two do.
+#[test]
+fn one_failure_is_none() {
+    run(|executor| async move {
+        let (rig, _server, _, folder) = fed(&executor, Script::new().ics("/a.ics", WORK)).await;
+        for failures in [2, 1] {
+            assert_eq!(kept(folder.path()), []);
+            (0..failures).for_each(|_| rig.metrics.http_failed.count());
+            rig.advance(LONG);
+            assert_eq!(rig.get("/healthz").await.status, 200);
+        }
+        rig.until(|_| kept(folder.path()).len() == 1).await;
+        rig.stop().await;
+    });
+}
+
+/// What fails now has served well before: the fault is elsewhere, and another one no cure.
+#[test]
+fn a_good_configuration_makes_room_for_no_other() {
+    run(|executor| async move {
+        let (rig, _server, config, folder) =
+            fed(&executor, Script::new().ics("/a.ics", WORK)).await;
+        let path = config.path.clone().expect("a file");
+        let good = fs::read_to_string(&path).expect("read");
+        rig.advance(LONG);
+        rig.until(|_| !kept(folder.path()).is_empty()).await;
+        let other = good.clone() + "private = true\n";
+        let history = History::of(folder.path());
+        history.keep(&path, &other, Standing::Good, Timestamp::UNIX_EPOCH).expect("kept");
+        for _ in 0..300 {
+            rig.advance(Duration::from_secs(1));
+            rig.get("/api/v1/next").await;
+            rig.metrics.http_failed.count();
+        }
+        assert_eq!(rig.metrics.rollback_reverts.get(), 0);
+        assert_eq!(fs::read_to_string(&path).expect("read"), good);
+        rig.stop().await;
+    });
+}
+
 #[test]
 fn a_configuration_without_data_is_not_kept() {
     run(|executor| async move {

@@ -131,7 +131,8 @@ const VITALS = [
     name: "Latency (95 %)",
     past: "p95_ms",
     format: millis,
-    now: (s) => s.alerts_status?.find((a) => /latency/.test(a.name))?.value,
+    // Of a minute in which too few have asked there is none.
+    now: (s) => s.alerts_status?.find((a) => /latency/.test(a.name))?.value || NaN,
     detail: ({ http: { latency_ms: l } = {} }) => `half ${millis(l?.p50)}, 99 % ${millis(l?.p99)}`,
   },
   {
@@ -360,12 +361,15 @@ const CARDS = {
     level(card, slab.used, slab.peak, slab.slots, text);
     facts(card, named("slab"));
   },
-  flags_status: (card, flags) =>
-    rows(card, flags, ({ name, on, by, why, since }) => [
+  flags_status: (card, flags) => {
+    const { percent: part, ...rollout } = stats.rollout ?? {};
+    const whole = { ...rollout, name: "rollout", on: part === 100, state: `${part} %` };
+    rows(card, known(part) ? [...flags, whole] : flags, ({ name, on, state, by, why, since }) => [
       words(name),
-      on ? tag("on", "good") : tag("off", "warn"),
+      on ? tag(state ?? "on", "good") : tag(state ?? "off", "warn"),
       [words(by ?? "–"), small([why, since && ago(since)].filter(Boolean).join(", "))],
-    ]),
+    ]);
+  },
   responses_status: (card, responses) =>
     rows(card, responses, ({ name, active, since, times }) => [
       words(name),
