@@ -31,6 +31,7 @@ use crate::health::window::Counters;
 use crate::health::{Health, Reading, Step};
 use crate::http::rate::RateLimit;
 use crate::metrics::Metrics;
+use crate::metrics::memory::Usage;
 use crate::pipeline::Pipeline;
 
 /// From one look to the next while somebody asks.
@@ -333,6 +334,21 @@ impl Governor<Governed> {
         }
     }
 
+    /// How many connections more than planned there may be, out of what the plan has to spare. They
+    /// may outlast the need for them, so their share is not taken back.
+    fn room_for_connections(&self) -> usize {
+        let Governed { metrics, refresher, .. } = &self.governed;
+        let (limits, memory) = (&refresher.limits, &metrics.memory);
+        let planned = limits.refresh.outbound_total * TLS_BYTES;
+        let others = memory.terms().map(Usage::share).sum::<u64>() - memory.outbound.share();
+        let spare = limits.budget_bytes.saturating_sub(others as usize + planned);
+        let free = limits.heap_bytes_max.saturating_sub(alloc::used_bytes());
+        let beyond = limits.refresh.at_once.min(spare.min(free) / TLS_BYTES);
+        let share = (planned + beyond * TLS_BYTES).max(memory.outbound.share() as usize);
+        memory.plan(memory.outbound.name(), share);
+        beyond
+    }
+
     /// Makes everything as health has it now.
     fn carry_out(&self) {
         let Governed { metrics, database, pipeline, refresher, switches, .. } = &self.governed;
@@ -347,9 +363,7 @@ impl Governor<Governed> {
         });
         database.keep_readers(is_active(Action::ShrinkReaders).then_some(1));
         refresher.set_pace(health.refresh_percent().map_or(Pace::Halted, Pace::Percent));
-        let room = refresher.limits.heap_bytes_max.saturating_sub(alloc::used_bytes()) / TLS_BYTES;
-        let beyond = refresher.limits.refresh.at_once.min(room);
-        let beyond = if is_active(Action::GrowPool) { beyond } else { 0 };
+        let beyond = if is_active(Action::GrowPool) { self.room_for_connections() } else { 0 };
         refresher.outbound.allow_beyond(beyond);
         let active = Action::ALL.into_iter().filter(|action| is_active(*action));
         metrics.responses_active.set(active.count() as u64);

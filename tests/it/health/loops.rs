@@ -222,6 +222,7 @@ fn an_exhausted_pool_grows_until_it_is_enough() {
         assert!(bench.get(|it| &it.refreshes) > refreshes);
         assert_eq!(bench.get(|it| &it.outbound_refused), refused);
         assert!(bench.get(|it| &it.outbound_idle) <= 1);
+        assert_eq!(bench.rig.metrics.memory.outbound.times_over(), 0);
         // The server that takes all the time is quick again.
         bench.server.set(Script::new().ics("/a.ics", WORK).ics("/b.ics", WORK));
         bench.until("its end", |rig| !is_entered(rig)).await;
