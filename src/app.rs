@@ -9,6 +9,7 @@
 mod configuration;
 mod feeds;
 mod health;
+mod herald;
 mod skips;
 
 use std::cell::{Cell, RefCell};
@@ -55,6 +56,7 @@ use self::configuration::{Followers, Force};
 use self::feeds::{remember_feeds, remembered_feeds};
 pub use self::feeds::{statuses, stored_statuses};
 use self::health::{Governed, Governor, recall_health};
+use self::herald::{EDGES_MAX, Herald};
 pub use self::skips::stored_skips;
 use self::skips::{SkipWriter, recall_skips};
 
@@ -362,16 +364,21 @@ impl App {
             async move { refresher.outbound.run().await }
         });
         let watching = executor.spawn(watch_clock(refresher.clock.clone(), Rc::clone(&feeds)));
+        let (edges, told) = async_channel::bounded(EDGES_MAX);
         let governor = Rc::new(governor.over(Governed {
             clock: refresher.clock.clone(),
             metrics: Rc::clone(&metrics),
             feeds: Rc::clone(&feeds),
             database: Rc::clone(&database),
             wishes: current.wishes.clone(),
+            edges,
             pipeline: Rc::clone(&pipeline),
             refresher: Rc::clone(&refresher),
             switches: Rc::clone(&switches),
         }));
+        let current_one = Rc::clone(&current);
+        let herald = Herald { refresher: Rc::clone(&refresher), current: current_one, edges: told };
+        let telling = executor.spawn(herald.run());
         let governing = executor.spawn({
             let governor = Rc::clone(&governor);
             async move { governor.run().await }
@@ -422,7 +429,8 @@ impl App {
         {
             log::error!("cannot write down the feeds' ages: {error}");
         }
-        cancel(vec![governing, watching, closing, keeping, warming, answering, tidying]).await;
+        cancel(vec![telling, governing, watching, closing, keeping, warming, answering, tidying])
+            .await;
         database.close();
         writer.await;
         ended

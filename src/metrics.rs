@@ -228,6 +228,8 @@ metrics! {
     alert_disk_low: Gauge "alerts.disk_low" as "calendarbot_alert_disk_low_level" "level" "Room on the disk: 0 is quiet, 1 a warning, 2 critical";
     alert_budget_term_over: Gauge "alerts.budget_term_over" as "calendarbot_alert_budget_term_over_level" "level" "Terms of the budget over their share: 0 is quiet, 1 a warning, 2 critical";
     alerts_entered: Counter "alerts.entered" "alerts" "Alerts that became worse";
+    alerts_posted: Counter "alerts.posted" "posts" "Alerts that the webhook has taken";
+    alerts_not_posted: Counter "alerts.not_posted" "posts" "Alerts that it has not, however often it was tried";
     posture: Gauge "responses.posture" as "calendarbot_posture_level" "level" "0 is normal, 1 lean, 2 shedding";
     response_evict_cache: Counter "responses.evict_cache" "times" "Times that the cache made do with less";
     response_release_memory: Counter "responses.release_memory" "times" "Times that idle connections were closed and free memory was given back";

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use async_channel::Sender;
+use jiff::Timestamp;
 
 use crate::alloc;
 use crate::api::admin::Wish;
@@ -55,6 +56,7 @@ pub(super) struct Governed {
     pub(super) refresher: Rc<Refresher>,
     pub(super) switches: Rc<Switchboard>,
     pub(super) wishes: Sender<Wish>,
+    pub(super) edges: Sender<(Edge, Timestamp)>,
 }
 
 /// The governor. Without a government it only holds what belongs to it.
@@ -323,6 +325,11 @@ impl Governor<Governed> {
             _ => log::Level::Info,
         };
         log::log!(severity, "alert {name}: {level} at {value} (bound {threshold:.1}; {unit})");
+        if self.health.borrow().has_webhook()
+            && self.governed.edges.try_send((*edge, self.governed.clock.wall())).is_err()
+        {
+            metrics.alerts_not_posted.count();
+        }
     }
 
     /// What is done once, and not for as long as an action is under way.

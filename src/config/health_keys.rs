@@ -2,9 +2,12 @@
 
 use std::ops::RangeInclusive;
 
+use super::feed::FeedUrl;
 use super::key::{Key, Kind, Preset};
+use super::keys::SECRET_URL;
 use crate::budget::BUDGET_BYTES_MAX;
 use crate::health::settings::{Conflict, Settings};
+use crate::secret::HIDDEN;
 
 /// The tables of the file that these keys are in.
 pub(super) const HEALTH_TABLES: [&str; 3] = ["alerts", "responses", "rollback"];
@@ -171,6 +174,14 @@ pub(super) static HEALTH_KEYS: &[Key<Settings>] = &[
         |it, span| it.alerts.exit_hold = span,
         "How long it must be well before they are over.",
     ),
+    Key {
+        name: "alerts.webhook",
+        env: &["CALENDARBOT_ALERT_WEBHOOK"],
+        option: "",
+        kind: Kind::Secret(SECRET_URL, |it, url| it.alerts.webhook = Some(url)),
+        default: Preset::Says("none"),
+        help: "Where each alert is posted to as JSON when it begins, changes and ends.",
+    },
     switch(
         "responses.enabled",
         |it, on| it.responses.enabled = on,
@@ -273,8 +284,16 @@ pub(super) static HEALTH_KEYS: &[Key<Settings>] = &[
     ),
 ];
 
+/// What cannot be meant, a sentence each.
+pub(super) fn problems(settings: &Settings) -> impl Iterator<Item = String> {
+    let wrong = settings.alerts.webhook.as_ref().and_then(|url| FeedUrl::of(url).err());
+    let wrong =
+        wrong.map(|why| format!("`alerts.webhook` is {HIDDEN}; allowed: {SECRET_URL}; {why}"));
+    settings.conflicts().into_iter().map(|conflict| describe(&conflict)).chain(wrong)
+}
+
 /// What to say of two keys that rule each other out.
-pub(super) fn describe(conflict: &Conflict) -> String {
+fn describe(conflict: &Conflict) -> String {
     let Conflict { lower: (lower, low), higher: (higher, high) } = conflict;
     format!("`{lower}` is {low} and `{higher}` is {high}; the first must be lower")
 }

@@ -403,7 +403,7 @@ impl Draft {
                 "{key} is {asked}; a memory budget of {budget} has room for {possible}"
             ));
         }
-        problems.extend(self.config.health.conflicts().iter().map(health_keys::describe));
+        problems.extend(health_keys::problems(&self.config.health));
         problems.into_result()?;
         if !self.flags_enabled {
             self.config.flags = Flags::OFF;

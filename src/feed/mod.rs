@@ -20,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::calendar::CalendarStatus;
 use crate::clock::Moment;
-use crate::config::{Auth, FeedConfig, Source};
+use crate::config::{Auth, FeedConfig, FeedUrl, Source};
 use crate::connections::outbound::{self, Policy};
 use crate::secret::Secret;
 use store::Remembered;
@@ -53,15 +53,7 @@ impl Origin {
         };
         let expose = |(name, value): &(String, Secret)| (name.clone(), value.expose().to_owned());
         let mut headers: Vec<_> = config.headers.iter().map(expose).collect();
-        let authorization = match &config.auth {
-            Auth::None => None,
-            Auth::Basic { user, password } => {
-                let basic = BasicAuth::new(user.expose(), password.expose());
-                Some(basic.value().as_str().to_owned())
-            }
-            Auth::Bearer(token) => Some(format!("Bearer {}", token.expose())),
-        };
-        headers.extend(authorization.map(|value| ("authorization".to_owned(), value)));
+        headers.extend(authorization(&config.auth));
         let own = outbound::Origin::of(&url);
         let policy = Policy {
             allow_private: config.allow_private_address,
@@ -76,6 +68,35 @@ impl Origin {
             policy,
             body_time: config.timeout,
         }))
+    }
+}
+
+/// The field that logs in.
+fn authorization(auth: &Auth) -> Option<(String, String)> {
+    let value = match auth {
+        Auth::None => return None,
+        Auth::Basic { user, password } => {
+            BasicAuth::new(user.expose(), password.expose()).value().as_str().to_owned()
+        }
+        Auth::Bearer(token) => format!("Bearer {}", token.expose()),
+    };
+    Some(("authorization".to_owned(), value))
+}
+
+impl Server {
+    /// Where alerts are posted to: the operator vouches for it, wherever it is. `None` when the
+    /// configuration holds no URL that could be.
+    pub fn of_webhook(secret: &Secret) -> Option<Self> {
+        let (url, auth) = FeedUrl::of(secret).ok()?;
+        let url = url.expose().clone();
+        let trusted_origin = outbound::Origin::of(&url);
+        Some(Self {
+            url,
+            headers: authorization(&auth).into_iter().collect(),
+            user_agent: concat!("calendarbot/", env!("CARGO_PKG_VERSION")).to_owned(),
+            policy: Policy { trusted_origin, ..Policy::default() },
+            body_time: Duration::ZERO,
+        })
     }
 }
 

@@ -13,6 +13,7 @@
 
 mod failure;
 mod source;
+mod webhook;
 
 use std::cell::Cell;
 use std::rc::Rc;

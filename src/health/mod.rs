@@ -413,6 +413,11 @@ impl Health {
         actions.map(Action::name).chain(parts.map(Flag::name))
     }
 
+    /// Whether alerts are posted somewhere.
+    pub fn has_webhook(&self) -> bool {
+        self.settings.alerts.webhook.is_some()
+    }
+
     /// How the program bears itself.
     pub fn posture(&self) -> Posture {
         self.responses.posture()

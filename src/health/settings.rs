@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use crate::secret::Secret;
+
 /// All of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -18,6 +20,8 @@ pub struct Settings {
 /// When an alert is entered and when it is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alerts {
+    /// Where each edge is posted to, besides being logged.
+    pub webhook: Option<Secret>,
     /// Memory in use, in percent of the budget.
     pub memory_warn: u32,
     /// The same.
@@ -158,6 +162,7 @@ impl Default for Settings {
         let seconds = Duration::from_secs;
         Self {
             alerts: Alerts {
+                webhook: None,
                 memory_warn: 75,
                 memory_critical: 95,
                 latency_warn: 1000,

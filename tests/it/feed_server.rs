@@ -196,7 +196,7 @@ impl FeedServer {
         self.address
     }
 
-    /// The heads of the requests so far, as they came.
+    /// The requests so far, as they came.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.shared.requests.borrow().clone()
     }
@@ -302,7 +302,13 @@ async fn accept(socket: Async<TcpStream>, shared: &Shared) {
 
 async fn serve<S: Socket>(mut socket: S, raw: &TcpStream, shared: &Shared) {
     // A client that hangs up in the middle is part of many tests.
-    while let Ok(Some(head)) = read_head(&mut socket).await {
+    while let Ok(Some(mut head)) = read_head(&mut socket).await {
+        let length = field(&head, "content-length").map_or(0, |n| n.parse().expect("a length"));
+        let mut body = vec![0; length];
+        if socket.read_exact(&mut body).await.is_err() {
+            return;
+        }
+        head += std::str::from_utf8(&body).expect("a text");
         let steps = shared.answer(&head);
         shared.requests.borrow_mut().push(head);
         shared.wake();

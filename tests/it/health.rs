@@ -4,6 +4,7 @@
 mod loops;
 mod rollback;
 mod switching;
+mod webhook;
 
 use std::cell::Cell;
 use std::rc::Rc;

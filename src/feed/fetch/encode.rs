@@ -29,7 +29,17 @@ impl Fields {
 
 /// `GET` for `url`, with Host and `fields`.
 pub(super) async fn get(url: &Url, fields: &Fields) -> Result<Vec<u8>, FetchError> {
-    let mut request = Request::new(Method::Get, url.clone());
+    encode(Request::new(Method::Get, url.clone()), fields).await.map(without_content_length)
+}
+
+/// `POST` of a text to `url`, with Host and `fields`.
+pub(super) async fn post(url: &Url, fields: &Fields, text: &str) -> Result<Vec<u8>, FetchError> {
+    let mut request = Request::new(Method::Post, url.clone());
+    request.set_body(text);
+    encode(request, fields).await
+}
+
+async fn encode(mut request: Request, fields: &Fields) -> Result<Vec<u8>, FetchError> {
     for (name, value) in &fields.0 {
         request.insert_header(name.as_str(), value.as_str());
     }
@@ -38,7 +48,7 @@ pub(super) async fn get(url: &Url, fields: &Fields) -> Result<Vec<u8>, FetchErro
         .read_to_end(&mut bytes)
         .await
         .map_err(|_| FetchError::refused("the request cannot be written"))?;
-    Ok(without_content_length(bytes))
+    Ok(bytes)
 }
 
 /// async-h1 announces the length of a body that is not there. RFC 9110 section 8.6 advises
@@ -88,6 +98,19 @@ mod tests {
     #[test]
     fn a_url_s_user_and_password_are_not_in_the_request() {
         check("http://me:secret@example.org/", &[], "GET / HTTP/1.1\r\nhost: example.org\r\n\r\n");
+    }
+
+    #[test]
+    fn what_is_posted_has_a_length() {
+        let url = "https://example.org/hook?key=a".parse().expect("a URL");
+        let mut fields = Fields::new();
+        fields.set("Content-Type", "application/json").expect("a field");
+        let bytes = smol::block_on(post(&url, &fields, "{}")).expect("bytes");
+        assert_eq!(
+            String::from_utf8(bytes).expect("ASCII"),
+            "POST /hook?key=a HTTP/1.1\r\nhost: example.org\r\ncontent-length: 2\r\n\
+             content-type: application/json\r\n\r\n{}",
+        );
     }
 
     #[test]

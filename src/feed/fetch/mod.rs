@@ -69,6 +69,33 @@ pub async fn fetch(
     fetched.unwrap_or_else(|| Err(late()))
 }
 
+/// Posts a text as JSON, and waits for the head of the answer. Redirects are not followed.
+///
+/// # Errors
+/// Everything but a 2xx; see [`Kind`].
+pub async fn post(
+    outbound: &Outbound,
+    clock: &Clock,
+    limits: &RefreshLimits,
+    request: &Request<'_>,
+    text: &str,
+) -> Result<(), FetchError> {
+    let mut fields = Fields::new();
+    fields.set("user-agent", request.user_agent)?;
+    fields.set("content-type", "application/json")?;
+    for (name, value) in request.headers {
+        fields.set(name, value)?;
+    }
+    let bytes = encode::post(request.url, &fields, text).await?;
+    let errand = Errand { outbound, clock, limits, policy: request.policy };
+    let (exchange, head) = errand.ask(&origin(request.url)?, &bytes).await?;
+    exchange.settle();
+    match head.status {
+        200..300 => Ok(()),
+        _ => Err(outcome::failure(&head, clock.http_date())),
+    }
+}
+
 async fn follow_redirects(
     outbound: &Outbound,
     clock: &Clock,
