@@ -10,6 +10,7 @@ use super::json::Text;
 use crate::calendar::Agenda;
 use crate::calendar::selection::{self, Meeting};
 use crate::calendar::text::{cut, utc};
+use crate::pipeline::key::lite::View;
 
 /// Characters of a subject that are sent.
 const SUBJECT_CHARS_MAX: usize = 200;
@@ -53,6 +54,13 @@ pub struct HealthInputs<'a> {
     pub platform: &'a str,
     /// Our version.
     pub version: &'a str,
+}
+
+/// What is said in the place of a view.
+pub fn answer(view: &View, agenda: &Agenda<'_>) -> String {
+    match view {
+        View::Next => whats_next(agenda),
+    }
 }
 
 /// `GET /api/whats-next`: the one next meeting, without those that somebody skips.

@@ -17,7 +17,7 @@ use super::peer::{Forwarded, Peer, TrustedProxies, came_directly};
 use super::rate::RateLimit;
 use super::recent::Recent;
 use super::response::{Answer, DateField, Manner, Outgoing, Status};
-use super::route::{Admin, Change, Endpoint, Route, Series};
+use super::route::{Admin, Change, Endpoint, Family, Route, Series};
 use super::slab::Token;
 use super::token::Gate;
 use crate::api::Api;
@@ -249,7 +249,8 @@ impl Service {
         turn: &Turn,
     ) -> Outgoing {
         let manner = Manner { head_only: begins_with_head(bytes), ..Manner::CLOSE };
-        Outgoing::new(self.api.failure(status, detail), turn.date, manner, Series::NONE)
+        let answer = self.api.failure(Family::Native, status, detail);
+        Outgoing::new(answer, turn.date, manner, Series::NONE)
     }
 
     /// A line in the access log: who, the request line, status, bytes.
@@ -281,26 +282,26 @@ impl Service {
         way: &Forwarded<'_>,
         now: Moment,
     ) -> Result<Endpoint, Rc<Answer>> {
-        let edge = &self.edge;
+        let (edge, family) = (&self.edge, route.family());
         if !asker.is_admitted
             && let Err(wait) = self.charge(way.client, now)
         {
             self.metrics.http_limited.count();
-            return Err(self.api.too_often(wait));
+            return Err(self.api.too_often(family, wait));
         }
         if !edge.hosts.are_ours(message.host) {
             let detail = "this server has another name; see server_names in the configuration";
-            return Err(self.api.failure(Status::MISDIRECTED, detail));
+            return Err(self.api.failure(family, Status::MISDIRECTED, detail));
         }
         let endpoint = match path {
             "" => Endpoint::Moved(format!("{}{}/", way.prefix, edge.base_path)),
             _ => {
                 let found = route.find(message.method, path, message.query);
-                found.map_err(|refusal| self.api.refusal(&refusal))?
+                found.map_err(|refusal| self.api.refusal(family, &refusal))?
             }
         };
         guard::check_change(message, way.scheme, endpoint.is_change(), endpoint.media_types())
-            .map_err(|(status, detail)| self.api.failure(status, detail))?;
+            .map_err(|(status, detail)| self.api.failure(family, status, detail))?;
         if let Endpoint::Admin(_) = endpoint {
             let is_here =
                 came_directly(asker.peer, message.headers) && !edge.proxies.trust(asker.peer);
@@ -326,7 +327,7 @@ impl Service {
         turn: &Turn,
     ) -> Option<Rc<Answer>> {
         if !self.api.has_data() {
-            return Some(self.api.no_data());
+            return Some(self.api.no_data(key.view.family()));
         }
         let rollout = &self.edge.rollout;
         let began = rollout.is_partial().then(|| self.clock.now());
@@ -342,7 +343,8 @@ impl Service {
         let answer = match asking {
             Asking::Kept(answer) => return Some(answer),
             Asking::Full => {
-                return Some(self.api.failure(Status::UNAVAILABLE, "too much is being asked"));
+                let detail = "too much is being asked";
+                return Some(self.api.failure(key.view.family(), Status::UNAVAILABLE, detail));
             }
             Asking::Made(answer) => Some(answer),
             Asking::Pending => None,
@@ -378,14 +380,16 @@ impl Service {
     ) -> Option<Rc<Answer>> {
         match decode::decode(message, bytes) {
             Ok(decoded) => self.api.administer(what, &decoded.body, asker),
-            Err(status) => Some(self.api.failure(status, "this request cannot be decoded")),
+            Err(status) => Some(self.api.failure(Family::Native, status, UNDECODED)),
         }
     }
 
     /// The answer to an admitted message that only asks, and not for a view.
     fn act(&self, endpoint: Endpoint, message: &Message<'_, '_>) -> Rc<Answer> {
         match endpoint {
-            Endpoint::View(_) | Endpoint::Change(_) | Endpoint::Admin(_) => self.api.no_data(),
+            Endpoint::View(_) | Endpoint::Change(_) | Endpoint::Admin(_) => {
+                self.api.no_data(Family::Native)
+            }
             Endpoint::Asset(path) => self.api.asset(path, message.accepts_gzip()),
             Endpoint::Skips => self.api.skips(),
             Endpoint::Metrics => self.api.metrics(accept::prefers_openmetrics(message.headers)),
@@ -405,10 +409,13 @@ impl Service {
     ) -> Option<Rc<Answer>> {
         match decode::decode(message, bytes) {
             Ok(decoded) => self.api.change(change, &decoded.body, asker),
-            Err(status) => Some(self.api.failure(status, "this request cannot be decoded")),
+            Err(status) => Some(self.api.failure(change.family(), status, UNDECODED)),
         }
     }
 }
+
+/// What framing has passed and async-h1 does not.
+const UNDECODED: &str = "this request cannot be decoded";
 
 /// What a request is counted by. Refusals by its head are counted together: whoever tries every
 /// method everywhere must not fill the table.

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Sources;
 use super::cache::Validity;
-use super::key::{Bound, View, ViewKey};
+use super::key::{Bound, View, ViewKey, lite};
 use crate::budget::PipelineLimits;
 use crate::calendar::skips::Skips;
 use crate::calendar::{CalendarStatus, Entry, selection};
@@ -142,7 +142,7 @@ impl<'p> Turn<'p> {
         let scope = match &key.view {
             View::Calendars => Scope::Nothing,
             View::Page | View::Next { .. } => ahead(SPARE_ENTRIES + key.view.later().unwrap_or(0)),
-            View::LiteNext => ahead(SPARE_ENTRIES_MAX),
+            View::Lite(lite::View::Next) => ahead(SPARE_ENTRIES_MAX),
             View::Events { from, to, limit, .. } => {
                 let (from, to) = window(*from, *to, self.now, &zone);
                 Scope::Range { from, to, limit: usize::from(*limit).min(events_max) }
