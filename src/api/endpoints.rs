@@ -5,11 +5,14 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::errors::error;
 use super::prometheus::Format;
 use super::stats::{Machine, Seen};
 use super::{admin, json, lite, prometheus, skips, stats};
 use crate::budget::Plan;
+use crate::calendar::text::utc;
 use crate::clock::{Clock, Moment};
 use crate::display;
 use crate::feed::Feeds;
@@ -57,6 +60,8 @@ pub struct Api {
     proportional_read: Cell<Option<Moment>>,
     /// The lowest temperature that anybody has been told.
     coolest: Cell<Option<f32>>,
+    /// When a browser last said that it shows the page.
+    heartbeat: Cell<Option<Timestamp>>,
 }
 
 /// From one reading of the proportional size to the next: the kernel walks all pages for it.
@@ -70,7 +75,8 @@ impl Api {
     pub fn new(known: Known, plan: Plan) -> Self {
         let (started, assets) = (known.clock.now(), RefCell::default());
         let (proportional_read, coolest) = (Cell::default(), Cell::default());
-        Self { known, plan, started, assets, proportional_read, coolest }
+        let heartbeat = Cell::default();
+        Self { known, plan, started, assets, proportional_read, coolest, heartbeat }
     }
 
     /// True once there is anything to show.
@@ -128,6 +134,7 @@ impl Api {
                 let body = "{\"status\":\"accepted\"}";
                 Some(Rc::new(Answer::json(Status::ACCEPTED, body)))
             }
+            Change::Heartbeat => Some(self.heartbeat()),
         }
     }
 
@@ -143,7 +150,7 @@ impl Api {
     }
 
     /// The answer to a client that is kept out of that.
-    pub fn barred(&self, barred: Barred) -> Rc<Answer> {
+    pub fn barred(&self, family: Family, barred: Barred) -> Rc<Answer> {
         let (status, detail, further) = match barred {
             Barred::NoToken => {
                 let detail = "this is for programs on the server's own machine; others need a \
@@ -159,7 +166,7 @@ impl Api {
                 (Status::TOO_MANY, "there were too many wrong tokens", further)
             }
         };
-        Rc::new(failure(status, detail, &further))
+        Rc::new(error(family, status, detail, &further))
     }
 
     /// Which methods there are.
@@ -250,6 +257,14 @@ impl Api {
         Rc::new(Answer::json(Status::OK, &body))
     }
 
+    /// Notes that a browser shows the page.
+    fn heartbeat(&self) -> Rc<Answer> {
+        let now = self.known.clock.wall();
+        self.heartbeat.set(Some(now));
+        let body = format!("{{\"status\":\"ok\",\"timestamp\":\"{}\"}}", utc(now));
+        Rc::new(Answer::json(Status::OK, &body))
+    }
+
     fn lite_health(&self) -> Rc<Answer> {
         let now = self.known.clock.wall();
         let statuses: Vec<_> =
@@ -264,7 +279,7 @@ impl Api {
             refresh_age_s: age,
             window_initialized: self.has_data(),
             heartbeat_age_s: age,
-            last_probe: None,
+            last_probe: self.heartbeat.get(),
             platform: std::env::consts::OS,
             version: env!("CARGO_PKG_VERSION"),
         });

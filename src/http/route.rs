@@ -55,6 +55,8 @@ pub enum Figures {
 pub enum Change {
     /// `POST /api/v1/refresh`.
     Refresh,
+    /// `POST /api/browser-heartbeat`.
+    Heartbeat,
     /// Something is skipped or no longer is; with the id that is part of the path, if one is.
     Skips(Skipping, String),
 }
@@ -64,7 +66,7 @@ impl Change {
     pub fn family(&self) -> Family {
         match self {
             Self::Refresh | Self::Skips(Skipping::Skip | Skipping::Unskip, _) => Family::Native,
-            Self::Skips(..) => Family::Lite,
+            Self::Heartbeat | Self::Skips(..) => Family::Lite,
         }
     }
 }

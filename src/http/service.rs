@@ -19,7 +19,7 @@ use super::recent::Recent;
 use super::response::{Answer, DateField, Manner, Outgoing, Status};
 use super::route::{Admin, Change, Endpoint, Family, Route, Series};
 use super::slab::Token;
-use super::token::Gate;
+use super::token::Gates;
 use crate::api::Api;
 use crate::budget::HttpLimits;
 use crate::clock::{Clock, Moment};
@@ -59,8 +59,8 @@ pub struct Edge {
     pub rate: Rc<RefCell<RateLimit>>,
     /// Every answer gets a line in the log.
     pub access_log: bool,
-    /// Who may do what operators do.
-    pub gate: Rc<Gate>,
+    /// Who may do what not everybody may.
+    pub gates: Rc<Gates>,
     /// Which clients have the pipeline.
     pub rollout: Rc<Rollout>,
 }
@@ -165,7 +165,11 @@ impl Service {
                 keep_alive: message.keep_alive && !(is_refused && message.has_body()),
                 is_1_0: message.is_1_0,
             },
-            if_none_match: message.if_none_match.map(|value| range_in(bytes, value)),
+            // Only what is fetched can be there already (RFC 9110 section 13.1.2).
+            if_none_match: message
+                .if_none_match
+                .filter(|_| matches!(message.method, Method::Get | Method::Head))
+                .map(|value| range_in(bytes, value)),
             consumed: message.consumed,
             client: way.client,
             series: series(place.0, message.method, is_refused),
@@ -175,8 +179,11 @@ impl Service {
                 let key = self.pipeline.normalized(key);
                 let settings = self.pipeline.settings_generation();
                 let agent = fnv1a(message.user_agent());
-                let mut recent = self.recent.borrow_mut();
-                asker.recent.set(recent.keep(bytes, &asked, &key, agent, settings));
+                // Who may hear something is looked at each time.
+                if !key.view.is_spoken() {
+                    let mut recent = self.recent.borrow_mut();
+                    asker.recent.set(recent.keep(bytes, &asked, &key, agent, settings));
+                }
                 self.view(&key, asker, (asked.client, agent), turn)
             }
             Ok(Endpoint::Admin(what)) => self.administer(what, message, bytes, asker.token),
@@ -302,14 +309,19 @@ impl Service {
         };
         guard::check_change(message, way.scheme, endpoint.is_change(), endpoint.media_types())
             .map_err(|(status, detail)| self.api.failure(family, status, detail))?;
-        if let Endpoint::Admin(_) = endpoint {
-            let is_here =
-                came_directly(asker.peer, message.headers) && !edge.proxies.trust(asker.peer);
-            let shown = message.field("authorization");
-            edge.gate
-                .admit(is_here, way.client, shown, now)
-                .map_err(|barred| self.api.barred(barred))?;
-        }
+        let shown = message.field("authorization");
+        let admitted = match &endpoint {
+            Endpoint::Admin(_) => {
+                let is_here =
+                    came_directly(asker.peer, message.headers) && !edge.proxies.trust(asker.peer);
+                edge.gates.operators.admit(is_here, way.client, shown, now)
+            }
+            Endpoint::View(key) if key.view.is_spoken() => {
+                edge.gates.assistants.admit_if_set(way.client, shown, now)
+            }
+            _ => Ok(()),
+        };
+        admitted.map_err(|barred| self.api.barred(family, barred))?;
         Ok(endpoint)
     }
 

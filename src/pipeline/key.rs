@@ -115,6 +115,11 @@ impl View {
         }
     }
 
+    /// True for what an assistant says, which may be kept from strangers.
+    pub fn is_spoken(&self) -> bool {
+        matches!(self, Self::Lite(lite::View::Alexa(_)))
+    }
+
     /// True for what takes much work and memory to make and is on no wall.
     pub fn is_large(&self) -> bool {
         let Self::Events { from, to, limit, .. } = self else { return false };
