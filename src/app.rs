@@ -47,7 +47,7 @@ use crate::http::peer::TrustedProxies;
 use crate::http::rate::RateLimit;
 use crate::http::server::Server;
 use crate::http::service::{Edge, Service};
-use crate::http::token::Gate;
+use crate::http::token::Gates;
 use crate::metrics::Metrics;
 use crate::pipeline::{Pipeline, Sources};
 use crate::tzdb::tzdb;
@@ -106,7 +106,7 @@ pub struct App {
     metrics: Rc<Metrics>,
     switches: Rc<Switchboard>,
     rollout: Rc<Rollout>,
-    gate: Rc<Gate>,
+    gates: Rc<Gates>,
     skip_writer: SkipWriter,
     governor: Governor,
     addresses: Vec<Address>,
@@ -223,8 +223,8 @@ impl App {
         let switches = Rc::new(Switchboard::new(switches));
         let (percent, by) = config.rollout;
         let rollout = Rc::new(Rollout::new(percent, by, clock.wall()));
-        let gate = Rc::new(Gate::default());
-        gate.set_token(configuration::token(&config));
+        let gates = Rc::new(Gates::default());
+        configuration::set_tokens(&gates, &config);
         let (wish, wishes) = async_channel::bounded(WISHES_MAX);
         let config = Rc::new(config);
         let start = Rc::clone(&config);
@@ -252,7 +252,7 @@ impl App {
             proxies: TrustedProxies(config.trusted_proxies.clone()),
             rate: Rc::clone(&rate),
             access_log: config.access_log,
-            gate: Rc::clone(&gate),
+            gates: Rc::clone(&gates),
             rollout: Rc::clone(&rollout),
         };
         let (http_limits, counters) = (limits.http.clone(), Rc::clone(&metrics));
@@ -272,7 +272,7 @@ impl App {
             metrics,
             switches,
             rollout,
-            gate,
+            gates,
             skip_writer,
             governor,
             addresses,
@@ -336,7 +336,7 @@ impl App {
     /// Runs until it is told to stop, or its orders' sender is gone.
     pub async fn run(self, executor: &LocalExecutor<'static>, orders: Receiver<Order>) -> Ended {
         let Self { current, wishes, feeds, database, pipeline, refresher, server, .. } = self;
-        let Self { switches, rollout, gate, skip_writer, governor, metrics, .. } = self;
+        let Self { switches, rollout, gates, skip_writer, governor, metrics, .. } = self;
         switches.connect({
             let (pipeline, database) = (Rc::clone(&pipeline), Rc::clone(&database));
             let refresher = Rc::clone(&refresher);
@@ -392,7 +392,7 @@ impl App {
             governor,
             switches: Rc::clone(&switches),
             rollout: Rc::clone(&rollout),
-            gate,
+            gates,
             current: Rc::clone(&current),
         };
         let mut force = Force::new(executor, followers, metrics);

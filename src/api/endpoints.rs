@@ -5,10 +5,14 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
+use super::errors::error;
 use super::prometheus::Format;
 use super::stats::{Machine, Seen};
-use super::{admin, json, lite, native, prometheus, skips, stats};
+use super::{admin, json, lite, prometheus, skips, stats};
 use crate::budget::Plan;
+use crate::calendar::text::utc;
 use crate::clock::{Clock, Moment};
 use crate::display;
 use crate::feed::Feeds;
@@ -17,7 +21,7 @@ use crate::flags::switches::Switchboard;
 use crate::health::history::History;
 use crate::health::{Health, sample, usage};
 use crate::http::response::{Answer, Status, media};
-use crate::http::route::{ANY, Admin, Allow, Change, Figures, Refusal, Skipping};
+use crate::http::route::{ANY, Admin, Allow, Change, Family, Figures, Refusal, Skipping};
 use crate::http::slab::Token;
 use crate::http::token::Barred;
 use crate::metrics::Metrics;
@@ -52,11 +56,12 @@ pub struct Api {
     /// Files as they are, and compressed, that somebody is being sent: who else asks shares them,
     /// and nobody holds what nobody asks for.
     assets: RefCell<HashMap<(&'static str, bool), Weak<Answer>>>,
-    no_data: Rc<Answer>,
     /// When the proportional size of the process was read last.
     proportional_read: Cell<Option<Moment>>,
     /// The lowest temperature that anybody has been told.
     coolest: Cell<Option<f32>>,
+    /// When a browser last said that it shows the page.
+    heartbeat: Cell<Option<Timestamp>>,
 }
 
 /// From one reading of the proportional size to the next: the kernel walks all pages for it.
@@ -68,12 +73,10 @@ const RETRY_SECONDS: u32 = 5;
 impl Api {
     /// The endpoints of a program that starts now.
     pub fn new(known: Known, plan: Plan) -> Self {
-        let detail = "no calendar has been read yet; it is being fetched";
-        let further = format!("Retry-After: {RETRY_SECONDS}\r\n");
-        let no_data = Rc::new(failure(Status::UNAVAILABLE, detail, &further));
         let (started, assets) = (known.clock.now(), RefCell::default());
         let (proportional_read, coolest) = (Cell::default(), Cell::default());
-        Self { known, plan, started, assets, no_data, proportional_read, coolest }
+        let heartbeat = Cell::default();
+        Self { known, plan, started, assets, proportional_read, coolest, heartbeat }
     }
 
     /// True once there is anything to show.
@@ -82,14 +85,16 @@ impl Api {
     }
 
     /// The answer while there is not.
-    pub fn no_data(&self) -> Rc<Answer> {
-        Rc::clone(&self.no_data)
+    pub fn no_data(&self, family: Family) -> Rc<Answer> {
+        let detail = "no calendar has been read yet; it is being fetched";
+        self.failure(family, Status::UNAVAILABLE, detail)
     }
 
     /// A file that is part of the program.
     pub fn asset(&self, path: &str, accepts_gzip: bool) -> Rc<Answer> {
         let Some(asset) = display::asset(path) else {
-            return self.failure(Status::NOT_FOUND, "there is nothing at this path");
+            let detail = "there is nothing at this path";
+            return self.failure(Family::Native, Status::NOT_FOUND, detail);
         };
         let mut assets = self.assets.borrow_mut();
         let shared = assets.entry((asset.path, accepts_gzip)).or_default();
@@ -110,7 +115,7 @@ impl Api {
             Figures::LiteHealth => self.lite_health(),
             Figures::Alive => word(b"alive\n"),
             Figures::Ready if self.has_data() => word(b"ready\n"),
-            Figures::Ready => self.no_data(),
+            Figures::Ready => self.no_data(Family::Native),
         }
     }
 
@@ -119,13 +124,17 @@ impl Api {
         let is_sound = body.is_empty() || json::is_sound(body);
         match change {
             Change::Skips(Skipping::LiteSkip, _) => self.known.skips.ask_lite(asker, body),
-            _ if !is_sound => Some(self.failure(Status::BAD_REQUEST, "the body is not valid JSON")),
+            _ if !is_sound => {
+                let detail = "the body is not valid JSON";
+                Some(self.failure(change.family(), Status::BAD_REQUEST, detail))
+            }
             Change::Skips(what, id) => self.known.skips.ask(asker, what, id),
             Change::Refresh => {
                 self.known.feeds.nudge_all();
                 let body = "{\"status\":\"accepted\"}";
                 Some(Rc::new(Answer::json(Status::ACCEPTED, body)))
             }
+            Change::Heartbeat => Some(self.heartbeat()),
         }
     }
 
@@ -141,7 +150,7 @@ impl Api {
     }
 
     /// The answer to a client that is kept out of that.
-    pub fn barred(&self, barred: Barred) -> Rc<Answer> {
+    pub fn barred(&self, family: Family, barred: Barred) -> Rc<Answer> {
         let (status, detail, further) = match barred {
             Barred::NoToken => {
                 let detail = "this is for programs on the server's own machine; others need a \
@@ -157,7 +166,7 @@ impl Api {
                 (Status::TOO_MANY, "there were too many wrong tokens", further)
             }
         };
-        Rc::new(failure(status, detail, &further))
+        Rc::new(error(family, status, detail, &further))
     }
 
     /// Which methods there are.
@@ -172,32 +181,32 @@ impl Api {
         Rc::new(Answer::plain(Status::PERMANENT_REDIRECT, media::TEXT, &place, b""))
     }
 
-    /// An RFC 9457 problem.
-    pub fn failure(&self, status: Status, detail: &str) -> Rc<Answer> {
+    /// An error, in the words of a family of routes.
+    pub fn failure(&self, family: Family, status: Status, detail: &str) -> Rc<Answer> {
         let further = match status {
             Status::UNAVAILABLE => format!("Retry-After: {RETRY_SECONDS}\r\n"),
             // From framing, which knows no routes: this method is answered nowhere.
             Status::METHOD_NOT_ALLOWED => format!("Allow: {}\r\n", ANY.0),
             _ => String::new(),
         };
-        Rc::new(failure(status, detail, &further))
+        Rc::new(error(family, status, detail, &further))
     }
 
     /// The answer to a request that leads nowhere.
-    pub fn refusal(&self, refusal: &Refusal) -> Rc<Answer> {
+    pub fn refusal(&self, family: Family, refusal: &Refusal) -> Rc<Answer> {
         match refusal.allow {
             Some(Allow(methods)) => {
                 let further = format!("Allow: {methods}\r\n");
-                Rc::new(failure(refusal.status, &refusal.detail, &further))
+                Rc::new(error(family, refusal.status, &refusal.detail, &further))
             }
-            None => self.failure(refusal.status, &refusal.detail),
+            None => self.failure(family, refusal.status, &refusal.detail),
         }
     }
 
     /// The answer to a client that is to wait so long before it asks again.
-    pub fn too_often(&self, wait: Duration) -> Rc<Answer> {
+    pub fn too_often(&self, family: Family, wait: Duration) -> Rc<Answer> {
         let further = format!("Retry-After: {}\r\n", wait.as_secs() + 1);
-        Rc::new(failure(Status::TOO_MANY, "this client asks too often", &further))
+        Rc::new(error(family, Status::TOO_MANY, "this client asks too often", &further))
     }
 
     fn stats(&self) -> Rc<Answer> {
@@ -248,6 +257,14 @@ impl Api {
         Rc::new(Answer::json(Status::OK, &body))
     }
 
+    /// Notes that a browser shows the page.
+    fn heartbeat(&self) -> Rc<Answer> {
+        let now = self.known.clock.wall();
+        self.heartbeat.set(Some(now));
+        let body = format!("{{\"status\":\"ok\",\"timestamp\":\"{}\"}}", utc(now));
+        Rc::new(Answer::json(Status::OK, &body))
+    }
+
     fn lite_health(&self) -> Rc<Answer> {
         let now = self.known.clock.wall();
         let statuses: Vec<_> =
@@ -262,7 +279,7 @@ impl Api {
             refresh_age_s: age,
             window_initialized: self.has_data(),
             heartbeat_age_s: age,
-            last_probe: None,
+            last_probe: self.heartbeat.get(),
             platform: std::env::consts::OS,
             version: env!("CARGO_PKG_VERSION"),
         });
@@ -276,6 +293,5 @@ fn word(text: &'static [u8]) -> Rc<Answer> {
 }
 
 pub(super) fn failure(status: Status, detail: &str, further: &str) -> Answer {
-    let body = native::problem(status.code, status.reason(), detail);
-    Answer::plain(status, media::PROBLEM, further, body.as_bytes())
+    error(Family::Native, status, detail, further)
 }

@@ -3,6 +3,7 @@
 
 pub mod admin;
 mod endpoints;
+pub(crate) mod errors;
 pub mod json;
 pub mod kpi;
 pub mod lite;

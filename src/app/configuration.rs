@@ -24,8 +24,9 @@ use crate::feed::refresh::Refresher;
 use crate::flags::rollout::Rollout;
 use crate::flags::switches::Switchboard;
 use crate::http::response::Answer;
-use crate::http::token::{Bearer, Gate};
+use crate::http::token::{Bearer, Gates};
 use crate::metrics::Metrics;
+use crate::secret::Secret;
 
 /// A configuration has served well when the program was ready with it at the end of such a time,
 /// and hardly any of the requests in it was failed.
@@ -133,9 +134,11 @@ impl Keeper {
     }
 }
 
-/// What lets operators in who are not on this machine.
-pub(super) fn token(config: &Config) -> Option<Bearer> {
-    Bearer::new(config.admin_token.as_ref()?.expose())
+/// From now on these tokens are the right ones.
+pub(super) fn set_tokens(gates: &Gates, config: &Config) {
+    let bearer = |token: &Option<Secret>| Bearer::new(token.as_ref()?.expose());
+    gates.operators.set_token(bearer(&config.admin_token));
+    gates.assistants.set_token(bearer(&config.alexa_token));
 }
 
 /// Everything that follows the configuration.
@@ -146,7 +149,7 @@ pub(super) struct Followers {
     pub(super) governor: Rc<Governor<Governed>>,
     pub(super) switches: Rc<Switchboard>,
     pub(super) rollout: Rc<Rollout>,
-    pub(super) gate: Rc<Gate>,
+    pub(super) gates: Rc<Gates>,
     pub(super) current: Rc<Current>,
 }
 
@@ -267,7 +270,7 @@ impl Followers {
         self.switches.change(|switches| switches.configure(new.flags, new.flags_by, now));
         let (percent, by) = new.rollout;
         self.rollout.configure(percent, by, now);
-        self.gate.set_token(token(&new));
+        set_tokens(&self.gates, &new);
         self.current.config.replace(Rc::new(new));
         Ok(later)
     }

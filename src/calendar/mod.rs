@@ -14,9 +14,12 @@ pub mod explain;
 pub mod filter;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod lite;
 pub mod merge;
 pub mod selection;
 pub mod skips;
+pub mod speech;
+pub mod summary;
 pub mod text;
 
 /// One occurrence, as it was stored.

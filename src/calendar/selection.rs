@@ -143,6 +143,11 @@ pub fn in_window<'a>(
     (found, truncated)
 }
 
+/// From when to when today goes in the agenda's zone.
+pub fn today(agenda: &Agenda<'_>) -> (Timestamp, Timestamp) {
+    day(agenda.zone.to_datetime(agenda.now).date(), agenda.zone)
+}
+
 /// The next instant at which [`whats_next`] changes.
 pub fn changes_at(agenda: &Agenda<'_>) -> Timestamp {
     let midnight = day_after(agenda.zone.to_datetime(agenda.now).date(), agenda.zone);
@@ -283,6 +288,11 @@ impl<'a> Meeting<'a> {
         self.calendars().all(|(_, calendar)| calendar.stale)
     }
 
+    /// It takes place, in part at least, between `from` and `to`.
+    pub fn touches(&self, from: Timestamp, to: Timestamp) -> bool {
+        Window { start: from, end: to }.touches(self.start, self.end)
+    }
+
     /// The next instant at which what is said of it changes: the end of its skip, its start or its
     /// end.
     fn turn(&self, now: Timestamp) -> Timestamp {
@@ -328,6 +338,11 @@ fn standing(details: &Details) -> Result<Standing, Hidden<'static>> {
     } else {
         Ok(Standing::Confirmed)
     }
+}
+
+/// From when to when a day goes.
+pub fn day(date: Date, zone: &TimeZone) -> (Timestamp, Timestamp) {
+    (resolve(Time::Date(date), zone), day_after(date, zone))
 }
 
 /// The first moment of the day after `date`.

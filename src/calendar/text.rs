@@ -131,7 +131,8 @@ pub(super) fn web_link(text: &str) -> Option<&str> {
 /// Longer links are cut off by some browsers and fit on no screen.
 const LINK_BYTES_MAX: usize = 2048;
 
-fn weekday(weekday: Weekday) -> &'static str {
+/// `Monday`.
+pub fn weekday(weekday: Weekday) -> &'static str {
     match weekday {
         Weekday::Monday => "Monday",
         Weekday::Tuesday => "Tuesday",

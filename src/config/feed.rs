@@ -328,8 +328,13 @@ impl FeedDraft {
 
     /// The login that the keys describe.
     fn log_in(&self, around: &Surroundings) -> Result<Auth, String> {
-        let password = either("password", &self.password, &self.password_file, around)?;
-        let token = either("bearer_token", &self.bearer_token, &self.bearer_token_file, around)?;
+        let password = either("password", &self.password, &self.password_file, around.credentials)?;
+        let token = either(
+            "bearer_token",
+            &self.bearer_token,
+            &self.bearer_token_file,
+            around.credentials,
+        )?;
         let basic = self.username.is_some() || password.is_some();
         match (self.auth, basic, token) {
             (_, true, Some(_)) => Err("has both a password and a bearer token; keep one".into()),
@@ -373,26 +378,22 @@ fn one_of<'a>(keys: &[(&'a str, bool)]) -> Result<Option<&'a str>, String> {
 }
 
 /// A secret that is given itself or by a file.
-fn either(
+pub(super) fn either(
     name: &str,
     text: &Option<Secret>,
     file: &Option<PathBuf>,
-    around: &Surroundings,
+    credentials: Option<&Path>,
 ) -> Result<Option<Secret>, String> {
     let from_file = format!("{name}_file");
     one_of(&[(name, text.is_some()), (&from_file, file.is_some())])?;
     match file {
-        Some(path) => read_secret(&from_file, path, around.credentials).map(Some),
+        Some(path) => read_secret(&from_file, path, credentials).map(Some),
         None => Ok(text.clone()),
     }
 }
 
 /// The only line of a file that holds a secret.
-pub(super) fn read_secret(
-    key: &str,
-    path: &Path,
-    credentials: Option<&Path>,
-) -> Result<Secret, String> {
+fn read_secret(key: &str, path: &Path, credentials: Option<&Path>) -> Result<Secret, String> {
     let text = read_text(key, path, SECRET_BYTES_MAX + 2, credentials)?;
     let line = text.as_deref().map(|text| text.trim_end_matches(['\r', '\n']));
     line.and_then(secret).ok_or_else(|| {

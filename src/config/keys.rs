@@ -303,12 +303,31 @@ pub(super) static KEYS: &[Key<Draft>] = &[
         name: "admin.token_file",
         env: &["CALENDARBOT_ADMIN_TOKEN_FILE"],
         option: "",
-        kind: Kind::Path(|draft, path| draft.admin_token_file = Some(path)),
+        kind: Kind::Path(|draft, path| draft.tokens.admin_file = Some(path)),
         default: Preset::Says("none: programs on this machine only"),
         help: "A file whose only line is the token that operators show (`Authorization: Bearer …`) \
                to see and change flags and configuration under `/api/admin`. \
                `$CREDENTIALS_DIRECTORY/NAME` is a systemd credential. Programs on this machine need \
                none: a proxy here that sends no X-Forwarded-For must keep `/api/admin` to itself.",
+    },
+    Key {
+        name: "alexa.bearer_token",
+        env: &["CALENDARBOT_ALEXA_BEARER_TOKEN"],
+        option: "",
+        kind: Kind::Secret(SECRET_TEXT, |draft, text| draft.tokens.alexa = Some(text)),
+        default: Preset::Says("none: whoever may ask anything may ask this"),
+        help: "The token that a voice assistant shows (`Authorization: Bearer …`) under \
+               `/api/alexa`. Programs on this machine need it, too: an assistant comes through a \
+               tunnel that ends here.",
+    },
+    Key {
+        name: "alexa.bearer_token_file",
+        env: &["CALENDARBOT_ALEXA_BEARER_TOKEN_FILE"],
+        option: "",
+        kind: Kind::Path(|draft, path| draft.tokens.alexa_file = Some(path)),
+        default: Preset::Says("none"),
+        help: "A file whose only line is that token. `$CREDENTIALS_DIRECTORY/NAME` is a systemd \
+               credential.",
     },
     Key {
         name: "pipeline.cache_ttl",

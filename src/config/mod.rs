@@ -26,6 +26,7 @@ mod problems;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -44,7 +45,7 @@ use crate::http::peer::Network;
 use crate::secret::Secret;
 
 use self::environment::Variables;
-use self::feed::{FeedDraft, Surroundings, read_secret};
+use self::feed::{FeedDraft, Surroundings};
 use self::feed_keys::FEED_KEYS;
 use self::file::Document;
 use self::given::{Given, safe};
@@ -53,6 +54,7 @@ use self::key::Key;
 use self::keys::KEYS;
 use self::problems::Problems;
 use self::sources::{AllGiven, Origin};
+use self::tokens::Tokens;
 
 pub use self::args::{Action, Arguments, Command, help, parse};
 pub use self::feed::{Auth, FeedConfig, FeedUrl, Source};
@@ -104,6 +106,8 @@ pub struct Config {
     pub rollout: (u32, By),
     /// What lets operators in who are not on this machine.
     pub admin_token: Option<Secret>,
+    /// What a voice assistant has to show; `None` when it need not.
+    pub alexa_token: Option<Secret>,
     /// How the pipeline is tuned.
     pub tuning: Tuning,
     /// What health decides by.
@@ -198,7 +202,7 @@ fn load_with(
     draft.config.warnings.extend(arguments.warnings.iter().cloned());
     let text = file.as_ref().map(|(_, text)| text.as_str());
     draft.config.sources = Sources::new(arguments, inputs, text, given);
-    draft.admin_token(inputs, &mut problems);
+    draft.tokens(inputs, &mut problems);
     draft.finish(problems)
 }
 
@@ -264,7 +268,7 @@ struct Draft {
     flags_enabled_by: By,
     /// Of the source that is being read.
     rollout_percent: Option<(u32, By)>,
-    admin_token_file: Option<PathBuf>,
+    tokens: Tokens,
     allow_private_feeds: bool,
     /// The addresses of the owner that hold for every feed.
     me: Vec<String>,
@@ -295,6 +299,7 @@ impl Draft {
             flags_by: [By::Default; Flag::COUNT],
             rollout: (100, By::Default),
             admin_token: None,
+            alexa_token: None,
             tuning: Tuning::default(),
             health: Settings::default(),
             ceilings: Ceilings::default(),
@@ -309,7 +314,7 @@ impl Draft {
             flags_enabled: false,
             flags_enabled_by: By::Default,
             rollout_percent: None,
-            admin_token_file: None,
+            tokens: Tokens::default(),
             allow_private_feeds: false,
             me: Vec::new(),
         };
@@ -334,19 +339,6 @@ impl Draft {
 
     fn warn(&mut self, warning: impl Into<String>) {
         self.config.warnings.push(warning.into());
-    }
-
-    fn admin_token(&mut self, inputs: &Inputs, problems: &mut Problems) {
-        const KEY: &str = "admin.token_file";
-        let Some(path) = &self.admin_token_file else { return };
-        let credentials = inputs.variable("CREDENTIALS_DIRECTORY").map(Path::new);
-        match read_secret(KEY, path, credentials) {
-            Ok(token) => self.config.admin_token = Some(token),
-            Err(why) => {
-                let given = self.config.sources.given(KEY).map(|value| value.source.as_str());
-                problems.push(format!("{}: the program {why}", given.unwrap_or(KEY)));
-            }
-        }
     }
 
     /// Checks the feeds against each other, and lets the environment's replace the file's. Returns

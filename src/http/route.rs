@@ -55,8 +55,20 @@ pub enum Figures {
 pub enum Change {
     /// `POST /api/v1/refresh`.
     Refresh,
+    /// `POST /api/browser-heartbeat`.
+    Heartbeat,
     /// Something is skipped or no longer is; with the id that is part of the path, if one is.
     Skips(Skipping, String),
+}
+
+impl Change {
+    /// Whose route it is asked for by.
+    pub fn family(&self) -> Family {
+        match self {
+            Self::Refresh | Self::Skips(Skipping::Skip | Skipping::Unskip, _) => Family::Native,
+            Self::Heartbeat | Self::Skips(..) => Family::Lite,
+        }
+    }
 }
 
 /// What becomes of skips.
@@ -136,11 +148,24 @@ pub struct Refusal {
     pub allow: Option<Allow>,
 }
 
+/// Whose clients a route is for: they are told of errors in their own words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// Ours: RFC 9457 problems.
+    Native,
+    /// Of calendarbot_lite.
+    Lite,
+}
+
 /// Every route, family by family. Files have a table of their own, and the last row.
-const FAMILIES: [&[Row]; 3] = [native::ROUTES, lite::ROUTES, operator::ROUTES];
+const FAMILIES: [(Family, &[Row]); 3] = [
+    (Family::Native, native::ROUTES),
+    (Family::Lite, lite::ROUTES),
+    (Family::Native, operator::ROUTES),
+];
 
 fn rows() -> impl Iterator<Item = &'static Row> {
-    FAMILIES.into_iter().flatten()
+    FAMILIES.into_iter().flat_map(|(_, rows)| rows)
 }
 
 /// A route, by its place in the table.
@@ -157,6 +182,13 @@ impl Route {
         let place = rows().position(is_at);
         let place = place.or_else(|| display::asset(path).map(|_| rows().count() - 1));
         place.and_then(|place| u8::try_from(place).ok()).map_or(Self::NONE, Self)
+    }
+
+    /// Whose it is; ours where there is nothing.
+    pub fn family(self) -> Family {
+        let families =
+            FAMILIES.into_iter().flat_map(|(family, rows)| rows.iter().map(move |_| family));
+        families.into_iter().nth(usize::from(self.0)).unwrap_or(Family::Native)
     }
 
     /// Its path as people write it; `other` where there is nothing.

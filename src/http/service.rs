@@ -17,9 +17,9 @@ use super::peer::{Forwarded, Peer, TrustedProxies, came_directly};
 use super::rate::RateLimit;
 use super::recent::Recent;
 use super::response::{Answer, DateField, Manner, Outgoing, Status};
-use super::route::{Admin, Change, Endpoint, Route, Series};
+use super::route::{Admin, Change, Endpoint, Family, Route, Series};
 use super::slab::Token;
-use super::token::Gate;
+use super::token::Gates;
 use crate::api::Api;
 use crate::budget::HttpLimits;
 use crate::clock::{Clock, Moment};
@@ -59,8 +59,8 @@ pub struct Edge {
     pub rate: Rc<RefCell<RateLimit>>,
     /// Every answer gets a line in the log.
     pub access_log: bool,
-    /// Who may do what operators do.
-    pub gate: Rc<Gate>,
+    /// Who may do what not everybody may.
+    pub gates: Rc<Gates>,
     /// Which clients have the pipeline.
     pub rollout: Rc<Rollout>,
 }
@@ -165,7 +165,11 @@ impl Service {
                 keep_alive: message.keep_alive && !(is_refused && message.has_body()),
                 is_1_0: message.is_1_0,
             },
-            if_none_match: message.if_none_match.map(|value| range_in(bytes, value)),
+            // Only what is fetched can be there already (RFC 9110 section 13.1.2).
+            if_none_match: message
+                .if_none_match
+                .filter(|_| matches!(message.method, Method::Get | Method::Head))
+                .map(|value| range_in(bytes, value)),
             consumed: message.consumed,
             client: way.client,
             series: series(place.0, message.method, is_refused),
@@ -175,8 +179,11 @@ impl Service {
                 let key = self.pipeline.normalized(key);
                 let settings = self.pipeline.settings_generation();
                 let agent = fnv1a(message.user_agent());
-                let mut recent = self.recent.borrow_mut();
-                asker.recent.set(recent.keep(bytes, &asked, &key, agent, settings));
+                // Who may hear something is looked at each time.
+                if !key.view.is_spoken() {
+                    let mut recent = self.recent.borrow_mut();
+                    asker.recent.set(recent.keep(bytes, &asked, &key, agent, settings));
+                }
                 self.view(&key, asker, (asked.client, agent), turn)
             }
             Ok(Endpoint::Admin(what)) => self.administer(what, message, bytes, asker.token),
@@ -249,7 +256,8 @@ impl Service {
         turn: &Turn,
     ) -> Outgoing {
         let manner = Manner { head_only: begins_with_head(bytes), ..Manner::CLOSE };
-        Outgoing::new(self.api.failure(status, detail), turn.date, manner, Series::NONE)
+        let answer = self.api.failure(Family::Native, status, detail);
+        Outgoing::new(answer, turn.date, manner, Series::NONE)
     }
 
     /// A line in the access log: who, the request line, status, bytes.
@@ -281,34 +289,39 @@ impl Service {
         way: &Forwarded<'_>,
         now: Moment,
     ) -> Result<Endpoint, Rc<Answer>> {
-        let edge = &self.edge;
+        let (edge, family) = (&self.edge, route.family());
         if !asker.is_admitted
             && let Err(wait) = self.charge(way.client, now)
         {
             self.metrics.http_limited.count();
-            return Err(self.api.too_often(wait));
+            return Err(self.api.too_often(family, wait));
         }
         if !edge.hosts.are_ours(message.host) {
             let detail = "this server has another name; see server_names in the configuration";
-            return Err(self.api.failure(Status::MISDIRECTED, detail));
+            return Err(self.api.failure(family, Status::MISDIRECTED, detail));
         }
         let endpoint = match path {
             "" => Endpoint::Moved(format!("{}{}/", way.prefix, edge.base_path)),
             _ => {
                 let found = route.find(message.method, path, message.query);
-                found.map_err(|refusal| self.api.refusal(&refusal))?
+                found.map_err(|refusal| self.api.refusal(family, &refusal))?
             }
         };
         guard::check_change(message, way.scheme, endpoint.is_change(), endpoint.media_types())
-            .map_err(|(status, detail)| self.api.failure(status, detail))?;
-        if let Endpoint::Admin(_) = endpoint {
-            let is_here =
-                came_directly(asker.peer, message.headers) && !edge.proxies.trust(asker.peer);
-            let shown = message.field("authorization");
-            edge.gate
-                .admit(is_here, way.client, shown, now)
-                .map_err(|barred| self.api.barred(barred))?;
-        }
+            .map_err(|(status, detail)| self.api.failure(family, status, detail))?;
+        let shown = message.field("authorization");
+        let admitted = match &endpoint {
+            Endpoint::Admin(_) => {
+                let is_here =
+                    came_directly(asker.peer, message.headers) && !edge.proxies.trust(asker.peer);
+                edge.gates.operators.admit(is_here, way.client, shown, now)
+            }
+            Endpoint::View(key) if key.view.is_spoken() => {
+                edge.gates.assistants.admit_if_set(way.client, shown, now)
+            }
+            _ => Ok(()),
+        };
+        admitted.map_err(|barred| self.api.barred(family, barred))?;
         Ok(endpoint)
     }
 
@@ -326,7 +339,7 @@ impl Service {
         turn: &Turn,
     ) -> Option<Rc<Answer>> {
         if !self.api.has_data() {
-            return Some(self.api.no_data());
+            return Some(self.api.no_data(key.view.family()));
         }
         let rollout = &self.edge.rollout;
         let began = rollout.is_partial().then(|| self.clock.now());
@@ -342,7 +355,8 @@ impl Service {
         let answer = match asking {
             Asking::Kept(answer) => return Some(answer),
             Asking::Full => {
-                return Some(self.api.failure(Status::UNAVAILABLE, "too much is being asked"));
+                let detail = "too much is being asked";
+                return Some(self.api.failure(key.view.family(), Status::UNAVAILABLE, detail));
             }
             Asking::Made(answer) => Some(answer),
             Asking::Pending => None,
@@ -378,14 +392,16 @@ impl Service {
     ) -> Option<Rc<Answer>> {
         match decode::decode(message, bytes) {
             Ok(decoded) => self.api.administer(what, &decoded.body, asker),
-            Err(status) => Some(self.api.failure(status, "this request cannot be decoded")),
+            Err(status) => Some(self.api.failure(Family::Native, status, UNDECODED)),
         }
     }
 
     /// The answer to an admitted message that only asks, and not for a view.
     fn act(&self, endpoint: Endpoint, message: &Message<'_, '_>) -> Rc<Answer> {
         match endpoint {
-            Endpoint::View(_) | Endpoint::Change(_) | Endpoint::Admin(_) => self.api.no_data(),
+            Endpoint::View(_) | Endpoint::Change(_) | Endpoint::Admin(_) => {
+                self.api.no_data(Family::Native)
+            }
             Endpoint::Asset(path) => self.api.asset(path, message.accepts_gzip()),
             Endpoint::Skips => self.api.skips(),
             Endpoint::Metrics => self.api.metrics(accept::prefers_openmetrics(message.headers)),
@@ -405,10 +421,13 @@ impl Service {
     ) -> Option<Rc<Answer>> {
         match decode::decode(message, bytes) {
             Ok(decoded) => self.api.change(change, &decoded.body, asker),
-            Err(status) => Some(self.api.failure(status, "this request cannot be decoded")),
+            Err(status) => Some(self.api.failure(change.family(), status, UNDECODED)),
         }
     }
 }
+
+/// What framing has passed and async-h1 does not.
+const UNDECODED: &str = "this request cannot be decoded";
 
 /// What a request is counted by. Refusals by its head are counted together: whoever tries every
 /// method everywhere must not fill the table.

@@ -62,6 +62,15 @@ impl Bearer {
     }
 }
 
+/// One gate for each thing that is kept from strangers.
+#[derive(Default)]
+pub struct Gates {
+    /// What operators do.
+    pub operators: Gate,
+    /// What a voice assistant may ask.
+    pub assistants: Gate,
+}
+
 /// Decides who comes in.
 #[derive(Default)]
 pub struct Gate {
@@ -111,6 +120,23 @@ impl Gate {
         }
         failures.push_back((address, now));
         Err(Barred::Wrong)
+    }
+
+    /// The same where everybody may come in as long as there is no token. Once there is one, who is
+    /// on this machine needs it, too: assistants come through a tunnel that ends here.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn admit_if_set(
+        &self,
+        client: Peer,
+        authorization: Option<&[u8]>,
+        now: Moment,
+    ) -> Result<(), Barred> {
+        match self.admit(false, client, authorization, now) {
+            Err(Barred::NoToken) => Ok(()),
+            admitted => admitted,
+        }
     }
 
     /// How long no token from there is looked at; `None` when it is.
@@ -163,6 +189,20 @@ mod tests {
         assert_eq!(gate.admit(true, GUEST, None, at(0)), Ok(()));
         gate.set_token(Bearer::new("other"));
         assert_eq!(admit(Some("Bearer sesame")), Err(Barred::Wrong));
+    }
+
+    #[test]
+    fn without_a_token_a_gate_may_stand_open() {
+        let gate = Gate::default();
+        let admit = |field: Option<&[u8]>| gate.admit_if_set(GUEST, field, at(0));
+        assert_eq!([admit(None), admit(Some(b"Bearer x"))], [Ok(()); 2]);
+        gate.set_token(Bearer::new("sesame"));
+        assert_eq!(admit(Some(b"Bearer sesame")), Ok(()));
+        assert_eq!(admit(None), Err(Barred::Wrong));
+        for _ in 0..FAILURES_MAX {
+            assert_eq!(admit(Some(b"Bearer x")), Err(Barred::Wrong));
+        }
+        assert_eq!(admit(Some(b"Bearer sesame")), Err(Barred::Locked(LOCK_TIME)));
     }
 
     #[test]

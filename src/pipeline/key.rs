@@ -4,11 +4,14 @@
 //! generation of the data and the time an answer holds for are not in it: the cache checks them
 //! on the entry, so that a new generation replaces the old answer instead of standing beside it.
 
+pub mod lite;
+
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
 use crate::display::page;
+use crate::http::route::Family;
 use crate::ical::YEARS;
 
 /// One end of a window as a client may name it.
@@ -74,8 +77,8 @@ pub enum View {
     },
     /// `GET /api/v1/calendars`.
     Calendars,
-    /// `GET /api/whats-next`, for front-ends of calendarbot_lite.
-    LiteNext,
+    /// For front-ends and devices of calendarbot_lite.
+    Lite(lite::View),
 }
 
 /// What sort of answer a view is: they live for different times and are counted apart.
@@ -97,13 +100,24 @@ impl Kind {
 }
 
 impl View {
+    /// Whose it is.
+    pub fn family(&self) -> Family {
+        if let Self::Lite(_) = self { Family::Lite } else { Family::Native }
+    }
+
     /// Its kind.
     pub fn kind(&self) -> Kind {
         match self {
-            View::Page | View::Next { .. } | View::LiteNext => Kind::WhatsNext,
+            View::Lite(view) => view.kind(),
+            View::Page | View::Next { .. } => Kind::WhatsNext,
             View::Events { .. } => Kind::Range,
             View::Calendars => Kind::Setup,
         }
+    }
+
+    /// True for what an assistant says, which may be kept from strangers.
+    pub fn is_spoken(&self) -> bool {
+        matches!(self, Self::Lite(lite::View::Alexa(_)))
     }
 
     /// True for what takes much work and memory to make and is on no wall.
@@ -126,7 +140,7 @@ impl View {
         match self {
             View::Page => Some(page::LATER_MAX),
             View::Next { limit } => Some(usize::from(*limit)),
-            View::LiteNext | View::Events { .. } | View::Calendars => None,
+            View::Lite(_) | View::Events { .. } | View::Calendars => None,
         }
     }
 
@@ -141,7 +155,7 @@ impl View {
     pub fn seconds_max(&self) -> i64 {
         match self {
             // Its clients start their countdown from a number of seconds without a date.
-            View::LiteNext => 1,
+            View::Lite(_) => 1,
             View::Page | View::Next { .. } => 60,
             View::Events { .. } => RANGE_SECONDS,
             View::Calendars => 600,
@@ -150,7 +164,7 @@ impl View {
 
     /// True when the answer counts minutes from "now".
     pub fn counts_minutes(&self) -> bool {
-        matches!(self, View::Page | View::Next { .. } | View::LiteNext)
+        matches!(self, View::Page | View::Next { .. } | View::Lite(_))
     }
 }
 

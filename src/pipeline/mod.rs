@@ -38,11 +38,11 @@ use smol::future;
 use self::cache::{Cache, Found, Share};
 use self::fallback::{Event, Part, State};
 use self::figures::{count, count_evicted};
-use self::key::ViewKey;
+use self::key::{View, ViewKey};
 use self::pace::Pace;
 use self::pending::{Joined, Pending, Whom};
 use self::turn::{Reading, Rendered, Turn, Wish, groups};
-use crate::api::native;
+use crate::api::errors;
 use crate::api::skips::Book;
 use crate::budget::{FeedLimits, Limits, PipelineLimits};
 use crate::clock::{Clock, Moment};
@@ -51,7 +51,7 @@ use crate::display;
 use crate::error::{Error, Result};
 use crate::feed::Feeds;
 use crate::flags::{Flags, Tuning};
-use crate::http::response::{Answer, Status, media};
+use crate::http::response::{Answer, Status};
 use crate::http::slab::Token;
 use crate::metrics::Metrics;
 
@@ -267,7 +267,7 @@ impl Pipeline {
     pub fn ask_directly(&self, key: &ViewKey) -> Asking {
         let made = || match self.render_now(key) {
             (_, Ok((answer, _))) => Asking::Made(answer),
-            (_, Err(error)) => Asking::Made(self.failed(&error)),
+            (_, Err(error)) => Asking::Made(self.failed(&key.view, &error)),
         };
         self.refuse_large(key).unwrap_or_else(made)
     }
@@ -445,7 +445,7 @@ impl Pipeline {
     fn keep(&self, key: ViewKey, whom: Whom, rendered: Result<Rendered>) -> Rc<Answer> {
         let (answer, validity) = match rendered {
             Ok(rendered) => rendered,
-            Err(error) => return self.failed(&error),
+            Err(error) => return self.failed(&key.view, &error),
         };
         if !self.flags.get().caching {
             return answer;
@@ -468,7 +468,7 @@ impl Pipeline {
         answer
     }
 
-    fn failed(&self, error: &Error) -> Rc<Answer> {
+    fn failed(&self, view: &View, error: &Error) -> Rc<Answer> {
         self.sources.metrics.pipeline_failed.count();
         // Whoever asks a thousand times a second fills no disk with it.
         let now = self.sources.clock.now();
@@ -476,10 +476,8 @@ impl Pipeline {
             self.failure_logged.set(Some(now));
             log::error!("cannot make an answer: {error}");
         }
-        let status = Status::UNAVAILABLE;
-        let detail = "the calendar's data cannot be read just now";
-        let body = native::problem(status.code, status.reason(), detail);
-        Rc::new(Answer::plain(status, media::PROBLEM, "Retry-After: 10\r\n", body.as_bytes()))
+        let (status, detail) = (Status::UNAVAILABLE, "the calendar's data cannot be read just now");
+        Rc::new(errors::error(view.family(), status, detail, "Retry-After: 10\r\n"))
     }
 
     fn gauge(&self) {

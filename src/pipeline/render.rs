@@ -44,7 +44,7 @@ pub(super) fn render<J>(
             (media::JSON, native::events(&agenda, &EventsQuery { from, to, calendar, limit }))
         }
         View::Calendars => (media::JSON, native::calendars(&agenda)),
-        View::LiteNext => (media::JSON, lite::whats_next(&agenda)),
+        View::Lite(view) => (media::JSON, lite::answer(view, &agenda)),
     };
     turn.sources.metrics.pipeline_rendered.count();
     let answer = Rc::new(Answer::ok(media_type, body));
@@ -60,7 +60,7 @@ fn validity(turn: &Turn<'_>, view: &View, agenda: &Agenda<'_>) -> Validity {
     let from = agenda.now.as_second();
     let ttl = match view {
         // Whoever counts seconds from an answer without a date cannot have an older one.
-        View::LiteNext => RANGE_SECONDS,
+        View::Lite(_) => RANGE_SECONDS,
         _ => turn.ttl.as_secs() as i64,
     };
     let seconds = match agenda.truncated && turn.lent_bytes() > 0 {

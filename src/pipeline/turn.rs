@@ -25,7 +25,7 @@ use crate::tzdb::tzdb;
 /// is most of what such an answer costs.
 const SPARE_ENTRIES: usize = 24;
 /// The same where those were not enough, and for the rules that pass over many.
-const SPARE_ENTRIES_MAX: usize = 64;
+pub(super) const SPARE_ENTRIES_MAX: usize = 64;
 /// `/api/v1/events` without an end covers this many days.
 const EVENTS_DAYS: i64 = 7;
 
@@ -91,11 +91,17 @@ impl<J> Wish<J> {
     /// those of UTC: what begins well before the last of them is complete.
     fn is_enough(&self, entries: &[Entry], truncated: bool, turn: &Turn<'_>) -> bool {
         let (now, skips) = (turn.now, &turn.skips);
-        let Some(later) = self.key.view.later().filter(|_| truncated) else { return true };
+        let (view, later) = (&self.key.view, self.key.view.later());
+        if !truncated || (later.is_none() && !matches!(view, View::Lite(_))) {
+            return true;
+        }
         let Some(last) = entries.last() else { return false };
         let last = selection::resolve(last.start, &TimeZone::UTC);
         let complete_until = last.saturating_sub(SignedDuration::from_secs(FORM_SLACK_SECONDS));
         let Ok(complete_until) = complete_until else { return false };
+        if let View::Lite(view) = view {
+            return view.is_enough(entries, &self.zone, (now, complete_until), skips);
+        }
         let (mut ahead, mut is_next_there) = (0, false);
         for entry in entries {
             let start = selection::resolve(entry.start, &self.zone);
@@ -105,7 +111,7 @@ impl<J> Wish<J> {
                 is_next_there |= !matches!(entry.start, Time::Date(_));
             }
         }
-        is_next_there && ahead > later
+        is_next_there && later.is_none_or(|later| ahead > later)
     }
 }
 
@@ -142,13 +148,16 @@ impl<'p> Turn<'p> {
         let scope = match &key.view {
             View::Calendars => Scope::Nothing,
             View::Page | View::Next { .. } => ahead(SPARE_ENTRIES + key.view.later().unwrap_or(0)),
-            View::LiteNext => ahead(SPARE_ENTRIES_MAX),
+            View::Lite(view) => view.scopes(self.now, &zone, events_max)[0],
             View::Events { from, to, limit, .. } => {
                 let (from, to) = window(*from, *to, self.now, &zone);
                 Scope::Range { from, to, limit: usize::from(*limit).min(events_max) }
             }
         };
-        let more = key.view.later().map(|later| ahead(SPARE_ENTRIES_MAX + later));
+        let more = match &key.view {
+            View::Lite(view) => Some(view.scopes(self.now, &zone, events_max)[1]),
+            view => view.later().map(|later| ahead(SPARE_ENTRIES_MAX + later)),
+        };
         let more = more.filter(|more| *more != scope);
         Wish { job, key, zone, scope, more }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use calendarbot::flags::Tuning;
 use calendarbot::http::slab::Token;
 use calendarbot::pipeline::Asking;
-use calendarbot::pipeline::key::{View, ViewKey};
+use calendarbot::pipeline::key::{View, ViewKey, lite};
 
 use crate::feed_server::run;
 use crate::pipeline::{Bench, settle};
@@ -46,7 +46,7 @@ fn an_answer_that_counts_seconds_is_never_given_again_in_the_next() {
     run(|_| async move {
         let bench = Bench::new();
         bench.pipeline.tune(Tuning { ttl: Duration::from_secs(1200), ..Tuning::default() });
-        for (view, is_kept) in [(View::LiteNext, false), (View::Calendars, true)] {
+        for (view, is_kept) in [(View::Lite(lite::View::Next), false), (View::Calendars, true)] {
             assert!(matches!(ask_alone(&bench, view.clone()), Asking::Made(_)));
             assert!(matches!(ask_alone(&bench, view.clone()), Asking::Kept(_)));
             bench.clock.advance(Duration::from_secs(1));

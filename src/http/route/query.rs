@@ -1,9 +1,11 @@
 //! What a path and a query say beyond the route: parameters, each checked, and ids.
 
 use form_urlencoded::parse as parse_query;
+use jiff::civil::Date;
 
 use super::{Endpoint, Refusal, nothing, refusal};
 use crate::http::response::Status;
+use crate::pipeline::key::lite::{Detail, Morning};
 use crate::pipeline::key::{Bound, View, ViewKey};
 use crate::tzdb::tzdb;
 
@@ -11,6 +13,9 @@ use crate::tzdb::tzdb;
 const LIMIT_MAX: u16 = 2000;
 /// Events in `/api/v1/events` when nothing is said.
 const EVENTS_DEFAULT: u16 = 200;
+/// Events that a morning summary looks at, at most, and when nothing is said.
+const MORNING_EVENTS_MAX: u8 = 100;
+const MORNING_EVENTS_DEFAULT: u8 = 50;
 /// A longer value in a query is refused. A calendar's name has up to 64 characters, each of up to
 /// four bytes; no zone or time is longer.
 const VALUE_BYTES_MAX: usize = 64 * 4;
@@ -23,6 +28,9 @@ pub(super) struct Query {
     pub(super) from: Option<Bound>,
     pub(super) to: Option<Bound>,
     pub(super) calendar: Option<Box<str>>,
+    pub(super) date: Option<Date>,
+    pub(super) detail: Option<Detail>,
+    pub(super) max_events: Option<u8>,
 }
 
 impl Query {
@@ -41,7 +49,7 @@ impl Query {
                 return Err(bad(&format!("at most {VALUE_BYTES_MAX} bytes")));
             }
             match &*name {
-                "tz" => {
+                "tz" | "timezone" => {
                     let zone = tzdb().get(&value);
                     let name = zone.as_ref().and_then(|zone| zone.iana_name());
                     let name = name.ok_or_else(|| bad("an IANA zone such as Europe/Berlin"))?;
@@ -53,6 +61,23 @@ impl Query {
                     read.limit = Some(limit.ok_or_else(expected)?);
                 }
                 "calendar" => read.calendar = Some(value.into()),
+                "date" => {
+                    let Some(Bound::Day(date)) = Bound::parse(&value) else {
+                        return Err(bad("a date such as 2026-11-23, from 1900 to 2200"));
+                    };
+                    read.date = Some(date);
+                }
+                "detail_level" => {
+                    let detail = Detail::parse(&value);
+                    let expected = || bad("brief, normal, detailed or verbose");
+                    read.detail = Some(detail.ok_or_else(expected)?);
+                }
+                "max_events" => {
+                    let in_bounds = |count: &u8| (1..=MORNING_EVENTS_MAX).contains(count);
+                    let count = value.parse().ok().filter(in_bounds);
+                    let expected = || bad(&format!("a whole number, 1 to {MORNING_EVENTS_MAX}"));
+                    read.max_events = Some(count.ok_or_else(expected)?);
+                }
                 _ => {
                     let expected =
                         "a time such as 2026-11-23T09:00:00+01:00 or a date, from 1900 to 2200";
@@ -76,6 +101,14 @@ impl Query {
     pub(super) fn view(self, make: impl FnOnce(&Self) -> View) -> Endpoint {
         let view = make(&self);
         Endpoint::View(ViewKey { view, zone: self.zone })
+    }
+
+    pub(super) fn morning(&self) -> Morning {
+        Morning {
+            date: self.date,
+            meetings_max: self.max_events.unwrap_or(MORNING_EVENTS_DEFAULT),
+            detail: self.detail.unwrap_or(Detail::Normal),
+        }
     }
 
     pub(super) fn events(&self) -> View {

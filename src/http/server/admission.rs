@@ -8,6 +8,7 @@ use crate::http::connection::{Connection, State, read_once};
 use crate::http::listener::{Accepted, Socket};
 use crate::http::peer::Peer;
 use crate::http::response::{Outgoing, Status};
+use crate::http::route::Family;
 use crate::http::slab::Token;
 
 /// Clients accepted in one turn, so that a flood of them does not starve those already here.
@@ -122,7 +123,7 @@ impl Server {
             return outgoing;
         }
         let detail = "others are still taking large answers";
-        outgoing.replaced_by(self.service.api.failure(Status::UNAVAILABLE, detail))
+        outgoing.replaced_by(self.service.api.failure(Family::Native, Status::UNAVAILABLE, detail))
     }
 
     /// Closes a client that has left its socket full of answers when there is no room for one more.

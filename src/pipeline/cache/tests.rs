@@ -1,6 +1,6 @@
 //! The cache's rules one by one, and all of them against a list that follows the same.
 
-use super::super::key::{Bound, View};
+use super::super::key::{Bound, View, lite};
 use super::*;
 use crate::flags::Tuning;
 use crate::http::response::media;
@@ -256,8 +256,8 @@ fn what_is_asked_for_again_is_hot_and_cools() {
     assert_eq!(cache.running_out(158, 2, 1, 0), (vec![], None), "no room for it");
     cache.keep_next(&next(1), answer(10), AFTER, 158);
     assert_eq!(hot(&cache, 158), (vec![], Some(218)));
-    cache.insert(ViewKey { view: View::LiteNext, zone: None }, answer(10), VALID);
-    let lite = ViewKey { view: View::LiteNext, zone: None };
+    cache.insert(ViewKey { view: View::Lite(lite::View::Next), zone: None }, answer(10), VALID);
+    let lite = ViewKey { view: View::Lite(lite::View::Next), zone: None };
     (0..9).for_each(|_| drop(cache.get(&lite, 120, 1)));
     assert_eq!(hot(&cache, 218).0, [(220, next(1))], "what holds for a second is left alone");
     let cooled = (1..).find(|_| {
