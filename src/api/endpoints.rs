@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
+use async_channel::Receiver;
+
 use super::prometheus::Format;
 use super::stats::{Machine, Seen};
 use super::{admin, json, lite, native, prometheus, skips, stats};
@@ -84,6 +86,16 @@ impl Api {
     /// The answer while there is not.
     pub fn no_data(&self) -> Rc<Answer> {
         Rc::clone(&self.no_data)
+    }
+
+    /// Rises whenever an answer that was right may no longer be.
+    pub fn generation(&self) -> u64 {
+        self.known.feeds.generation()
+    }
+
+    /// Tells whenever that rises from now on; of several times only once.
+    pub fn changes(&self) -> Receiver<()> {
+        self.known.feeds.watch()
     }
 
     /// A file that is part of the program.
