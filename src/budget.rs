@@ -184,9 +184,7 @@ impl Plan {
 
 fn http_limits(budget_bytes: usize) -> HttpLimits {
     let slots = (budget_bytes / (128 * KIB)).clamp(64, 512);
-    let head_bytes_max = 8 * KIB;
-    let body_bytes_max = 64 * KIB;
-    let chunk_overhead_bytes_max = 4 * KIB;
+    let (head_bytes_max, body_bytes_max, chunk_overhead_bytes_max) = (8 * KIB, 64 * KIB, 4 * KIB);
     let socket_send_bytes = 8 * KIB;
     HttpLimits {
         slots,
@@ -197,6 +195,7 @@ fn http_limits(budget_bytes: usize) -> HttpLimits {
         rate_addresses_max: slots,
         rate_burst_seconds: 4,
         rate_made_tokens: 4,
+        streams_max: slots / 4,
         slots_per_address_max: slots / 2,
         slot_buffer_bytes: 2 * KIB,
         large_buffers: (budget_bytes / (8 * MIB)).clamp(1, 16),

@@ -133,6 +133,10 @@ metrics! {
     http_failed: Counter "http.failed" "requests" "Requests that the program has failed: answered 500, or their view could not be made; nothing that is refused on purpose";
     http_bytes_in: Counter "http.bytes_in" as "calendarbot_http_received_bytes" "bytes" "Bytes read from clients";
     http_bytes_out: Counter "http.bytes_out" as "calendarbot_http_sent_bytes" "bytes" "Bytes written to clients";
+    streams: Gauge "streams.open" as "calendarbot_streams" "connections" "Clients that are told of changes as they happen";
+    streams_opened: Counter "streams.opened" "connections" "Clients that have begun to be told of changes";
+    streams_refused: Counter "streams.refused" "requests" "Clients that were not, since all places were taken";
+    streams_dropped: Counter "streams.dropped" "connections" "Clients that were told no more: they did not read, sent more, or others needed the place";
     loop_late_ms: Gauge "loop.late_ms" as "" "milliseconds" "How late the governor was woken last: as long as anybody waits for the loop";
     cache_entries: Gauge "cache.entries" "answers" "Answers in the cache";
     cache_bytes: Gauge "cache.bytes" "bytes" "Weight of the cache";

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
+use async_channel::Receiver;
 use jiff::Timestamp;
 
 use super::errors::error;
@@ -88,6 +89,16 @@ impl Api {
     pub fn no_data(&self, family: Family) -> Rc<Answer> {
         let detail = "no calendar has been read yet; it is being fetched";
         self.failure(family, Status::UNAVAILABLE, detail)
+    }
+
+    /// Rises whenever an answer that was right may no longer be.
+    pub fn generation(&self) -> u64 {
+        self.known.feeds.generation()
+    }
+
+    /// Tells whenever that rises from now on; of several times only once.
+    pub fn changes(&self) -> Receiver<()> {
+        self.known.feeds.watch()
     }
 
     /// A file that is part of the program.

@@ -49,6 +49,8 @@ pub struct HttpLimits {
     /// Requests that one counts for besides itself when its answer has to be made: that takes a
     /// Pi a hundred times as long as one from the cache, and everybody waits for it.
     pub rate_made_tokens: u32,
+    /// Slots of clients that are told of changes as they happen (`/events`); one more is a 503.
+    pub streams_max: usize,
     /// Slots that one address may hold, so that one machine cannot take them all. Loopback is
     /// exempt: a proxy lives there.
     pub slots_per_address_max: usize,

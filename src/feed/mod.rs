@@ -253,7 +253,8 @@ pub struct Feeds {
     zone: RefCell<TimeZone>,
     generation: Cell<u64>,
     settings_generation: Cell<u64>,
-    changes: (Sender<()>, Receiver<()>),
+    /// Who wants to know of changes; whoever is full has not looked since the last one.
+    watchers: RefCell<Vec<Sender<()>>>,
     has_data: Cell<bool>,
 }
 
@@ -265,7 +266,7 @@ impl Feeds {
             zone: RefCell::new(TimeZone::UTC),
             generation: Cell::new(0),
             settings_generation: Cell::new(0),
-            changes: async_channel::bounded(1),
+            watchers: RefCell::default(),
             has_data: Cell::new(false),
         };
         feeds.replace(list, zone);
@@ -308,11 +309,13 @@ impl Feeds {
         self.settings_generation.get()
     }
 
-    /// Completes when the generation has risen since this was asked for the last time. For one
-    /// task.
-    pub async fn change(&self) {
-        // The sender lives as long as this does.
-        let _ = self.changes.1.recv().await;
+    /// Tells whenever the generation rises from now on; of several times only once.
+    pub fn watch(&self) -> Receiver<()> {
+        let (sender, changes) = async_channel::bounded(1);
+        let mut watchers = self.watchers.borrow_mut();
+        watchers.retain(|watcher| !watcher.is_closed());
+        watchers.push(sender);
+        changes
     }
 
     /// True once any feed's data is there to be shown.
@@ -323,8 +326,9 @@ impl Feeds {
     /// Every answer given so far is of an older generation.
     pub fn changed(&self) {
         self.generation.set(self.generation.get() + 1);
-        // Full means that nobody has looked since the last change.
-        let _ = self.changes.0.try_send(());
+        for watcher in &*self.watchers.borrow() {
+            let _ = watcher.try_send(());
+        }
     }
 
     /// What they take in memory.

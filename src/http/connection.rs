@@ -10,13 +10,14 @@
 //!   │   │                    answer there at once? ──no──> Answering ─┐       │
 //!   │   │                                │ yes                        │       │
 //!   │   └───── keep-alive ───────── Writing <─────────────────────────┴───────┘
-//!   │                                    │ close
-//!   │   deadline, client gone, evicted   v
-//!   └──────────────> gone <──────── Lingering
+//!   │                                    │ close     │ events follow
+//!   │   deadline, client gone, evicted   v           v
+//!   └──────────────> gone <──────── Lingering    Streaming ──> gone
 //! ```
 //!
 //! `Lingering` reads and drops what the client still sends, so that closing does not reset the
-//! connection before the client has read its answer (RFC 9112 section 9.6).
+//! connection before the client has read its answer (RFC 9112 section 9.6). `Streaming` waits for
+//! nothing: an event that the socket does not take at once is for nobody, and ends it.
 
 use std::cell::Cell;
 use std::io::{self, Write};
@@ -27,6 +28,7 @@ use super::listener::Socket;
 use super::peer::Peer;
 use super::response::{Manner, Outgoing};
 use super::route::Series;
+use super::stream::Place;
 use crate::budget::HttpLimits;
 use crate::clock::Moment;
 
@@ -46,6 +48,13 @@ pub enum State {
     Answering(Asked),
     /// The socket is full.
     Writing(Outgoing),
+    /// The client is told of changes as they happen.
+    Streaming {
+        /// One of a few.
+        place: Place,
+        /// The generation that it knows of.
+        told: u64,
+    },
     /// Answered and half closed; reading to the end.
     Lingering {
         /// Bytes thrown away so far.
@@ -191,6 +200,8 @@ impl Connection {
             State::Body { .. } => limits.body_time,
             // The answer is ours to make; the client is not at fault.
             State::Answering(_) => Duration::MAX,
+            // A dead client is found out by what it is told.
+            State::Streaming { .. } => Duration::MAX,
             State::Writing(_) => limits.write_time,
             State::Lingering { .. } => limits.linger_time,
         }
@@ -206,9 +217,11 @@ impl Connection {
             (State::Head, true) => Some(2),
             (State::Body { .. }, true) => Some(3),
             (State::Writing(_), true) => Some(4),
-            (State::Writing(_), false) => Some(5),
-            (State::Body { .. }, false) => Some(6),
-            (State::Head, false) => Some(7),
+            // It comes back by itself, and there are places for a part of all clients only.
+            (State::Streaming { .. }, _) => Some(5),
+            (State::Writing(_), false) => Some(6),
+            (State::Body { .. }, false) => Some(7),
+            (State::Head, false) => Some(8),
             (State::Answering(_), _) => None,
         }
     }

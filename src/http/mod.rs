@@ -20,4 +20,5 @@ pub mod route;
 pub mod server;
 pub mod service;
 pub mod slab;
+mod stream;
 pub mod token;

@@ -25,6 +25,8 @@ pub enum Endpoint {
     Metrics,
     /// What people skip.
     Skips,
+    /// Changes, as they happen.
+    Events,
     /// Something is to be done.
     Change(Change),
     /// An operator's, who has to show that they are one.

@@ -8,6 +8,7 @@
 
 mod admission;
 mod exchange;
+mod streams;
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -25,7 +26,8 @@ use super::listener::Listener;
 use super::response::DateField;
 use super::service::{Service, Turn};
 use super::slab::{Slab, Token};
-use crate::clock::Sleep;
+use super::stream::Event;
+use crate::clock::{Moment, Sleep};
 use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::pipeline::Completion;
@@ -47,6 +49,10 @@ pub struct Server {
     slab: Slab<Connection>,
     buffers: Buffers,
     completions: Pin<Box<Receiver<Completion>>>,
+    changes: Pin<Box<Receiver<()>>>,
+    /// What those are told who are told of changes, and when they last heard anything.
+    event: Event,
+    told_at: Moment,
     turn: Turn,
     /// Requests of this turn that have been answered in it.
     answered: u64,
@@ -54,10 +60,17 @@ pub struct Server {
     caught_up: bool,
 }
 
+/// The next look at the deadlines.
+struct Sweep {
+    due: Moment,
+    sleep: Sleep,
+}
+
 /// Why the loop woke up.
 enum Woken {
     Ready,
     Completed(Completion),
+    Changed,
     Sweep,
     Stop,
 }
@@ -88,6 +101,9 @@ impl Server {
             slab: Slab::new(limits.slots),
             buffers: Buffers::new(limits),
             completions: Box::pin(completions),
+            changes: Box::pin(service.api.changes()),
+            event: Event::new(),
+            told_at: service.clock.now(),
             turn: Turn {
                 now: service.clock.now(),
                 wall_second: service.clock.wall().as_second(),
@@ -105,22 +121,19 @@ impl Server {
     pub async fn run(mut self, stop: Receiver<()>) {
         let mut stop = pin!(stop);
         let mut drain: Option<Sleep> = None;
-        let mut sweep: Option<Sleep> = None;
+        let mut sweep: Option<Sweep> = None;
         loop {
             if drain.is_some() && self.slab.is_empty() {
                 return;
             }
-            if self.slab.is_empty() && !self.accept_paused {
-                sweep = None;
-            } else if sweep.is_none() {
-                sweep = Some(self.service.clock.sleep(SWEEP_INTERVAL));
-            }
+            self.set_sweep(&mut sweep);
             let woken =
                 poll_fn(|cx| self.poll_woken(cx, stop.as_mut(), &mut sweep, &mut drain)).await;
             self.read_clock();
             match woken {
                 Woken::Ready => self.handle_events(),
                 Woken::Completed(completion) => self.on_completion(completion),
+                Woken::Changed => self.tell_streams(),
                 Woken::Sweep => {
                     sweep = None;
                     self.sweep();
@@ -138,17 +151,29 @@ impl Server {
         }
     }
 
+    /// Sees to it that the deadlines are looked at in time: not at all while nobody is here.
+    fn set_sweep(&self, sweep: &mut Option<Sweep>) {
+        if self.slab.is_empty() && !self.accept_paused {
+            *sweep = None;
+            return;
+        }
+        let due = self.sweep_due();
+        if sweep.as_ref().is_none_or(|sweep| sweep.due > due) {
+            *sweep = Some(Sweep { due, sleep: self.service.clock.sleep_until(due) });
+        }
+    }
+
     /// The first of everything. While draining, the order to stop has been heard and its place
     /// is taken by the end of the drain.
     fn poll_woken(
         &mut self,
         cx: &mut Context<'_>,
         stop: Pin<&mut Receiver<()>>,
-        sweep: &mut Option<Sleep>,
+        sweep: &mut Option<Sweep>,
         drain: &mut Option<Sleep>,
     ) -> Poll<Woken> {
-        let is_over = |sleep: &mut Option<Sleep>, cx: &mut Context<'_>| {
-            sleep.as_mut().is_some_and(|sleep| Pin::new(sleep).poll(cx).is_ready())
+        let is_over = |sleep: Option<&mut Sleep>, cx: &mut Context<'_>| {
+            sleep.is_some_and(|sleep| Pin::new(sleep).poll(cx).is_ready())
         };
         if self.event_loop.poll_events(cx, &mut self.events).is_ready() {
             return Poll::Ready(Woken::Ready);
@@ -156,11 +181,14 @@ impl Server {
         if let Poll::Ready(Some(completion)) = self.completions.as_mut().poll_next(cx) {
             return Poll::Ready(Woken::Completed(completion));
         }
-        if is_over(sweep, cx) {
+        if self.service.streams.taken() > 0 && self.changes.as_mut().poll_next(cx).is_ready() {
+            return Poll::Ready(Woken::Changed);
+        }
+        if is_over(sweep.as_mut().map(|sweep| &mut sweep.sleep), cx) {
             return Poll::Ready(Woken::Sweep);
         }
         let stops = match drain {
-            Some(_) => is_over(drain, cx),
+            Some(_) => is_over(drain.as_mut(), cx),
             None => stop.poll_next(cx).is_ready(),
         };
         if stops { Poll::Ready(Woken::Stop) } else { Poll::Pending }
@@ -203,6 +231,7 @@ impl Server {
     fn count_slots(&self) {
         let used = self.slab.len() as u64;
         self.service.metrics.slab_used.set(used);
+        self.service.metrics.streams.set(self.service.streams.taken() as u64);
         self.service.metrics.slab_peak.raise(used);
         // The buffers of slots that were never let are pages that nobody has touched.
         let touched = self.service.metrics.slab_peak.get() as usize;

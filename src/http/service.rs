@@ -19,6 +19,7 @@ use super::recent::Recent;
 use super::response::{Answer, DateField, Manner, Outgoing, Status};
 use super::route::{Admin, Change, Endpoint, Family, Route, Series};
 use super::slab::Token;
+use super::stream::{self, Follow, Places};
 use super::token::Gates;
 use crate::api::Api;
 use crate::budget::HttpLimits;
@@ -39,6 +40,9 @@ pub struct Service {
     pub edge: Edge,
     /// Requests that were judged a moment ago.
     pub(super) recent: RefCell<Recent>,
+    /// Clients that are told of changes as they happen, and how that begins.
+    pub(super) streams: Places,
+    beginning: Rc<Answer>,
     /// Where it counts.
     pub metrics: Rc<Metrics>,
     /// Views of the calendar.
@@ -115,7 +119,9 @@ impl Service {
         api: Rc<Api>,
     ) -> Self {
         let recent = Recent::new(limits.recent_heads, limits.recent_head_bytes_max);
-        Self { clock, limits, edge, recent: RefCell::new(recent), metrics, pipeline, api }
+        let (recent, streams) = (RefCell::new(recent), Places::new(limits.streams_max));
+        let beginning = Rc::new(stream::beginning());
+        Self { clock, limits, edge, recent, streams, beginning, metrics, pipeline, api }
     }
 
     /// What is kept of clients that are not connected.
@@ -188,6 +194,7 @@ impl Service {
             }
             Ok(Endpoint::Admin(what)) => self.administer(what, message, bytes, asker.token),
             Ok(Endpoint::Change(change)) => self.change(change, message, bytes, asker.token),
+            Ok(Endpoint::Events) => return self.listen(&asked, bytes, turn),
             Ok(endpoint) => {
                 if endpoint.is_made() {
                     self.owe(asked.client, turn.now);
@@ -197,6 +204,22 @@ impl Service {
             Err(refused) => Some(refused),
         };
         self.answered(asked, found, bytes, turn)
+    }
+
+    /// Begins to tell a client of changes, if there is a place for it.
+    fn listen(&self, asked: &Asked, bytes: &[u8], turn: &Turn) -> Answered {
+        let outgoing = |answer| self.outgoing(asked, answer, bytes, turn.date);
+        if asked.manner.head_only {
+            return Answered::Now(outgoing(Rc::clone(&self.beginning)));
+        }
+        Answered::Now(match self.streams.take() {
+            Some(place) => outgoing(Rc::clone(&self.beginning)).followed_by(Follow::Events(place)),
+            None => {
+                self.metrics.streams_refused.count();
+                let detail = "as many clients as there is room for are told of changes";
+                outgoing(self.api.failure(Family::Native, Status::UNAVAILABLE, detail))
+            }
+        })
     }
 
     fn answered(
@@ -399,7 +422,7 @@ impl Service {
     /// The answer to an admitted message that only asks, and not for a view.
     fn act(&self, endpoint: Endpoint, message: &Message<'_, '_>) -> Rc<Answer> {
         match endpoint {
-            Endpoint::View(_) | Endpoint::Change(_) | Endpoint::Admin(_) => {
+            Endpoint::View(_) | Endpoint::Change(_) | Endpoint::Admin(_) | Endpoint::Events => {
                 self.api.no_data(Family::Native)
             }
             Endpoint::Asset(path) => self.api.asset(path, message.accepts_gzip()),

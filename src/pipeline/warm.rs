@@ -20,6 +20,7 @@ impl Pipeline {
     /// Keeps the hot views warm until the program ends. Run it as a task, once.
     pub async fn keep_warm(&self) {
         let (clock, feeds) = (&self.sources.clock, &self.sources.feeds);
+        let changes = feeds.watch();
         let mut cools = clock.now() + MINUTE;
         loop {
             if clock.now() >= cools {
@@ -32,7 +33,9 @@ impl Pipeline {
             let next = self.warm().await.unwrap_or(MINUTE).max(LOOK_INTERVAL);
             let tried_again = self.parts.get().into_iter().filter_map(State::tried_again);
             let due = tried_again.fold(cools.min(clock.now() + next), Moment::min);
-            future::or(clock.sleep_until(due), feeds.change()).await;
+            // The feeds are there as long as this is.
+            let changed = async { changes.recv().await.unwrap_or(()) };
+            future::or(clock.sleep_until(due), changed).await;
         }
     }
 

@@ -40,6 +40,7 @@ mod slow_readers;
 mod soak;
 mod storage;
 mod strangers;
+mod streams;
 mod turns;
 mod warmth;
 mod window;

@@ -309,6 +309,19 @@ impl Client {
         Some(Response { status, head, body })
     }
 
+    /// Reads up to the end of these bytes; `None` when the connection ends before.
+    pub(crate) async fn through(&mut self, text: &str) -> Option<String> {
+        loop {
+            if let Some(start) = find(&self.read, text.as_bytes()) {
+                let read = self.read.drain(..start + text.len()).collect();
+                return Some(String::from_utf8(read).expect("UTF-8"));
+            }
+            if !self.fill().await {
+                return None;
+            }
+        }
+    }
+
     /// True when the server ends the connection without a further byte.
     pub(crate) async fn is_closed(&mut self) -> bool {
         self.read.is_empty() && !self.fill().await

@@ -16,6 +16,7 @@ routes! { (path, query)
         .view(Query::events);
     "/api/v1/calendars": Get => view(View::Calendars);
     "/api/v1/refresh": Post => Endpoint::Change(Change::Refresh);
+    "/events": Get => Endpoint::Events;
     "/api/v1/skips": Get => Endpoint::Skips;
     "/api/v1/skips/{id}":
         Post => skips(Skipping::Skip, last_part(path, "/api/v1/skips/")?),

@@ -110,6 +110,7 @@ impl Server {
         });
         let Some((_, token)) = ranked.min_by_key(|(key, _)| *key) else { return false };
         self.service.metrics.slab_evicted.count();
+        self.drop_stream(token);
         self.close(token);
         true
     }
@@ -181,6 +182,7 @@ impl Server {
     /// Closes whoever has outstayed its state.
     pub(super) fn sweep(&mut self) {
         self.resume_accepting();
+        self.comment();
         self.note_unsent();
         let pressed = self.slab.len() * 5 > self.slab.capacity() * 4;
         let overdue: Vec<(Token, bool)> = self
@@ -207,6 +209,7 @@ impl Server {
     }
 
     pub(super) fn stop_accepting(&mut self) {
+        self.end_streams();
         for listener in self.listeners.drain(..) {
             let _ = epoll::delete(self.event_loop.set(), &listener);
         }

@@ -44,6 +44,7 @@ impl Server {
                 }
             }
             State::Lingering { .. } => self.read_to_end(token),
+            State::Streaming { .. } => self.hear(token, gone),
             State::Idle | State::Head | State::Body { .. } => self.read(token),
         }
         self.set_interest(token);
@@ -260,6 +261,10 @@ impl Server {
                     metrics.http_5xx.count();
                     metrics.http_failed.add(u64::from(status == Status::INTERNAL));
                 }
+                if let Some(follow) = outgoing.take_follow() {
+                    self.follow(token, follow);
+                    return false;
+                }
                 if outgoing.keeps_alive() && !(draining && connection.filled == 0) {
                     connection.enter(State::Idle, self.turn.now);
                     return true;
@@ -301,9 +306,8 @@ impl Server {
     fn set_interest(&mut self, token: Token) {
         let Some(connection) = self.slab.get_mut(token) else { return };
         let interest = match connection.state {
-            State::Idle | State::Head | State::Body { .. } | State::Lingering { .. } => {
-                Interest::Read
-            }
+            State::Idle | State::Head | State::Body { .. } => Interest::Read,
+            State::Lingering { .. } | State::Streaming { .. } => Interest::Read,
             State::Answering(_) => Interest::Nothing,
             State::Writing(_) => Interest::Write,
         };
@@ -334,7 +338,7 @@ impl Server {
         self.resume_accepting();
     }
 
-    fn give_back_large(&mut self, token: Token) {
+    pub(super) fn give_back_large(&mut self, token: Token) {
         let Some(connection) = self.slab.get_mut(token) else { return };
         if let Some(large) = connection.large.take() {
             self.buffers.take_back(large);
