@@ -184,6 +184,7 @@ impl App {
             database: Rc::clone(&database),
             feeds: Rc::clone(&feeds),
             skips: Rc::clone(&skips),
+            screen: Cell::new(config.screen),
             metrics: Rc::clone(&metrics),
             feed_limits: limits.feed.clone(),
         };
@@ -381,6 +382,7 @@ impl App {
         let followers = Followers {
             database: Rc::clone(&database),
             feeds: Rc::clone(&feeds),
+            pipeline: Rc::clone(&pipeline),
             refresher,
             governor,
             switches: Rc::clone(&switches),

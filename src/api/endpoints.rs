@@ -10,7 +10,7 @@ use super::stats::{Machine, Seen};
 use super::{admin, json, lite, native, prometheus, skips, stats};
 use crate::budget::Plan;
 use crate::clock::{Clock, Moment};
-use crate::display;
+use crate::display::{self, Screen};
 use crate::feed::Feeds;
 use crate::flags::rollout::Rollout;
 use crate::flags::switches::Switchboard;
@@ -84,6 +84,13 @@ impl Api {
     /// The answer while there is not.
     pub fn no_data(&self) -> Rc<Answer> {
         Rc::clone(&self.no_data)
+    }
+
+    /// The same for people.
+    pub fn no_data_page(&self, screen: Screen) -> Rc<Answer> {
+        let page = display::waiting::page(screen, &display::build_id(), RETRY_SECONDS);
+        let further = format!("Retry-After: {RETRY_SECONDS}\r\n");
+        Rc::new(Answer::page(Status::UNAVAILABLE, &further, page.as_bytes()))
     }
 
     /// A file that is part of the program.

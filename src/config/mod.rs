@@ -9,6 +9,7 @@
 //! [`Inputs::from_process`] is the only place that reads the process's environment.
 
 mod args;
+mod display_keys;
 #[cfg(test)]
 mod document;
 mod environment;
@@ -36,6 +37,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::budget::{Ceilings, FeedLimits, Plan, TooHigh, show_bytes};
+use crate::display::Screen;
 use crate::error::Result;
 use crate::flags::switches::By;
 use crate::flags::{Flag, Flags, Tuning};
@@ -104,6 +106,8 @@ pub struct Config {
     pub rollout: (u32, By),
     /// What lets operators in who are not on this machine.
     pub admin_token: Option<Secret>,
+    /// How pages are written and coloured.
+    pub screen: Screen,
     /// How the pipeline is tuned.
     pub tuning: Tuning,
     /// What health decides by.
@@ -295,6 +299,7 @@ impl Draft {
             flags_by: [By::Default; Flag::COUNT],
             rollout: (100, By::Default),
             admin_token: None,
+            screen: Screen::default(),
             tuning: Tuning::default(),
             health: Settings::default(),
             ceilings: Ceilings::default(),

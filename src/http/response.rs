@@ -148,6 +148,11 @@ impl Answer {
         Self::assemble(status, &fields, body.to_vec())
     }
 
+    /// The same as a page.
+    pub fn page(status: Status, further: &str, body: &[u8]) -> Self {
+        Self::plain(status, media::HTML, &format!("{PAGE_POLICY}{further}"), body)
+    }
+
     /// The same as JSON.
     pub fn json(status: Status, body: &str) -> Self {
         Self::plain(status, media::JSON, "", body.as_bytes())

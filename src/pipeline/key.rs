@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
-use crate::display::page;
+use crate::display::{calendar, page};
 use crate::ical::YEARS;
 
 /// One end of a window as a client may name it.
@@ -76,6 +76,8 @@ pub enum View {
     Calendars,
     /// `GET /api/whats-next`, for front-ends of calendarbot_lite.
     LiteNext,
+    /// A page of some days.
+    Calendar(calendar::View),
 }
 
 /// What sort of answer a view is: they live for different times and are counted apart.
@@ -101,7 +103,7 @@ impl View {
     pub fn kind(&self) -> Kind {
         match self {
             View::Page | View::Next { .. } | View::LiteNext => Kind::WhatsNext,
-            View::Events { .. } => Kind::Range,
+            View::Events { .. } | View::Calendar(_) => Kind::Range,
             View::Calendars => Kind::Setup,
         }
     }
@@ -117,6 +119,7 @@ impl View {
     pub fn calendar(&self) -> Option<&str> {
         match self {
             View::Events { calendar, .. } => calendar.as_deref(),
+            View::Calendar(view) => view.calendar.as_deref(),
             _ => None,
         }
     }
@@ -126,8 +129,13 @@ impl View {
         match self {
             View::Page => Some(page::LATER_MAX),
             View::Next { limit } => Some(usize::from(*limit)),
-            View::LiteNext | View::Events { .. } | View::Calendars => None,
+            View::LiteNext | View::Events { .. } | View::Calendars | View::Calendar(_) => None,
         }
+    }
+
+    /// True for a page, which people see.
+    pub fn is_page(&self) -> bool {
+        matches!(self, View::Page | View::Calendar(_))
     }
 
     /// True when it is worth making before somebody asks for it: one that holds for a second is
@@ -143,7 +151,7 @@ impl View {
             // Its clients start their countdown from a number of seconds without a date.
             View::LiteNext => 1,
             View::Page | View::Next { .. } => 60,
-            View::Events { .. } => RANGE_SECONDS,
+            View::Events { .. } | View::Calendar(_) => RANGE_SECONDS,
             View::Calendars => 600,
         }
     }

@@ -147,6 +147,11 @@ impl<'p> Turn<'p> {
                 let (from, to) = window(*from, *to, self.now, &zone);
                 Scope::Range { from, to, limit: usize::from(*limit).min(events_max) }
             }
+            View::Calendar(view) => {
+                let locale = self.sources.screen.get().locale;
+                let (from, to) = view.window(self.now, &zone, &locale);
+                Scope::Range { from, to, limit: events_max }
+            }
         };
         let more = key.view.later().map(|later| ahead(SPARE_ENTRIES_MAX + later));
         let more = more.filter(|more| *more != scope);

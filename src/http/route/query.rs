@@ -3,6 +3,7 @@
 use form_urlencoded::parse as parse_query;
 
 use super::{Endpoint, Refusal, nothing, refusal};
+use crate::display::calendar::{self, Layout};
 use crate::http::response::Status;
 use crate::pipeline::key::{Bound, View, ViewKey};
 use crate::tzdb::tzdb;
@@ -76,6 +77,19 @@ impl Query {
     pub(super) fn view(self, make: impl FnOnce(&Self) -> View) -> Endpoint {
         let view = make(&self);
         Endpoint::View(ViewKey { view, zone: self.zone })
+    }
+
+    /// A page of some days.
+    pub(super) fn pages(query: &str, layout: Layout) -> Result<Endpoint, Refusal> {
+        let Self { zone, calendar, .. } = Self::read(query, &["tz", "calendar"])?;
+        let mut view = calendar::View { calendar, ..calendar::View::of(layout) };
+        for (name, value) in parse_query(query.as_bytes()) {
+            view.read(&name, &value).map_err(|expected| {
+                let detail = format!("parameter `{name}`: expected {expected}");
+                refusal(Status::BAD_REQUEST, &detail)
+            })?;
+        }
+        Ok(Endpoint::View(ViewKey { view: View::Calendar(view), zone }))
     }
 
     pub(super) fn events(&self) -> View {
