@@ -186,6 +186,7 @@ impl App {
             database: Rc::clone(&database),
             feeds: Rc::clone(&feeds),
             skips: Rc::clone(&skips),
+            screen: Cell::new(config.screen),
             metrics: Rc::clone(&metrics),
             feed_limits: limits.feed.clone(),
         };
@@ -388,6 +389,7 @@ impl App {
         let followers = Followers {
             database: Rc::clone(&database),
             feeds: Rc::clone(&feeds),
+            pipeline: Rc::clone(&pipeline),
             refresher,
             governor,
             switches: Rc::clone(&switches),

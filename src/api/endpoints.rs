@@ -15,7 +15,7 @@ use super::{admin, json, lite, prometheus, skips, stats};
 use crate::budget::Plan;
 use crate::calendar::text::utc;
 use crate::clock::{Clock, Moment};
-use crate::display;
+use crate::display::{self, Screen};
 use crate::feed::Feeds;
 use crate::flags::rollout::Rollout;
 use crate::flags::switches::Switchboard;
@@ -99,6 +99,13 @@ impl Api {
     /// Tells whenever that rises from now on; of several times only once.
     pub fn changes(&self) -> Receiver<()> {
         self.known.feeds.watch()
+    }
+
+    /// The same for people.
+    pub fn no_data_page(&self, screen: Screen) -> Rc<Answer> {
+        let page = display::waiting::page(screen, &display::build_id(), RETRY_SECONDS);
+        let further = format!("Retry-After: {RETRY_SECONDS}\r\n");
+        Rc::new(Answer::page(Status::UNAVAILABLE, &further, page.as_bytes()))
     }
 
     /// A file that is part of the program.

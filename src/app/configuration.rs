@@ -26,6 +26,7 @@ use crate::flags::switches::Switchboard;
 use crate::http::response::Answer;
 use crate::http::token::{Bearer, Gates};
 use crate::metrics::Metrics;
+use crate::pipeline::Pipeline;
 use crate::secret::Secret;
 
 /// A configuration has served well when the program was ready with it at the end of such a time,
@@ -145,6 +146,7 @@ pub(super) fn set_tokens(gates: &Gates, config: &Config) {
 pub(super) struct Followers {
     pub(super) database: Rc<Database>,
     pub(super) feeds: Rc<Feeds>,
+    pub(super) pipeline: Rc<Pipeline>,
     pub(super) refresher: Rc<Refresher>,
     pub(super) governor: Rc<Governor<Governed>>,
     pub(super) switches: Rc<Switchboard>,
@@ -264,6 +266,7 @@ impl Followers {
             log::warn!("`{name}` takes effect at the next start");
         }
         log::set_max_level(new.log_level);
+        self.pipeline.screen().set(new.screen);
         self.feeds.replace(list, display_zone(&new));
         self.governor.configure(&new);
         let now = self.refresher.clock.wall();

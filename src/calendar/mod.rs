@@ -10,11 +10,14 @@ use self::filter::Filter;
 use self::skips::Skips;
 use crate::ical::{Details, Time};
 
+pub mod days;
 pub mod explain;
 pub mod filter;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod layout;
 pub mod lite;
+pub mod locale;
 pub mod merge;
 pub mod selection;
 pub mod skips;

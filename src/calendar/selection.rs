@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::filter::Hidden;
+use super::locale::{Language, Words};
 use super::text::web_link;
 use super::{Agenda, CalendarStatus, Entry};
 use crate::ical::{Busy, Details, Person, Status, Time, Window};
@@ -77,12 +78,6 @@ pub struct Freshness {
     pub reason: Option<String>,
 }
 
-/// The first thing that [`Meeting::title`] says of an event without SUMMARY.
-const UNTITLED: &str = "No Title";
-/// All that is said of a private event.
-const MASKED_TITLE: &str = "Busy";
-/// Why nothing can be said about "now".
-const CLOCK_NOT_SET: &str = "the clock is not set";
 /// Calendars that [`Freshness::reason`] names; a screen has no room for more.
 const REASONS_MAX: usize = 3;
 
@@ -198,16 +193,23 @@ pub fn meetings<'a>(agenda: &Agenda<'a>) -> impl Iterator<Item = Meeting<'a>> {
 
 /// How fresh the data of all calendars together is. Without a clock that is set nobody knows.
 pub fn freshness(agenda: &Agenda<'_>) -> Freshness {
+    freshness_in(agenda, Language::English.words())
+}
+
+/// The same, with the reason in a language as far as it is ours.
+pub fn freshness_in(agenda: &Agenda<'_>, words: &Words) -> Freshness {
     let calendars = agenda.calendars;
     let stale: Vec<_> = calendars.iter().filter(|calendar| calendar.stale).collect();
     let complete = calendars.iter().all(|calendar| calendar.last_success.is_some());
     let oldest = calendars.iter().filter_map(|calendar| calendar.last_success).min();
-    let mut reasons: Vec<String> = stale.iter().take(REASONS_MAX).map(|c| reason(c)).collect();
+    let mut reasons: Vec<String> =
+        stale.iter().take(REASONS_MAX).map(|c| reason(c, words)).collect();
     if !agenda.clock_is_set {
-        reasons.insert(0, CLOCK_NOT_SET.to_owned());
+        reasons.insert(0, words.clock_unset.to_owned());
     }
     if stale.len() > REASONS_MAX {
-        reasons.push(format!("and {} more", stale.len() - REASONS_MAX));
+        let more = (stale.len() - REASONS_MAX).to_string();
+        reasons.push(words.more_calendars.replace("{}", &more));
     }
     Freshness {
         stale: !reasons.is_empty(),
@@ -242,10 +244,15 @@ pub fn times(start: Time, end: Time, zone: &TimeZone) -> (Timestamp, Timestamp) 
 impl<'a> Meeting<'a> {
     /// SUMMARY, or "Busy" when that is private.
     pub fn title(&self) -> &'a str {
+        self.title_in(Language::English.words())
+    }
+
+    /// The same in a language.
+    pub fn title_in(&self, words: &'static Words) -> &'a str {
         let summary = self.seen(&self.entry.details.summary);
         match summary {
-            _ if self.private => MASKED_TITLE,
-            "" => UNTITLED,
+            _ if self.private => words.busy,
+            "" => words.untitled,
             _ => summary,
         }
     }
@@ -281,6 +288,11 @@ impl<'a> Meeting<'a> {
         let (entry, all) = (self.entry, self.all_calendars);
         let indices = std::iter::once(entry.calendar).chain(entry.also.iter().copied());
         indices.filter_map(|index| Some((index, all.get(index)?)))
+    }
+
+    /// The last day that it is on in `zone`.
+    pub fn last_date(&self, zone: &TimeZone) -> Date {
+        zone.to_datetime(last_moment(self)).date()
     }
 
     /// No calendar that has it is up to date.
@@ -352,17 +364,18 @@ fn day_after(date: Date, zone: &TimeZone) -> Timestamp {
 
 /// A moment that is surely on the last day of a meeting: one that ends at midnight was on the
 /// day before.
-fn last_moment(meeting: &Meeting<'_>) -> Timestamp {
+pub(super) fn last_moment(meeting: &Meeting<'_>) -> Timestamp {
     let before_end = Timestamp::from_second(meeting.end.as_second().saturating_sub(1));
     before_end.map_or(meeting.start, |moment| moment.max(meeting.start))
 }
 
-fn reason(calendar: &CalendarStatus) -> String {
-    match (&calendar.last_error, calendar.last_success) {
-        (Some(error), _) => format!("{}: {error}", calendar.name),
-        (None, Some(_)) => format!("{}: not refreshed in time", calendar.name),
-        (None, None) => format!("{}: never fetched yet", calendar.name),
-    }
+fn reason(calendar: &CalendarStatus, words: &Words) -> String {
+    let why = match (&calendar.last_error, calendar.last_success) {
+        (Some(error), _) => error,
+        (None, Some(_)) => words.not_refreshed,
+        (None, None) => words.never_fetched,
+    };
+    format!("{}: {why}", calendar.name)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 
 use super::selection::{Meeting, today};
 use super::summary::{Density, Detail, Morning};
-use super::text::{clock, cut, day, is_bidi_control, weekday};
+use super::text::{clock, cut, day, is_bidi_control, weekday_long};
 use super::{Agenda, lite};
 
 /// What Alexa takes, in characters, tags included.
@@ -317,7 +317,7 @@ fn when(date: Date, today: Date) -> String {
     match days {
         0 => "this morning".to_owned(),
         1 => "tomorrow morning".to_owned(),
-        2..=6 => format!("on {} morning", weekday(date.weekday())),
+        2..=6 => format!("on {} morning", weekday_long(date)),
         _ => format!("on the morning of {}", day(date)),
     }
 }

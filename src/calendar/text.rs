@@ -2,8 +2,10 @@
 //! speech.
 
 use jiff::Timestamp;
-use jiff::civil::{Date, Weekday};
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
+
+use super::locale::{DateOrder, Locale, Words};
 
 /// `2025-11-23T22:00:00Z`.
 pub fn utc(at: Timestamp) -> String {
@@ -37,19 +39,111 @@ pub fn clock(at: Timestamp, zone: &TimeZone, hour12: bool) -> String {
 
 /// `Sunday 23 November`.
 pub fn day(date: Date) -> String {
-    format!("{} {} {}", weekday(date.weekday()), date.day(), month(date.month()))
+    day_in(date, &Locale::default())
 }
 
 /// `Today`, `Tomorrow`, or the day itself, with its year when that is another one.
 pub fn day_from(date: Date, today: Date) -> String {
+    day_from_in(date, today, &Locale::default())
+}
+
+/// The same as [`day`], as a place writes it: `Sonntag, 23. November`, `Sunday, November 23`.
+pub fn day_in(date: Date, locale: &Locale) -> String {
+    let words = locale.words();
+    let (weekday, month) = (weekday(date, &words.weekdays), month(date, words));
+    match locale.date_order {
+        DateOrder::DayMonth => {
+            let (after_weekday, after_day) = (words.after_weekday, words.after_day);
+            format!("{weekday}{after_weekday}{}{after_day}{month}", date.day())
+        }
+        DateOrder::MonthDay => format!("{weekday}, {month} {}", date.day()),
+        DateOrder::YearMonthDay => format!("{weekday} {date}"),
+    }
+}
+
+/// The same as [`day_from`], as a place writes it.
+pub fn day_from_in(date: Date, today: Date, locale: &Locale) -> String {
+    let words = locale.words();
     if date == today {
-        "Today".to_owned()
+        words.today.to_owned()
     } else if today.tomorrow().is_ok_and(|tomorrow| date == tomorrow) {
-        "Tomorrow".to_owned()
+        words.tomorrow.to_owned()
     } else if date.year() == today.year() {
-        day(date)
+        day_in(date, locale)
     } else {
-        format!("{} {}", day(date), date.year())
+        day_with_year(date, locale)
+    }
+}
+
+/// `Sunday 23 November 2025`.
+pub fn day_with_year(date: Date, locale: &Locale) -> String {
+    let (day, year) = (day_in(date, locale), date.year());
+    match locale.date_order {
+        DateOrder::DayMonth => format!("{day}{}{year}", locale.words().before_year),
+        DateOrder::MonthDay => format!("{day}, {year}"),
+        DateOrder::YearMonthDay => day,
+    }
+}
+
+/// `November 2025`.
+pub fn month_with_year(date: Date, locale: &Locale) -> String {
+    let words = locale.words();
+    match locale.date_order {
+        DateOrder::YearMonthDay => format!("{}-{:02}", date.year(), date.month()),
+        _ => format!("{}{}{}", month(date, words), words.before_year, date.year()),
+    }
+}
+
+/// The days from one to another: `24 – 30 November 2025`, `24 November – 7 December 2025`.
+pub fn days_with_year(first: Date, last: Date, locale: &Locale) -> String {
+    let words = locale.words();
+    if first == last {
+        return day_with_year(first, locale);
+    }
+    let (year, of_month) = (date_year(last, locale), |date: Date| match locale.date_order {
+        DateOrder::MonthDay => format!("{} {}", month(date, words), date.day()),
+        _ => format!("{}{}{}", date.day(), words.after_day, month(date, words)),
+    });
+    if locale.date_order == DateOrder::YearMonthDay {
+        return format!("{first} – {last}");
+    }
+    if first.year() != last.year() {
+        let (start, end) = (of_month(first), of_month(last));
+        return format!("{start}{} – {end}{year}", date_year(first, locale));
+    }
+    if first.month() != last.month() {
+        return format!("{} – {}{year}", of_month(first), of_month(last));
+    }
+    match locale.date_order {
+        DateOrder::MonthDay => format!("{} – {}{year}", of_month(first), last.day()),
+        _ => {
+            let dot = words.after_day.trim_end().trim_end_matches("de").trim_end();
+            format!("{}{dot} – {}{year}", first.day(), of_month(last))
+        }
+    }
+}
+
+/// The year as it follows a day and a month.
+fn date_year(date: Date, locale: &Locale) -> String {
+    match locale.date_order {
+        DateOrder::MonthDay => format!(", {}", date.year()),
+        _ => format!("{}{}", locale.words().before_year, date.year()),
+    }
+}
+
+/// `Mon`, `Mo`.
+pub fn weekday_short(date: Date, locale: &Locale) -> &'static str {
+    weekday(date, &locale.words().weekdays_short)
+}
+
+/// A full hour, 0 to 24, at the side of a day: `09`, `9 am`.
+pub fn hour(hour: i8, locale: &Locale) -> String {
+    match (locale.hour12, hour % 24) {
+        (false, _) => format!("{hour:02}"),
+        (true, 0) => "12 am".to_owned(),
+        (true, 12) => "12 pm".to_owned(),
+        (true, hour) if hour < 12 => format!("{hour} am"),
+        (true, hour) => format!("{} pm", hour - 12),
     }
 }
 
@@ -71,14 +165,20 @@ pub fn columns(
 /// A stretch of time in whole minutes, rounded up, as a person says it: `1 min`, `1 h 5 min`,
 /// `3 days`. For text that stands still; what counts down shows seconds.
 pub fn span(seconds: i64) -> String {
+    span_in(seconds, &Locale::default())
+}
+
+/// The same in the words of a place.
+pub fn span_in(seconds: i64, locale: &Locale) -> String {
+    let Words { minutes: min, hours: h, one_day, days, .. } = locale.words();
     let minutes = seconds.max(0).saturating_add(59) / 60;
     let (hours, rest) = (minutes / 60, minutes % 60);
     match (hours, rest) {
-        (0, _) => format!("{rest} min"),
-        (1..24, 0) => format!("{hours} h"),
-        (1..24, _) => format!("{hours} h {rest} min"),
-        (24..48, _) => "1 day".to_owned(),
-        _ => format!("{} days", hours / 24),
+        (0, _) => format!("{rest} {min}"),
+        (1..24, 0) => format!("{hours} {h}"),
+        (1..24, _) => format!("{hours} {h} {rest} {min}"),
+        (24..48, _) => format!("1 {one_day}"),
+        _ => format!("{} {days}", hours / 24),
     }
 }
 
@@ -132,35 +232,18 @@ pub(super) fn web_link(text: &str) -> Option<&str> {
 const LINK_BYTES_MAX: usize = 2048;
 
 /// `Monday`.
-pub fn weekday(weekday: Weekday) -> &'static str {
-    match weekday {
-        Weekday::Monday => "Monday",
-        Weekday::Tuesday => "Tuesday",
-        Weekday::Wednesday => "Wednesday",
-        Weekday::Thursday => "Thursday",
-        Weekday::Friday => "Friday",
-        Weekday::Saturday => "Saturday",
-        Weekday::Sunday => "Sunday",
-    }
+pub fn weekday_long(date: Date) -> &'static str {
+    weekday(date, &Locale::default().words().weekdays)
 }
 
-/// A month by its number, 1 for January.
-fn month(number: i8) -> &'static str {
-    const MONTHS: [&str; 12] = [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ];
-    usize::try_from(number - 1).ok().and_then(|index| MONTHS.get(index)).copied().unwrap_or("")
+fn weekday(date: Date, names: &[&'static str; 7]) -> &'static str {
+    let index = usize::try_from(date.weekday().to_monday_zero_offset()).unwrap_or(0);
+    names.get(index).copied().unwrap_or("")
+}
+
+fn month(date: Date, words: &Words) -> &'static str {
+    let index = usize::try_from(date.month() - 1).unwrap_or(0);
+    words.months.get(index).copied().unwrap_or("")
 }
 
 #[cfg(test)]
@@ -168,6 +251,7 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
+    use crate::calendar::locale::Language;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -252,5 +336,95 @@ mod tests {
         check("//example.org", false);
         check("", false);
         check(&format!("https://example.org/{}", "a".repeat(3000)), false);
+    }
+
+    fn locale(language: Language, date_order: DateOrder) -> Locale {
+        Locale { language, date_order, ..Locale::default() }
+    }
+
+    #[test]
+    fn dates_are_written_as_places_write_them() {
+        let (monday, sunday) = (date(2025, 11, 24), date(2025, 11, 30));
+        let check = |language, order, expected: [&str; 5]| {
+            let locale = locale(language, order);
+            let written = [
+                day_with_year(monday, &locale),
+                month_with_year(monday, &locale),
+                days_with_year(monday, sunday, &locale),
+                days_with_year(monday, date(2025, 12, 7), &locale),
+                days_with_year(date(2025, 12, 29), date(2026, 1, 4), &locale),
+            ];
+            assert_eq!(written, expected);
+        };
+        check(
+            Language::English,
+            DateOrder::DayMonth,
+            [
+                "Monday 24 November 2025",
+                "November 2025",
+                "24 – 30 November 2025",
+                "24 November – 7 December 2025",
+                "29 December 2025 – 4 January 2026",
+            ],
+        );
+        check(
+            Language::English,
+            DateOrder::MonthDay,
+            [
+                "Monday, November 24, 2025",
+                "November 2025",
+                "November 24 – 30, 2025",
+                "November 24 – December 7, 2025",
+                "December 29, 2025 – January 4, 2026",
+            ],
+        );
+        check(
+            Language::German,
+            DateOrder::DayMonth,
+            [
+                "Montag, 24. November 2025",
+                "November 2025",
+                "24. – 30. November 2025",
+                "24. November – 7. Dezember 2025",
+                "29. Dezember 2025 – 4. Januar 2026",
+            ],
+        );
+        check(
+            Language::Spanish,
+            DateOrder::DayMonth,
+            [
+                "lunes, 24 de noviembre de 2025",
+                "noviembre de 2025",
+                "24 – 30 de noviembre de 2025",
+                "24 de noviembre – 7 de diciembre de 2025",
+                "29 de diciembre de 2025 – 4 de enero de 2026",
+            ],
+        );
+        check(
+            Language::French,
+            DateOrder::YearMonthDay,
+            [
+                "lundi 2025-11-24",
+                "2025-11",
+                "2025-11-24 – 2025-11-30",
+                "2025-11-24 – 2025-12-07",
+                "2025-12-29 – 2026-01-04",
+            ],
+        );
+    }
+
+    #[test]
+    fn hours_at_the_side_of_a_day() {
+        let check = |number, hour12, expected: &str| {
+            assert_eq!(hour(number, &Locale { hour12, ..Locale::default() }), expected);
+        };
+        for (number, plain, halves) in
+            [(0, "00", "12 am"), (9, "09", "9 am"), (12, "12", "12 pm"), (23, "23", "11 pm")]
+        {
+            check(number, false, plain);
+            check(number, true, halves);
+        }
+        check(24, false, "24");
+        check(24, true, "12 am");
     }
 }

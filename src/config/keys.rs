@@ -12,6 +12,7 @@ use crate::flags::{Flag, Tuning};
 use crate::http::peer::is_base_path;
 
 use super::Draft;
+use super::display_keys as display;
 use super::filter::{addresses, allowed_addresses};
 use super::given::{host, level};
 use super::key::{Key, Kind, Preset};
@@ -177,6 +178,12 @@ pub(super) static KEYS: &[Key<Draft>] = &[
         default: Preset::Says("the system's"),
         help: "The zone that days and times are shown in.",
     },
+    display::LANGUAGE,
+    display::HOUR12,
+    display::WEEK_START,
+    display::WEEK_NUMBERS,
+    display::DATE_ORDER,
+    display::THEME,
     Key {
         name: "me",
         env: &["CALENDARBOT_ME"],

@@ -9,6 +9,7 @@
 //! [`Inputs::from_process`] is the only place that reads the process's environment.
 
 mod args;
+mod display_keys;
 #[cfg(test)]
 mod document;
 mod environment;
@@ -37,6 +38,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::budget::{Ceilings, FeedLimits, Plan, TooHigh, show_bytes};
+use crate::display::Screen;
 use crate::error::Result;
 use crate::flags::switches::By;
 use crate::flags::{Flag, Flags, Tuning};
@@ -108,6 +110,8 @@ pub struct Config {
     pub admin_token: Option<Secret>,
     /// What a voice assistant has to show; `None` when it need not.
     pub alexa_token: Option<Secret>,
+    /// How pages are written and coloured.
+    pub screen: Screen,
     /// How the pipeline is tuned.
     pub tuning: Tuning,
     /// What health decides by.
@@ -300,6 +304,7 @@ impl Draft {
             rollout: (100, By::Default),
             admin_token: None,
             alexa_token: None,
+            screen: Screen::default(),
             tuning: Tuning::default(),
             health: Settings::default(),
             ceilings: Ceilings::default(),

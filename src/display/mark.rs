@@ -2,6 +2,7 @@
 //! is needed to tell.
 
 use super::html::Html;
+use crate::calendar::CalendarStatus;
 
 /// For calendars without a colour of their own; dark enough that white letters stand out on all.
 const COLORS: [Color; 8] = [
@@ -23,23 +24,48 @@ const SHAPES: [&str; 4] = [
     "<path d=\"M4 1h16l3 5-2 17H3L1 6z\"/>",
 ];
 
-/// Writes the mark of the calendar at `index`. The colour is an attribute of the drawing, not a
-/// style, so that pages can forbid inline styles.
-pub(super) fn write(html: &mut Html, index: usize, name: &str, color: &str) {
-    let color = Color::parse(color).unwrap_or(COLORS[index % COLORS.len()]);
-    let letter = name.chars().find(|c| c.is_alphanumeric()).unwrap_or('•');
-    let letter: String = letter.to_uppercase().take(1).collect();
-    html.markup("<svg class=\"mark\" viewBox=\"0 0 24 24\" role=\"img\" aria-label=\"")
-        .text(name)
-        .markup("\"><g fill=\"")
-        .text(&color.hex())
-        .markup("\">")
-        .markup(SHAPES[index % SHAPES.len()])
-        .markup("</g><text x=\"12\" y=\"17.5\" fill=\"")
-        .markup(if color.is_light() { "#000" } else { "#fff" })
-        .markup("\">")
-        .text(&letter)
-        .markup("</text></svg>");
+/// Defines, for each calendar, its mark (`m0`) and what an event of it stands on in a grid (`e0`):
+/// a tint, an edge and the mark. A page uses them as often as it likes for a few bytes. Colours are
+/// attributes of the drawing, not styles, so that pages can forbid inline styles.
+pub(super) fn symbols(html: &mut Html, calendars: &[CalendarStatus]) {
+    html.markup("<svg class=\"symbols\" aria-hidden=\"true\">");
+    for (index, CalendarStatus { name, color, .. }) in calendars.iter().enumerate() {
+        let color = Color::parse(color).unwrap_or(COLORS[index % COLORS.len()]);
+        let letter = name.chars().find(|c| c.is_alphanumeric()).unwrap_or('•');
+        let letter: String = letter.to_uppercase().take(1).collect();
+        let number = i64::try_from(index).unwrap_or(0);
+        html.markup("<symbol id=\"m").number(number).markup("\" viewBox=\"0 0 24 24\"><g fill=\"");
+        html.text(&color.hex()).markup("\">").markup(SHAPES[index % SHAPES.len()]);
+        html.markup("</g><text x=\"12\" y=\"17.5\" fill=\"");
+        html.markup(if color.is_light() { "#000" } else { "#fff" });
+        html.markup("\">").text(&letter).markup("</text></symbol><symbol id=\"e").number(number);
+        html.markup("\"><g fill=\"").text(&color.hex());
+        html.markup("\"><rect class=\"tint\" width=\"100%\" height=\"100%\"/>");
+        html.markup("<rect width=\".25em\" height=\"100%\"/></g><use href=\"#m").number(number);
+        html.markup("\" x=\".45em\" y=\".2em\" width=\"1em\" height=\"1em\"/></symbol>");
+    }
+    html.markup("</svg>\n");
+}
+
+/// Draws the mark of the calendar at `index`; without a name it is an ornament.
+pub(super) fn write(html: &mut Html, index: usize, name: &str) {
+    draw(html, "<svg class=\"mark\"", ("#m", index), name);
+}
+
+/// Draws what an event of the calendar at `index` stands on.
+pub(super) fn ground(html: &mut Html, index: usize, name: &str) {
+    draw(html, "<svg class=\"ground\"", ("#e", index), name);
+}
+
+fn draw(html: &mut Html, svg: &'static str, (symbol, index): (&'static str, usize), name: &str) {
+    html.markup(svg);
+    if name.is_empty() {
+        html.markup(" aria-hidden=\"true\"");
+    } else {
+        html.markup(" role=\"img\" aria-label=\"").text(name).markup("\"");
+    }
+    let number = i64::try_from(index).unwrap_or(0);
+    html.markup("><use href=\"").markup(symbol).number(number).markup("\"/></svg>");
 }
 
 /// sRGB, eight bits each.
@@ -148,7 +174,8 @@ mod tests {
     fn names_are_escaped_and_give_a_letter() {
         let check = |name: &str, expected: &str| {
             let mut html = Html::default();
-            write(&mut html, 5, name, "#c0ffee");
+            let (name, color) = (name.to_owned(), "#c0ffee".to_owned());
+            symbols(&mut html, &[CalendarStatus { name, color, ..CalendarStatus::default() }]);
             let html = html.into_string();
             assert!(html.contains(&format!(">{expected}</text>")), "{html}");
             assert!(html.contains("fill=\"#c0ffee\"") && !html.contains("<x"), "{html}");
@@ -157,5 +184,16 @@ mod tests {
         check("\"><x", "X");
         check("ßport", "S");
         check("🎉", "•");
+    }
+
+    #[test]
+    fn a_mark_has_the_name_of_its_calendar_or_is_an_ornament() {
+        let check = |name: &str, expected: &str| {
+            let mut html = Html::default();
+            write(&mut html, 3, name);
+            assert!(html.into_string().contains(expected), "{name}");
+        };
+        check("\"><x", "role=\"img\" aria-label=\"&quot;&gt;&lt;x\"><use href=\"#m3\"/>");
+        check("", "aria-hidden=\"true\"><use href=\"#m3\"/>");
     }
 }

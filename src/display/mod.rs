@@ -1,10 +1,50 @@
 //! What a person looks at: pages, made from the view model, and the files that they need.
 
+pub mod calendar;
+mod frame;
 mod html;
 mod mark;
 pub mod page;
+pub mod waiting;
 
+use crate::calendar::locale::Locale;
 use crate::hash::fnv1a_parts;
+
+/// How all pages are written and coloured, where nobody wants one otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Screen {
+    /// Words, clock, weeks, dates.
+    pub locale: Locale,
+    /// Colours.
+    pub theme: Theme,
+}
+
+/// The colours of a page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Theme {
+    /// As the browser prefers.
+    #[default]
+    Auto,
+    /// Dark on light.
+    Light,
+    /// Light on dark.
+    Dark,
+    /// Black on white, nothing moves: for electronic paper.
+    Eink,
+}
+
+impl Theme {
+    /// Reads its name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "auto" => Self::Auto,
+            "light" => Self::Light,
+            "dark" => Self::Dark,
+            "eink" => Self::Eink,
+            _ => return None,
+        })
+    }
+}
 
 /// A file that is part of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +65,14 @@ pub const PAGE_CSS: Asset = Asset {
     content_type: "text/css; charset=utf-8",
     bytes: include_bytes!("assets/page.css"),
     gzip: include_bytes!(concat!(env!("OUT_DIR"), "/page.css.gz")),
+};
+
+/// Beside it, that of the pages of some days.
+pub const CALENDAR_CSS: Asset = Asset {
+    path: "/static/calendar.css",
+    content_type: "text/css; charset=utf-8",
+    bytes: include_bytes!("assets/calendar.css"),
+    gzip: include_bytes!(concat!(env!("OUT_DIR"), "/calendar.css.gz")),
 };
 
 /// The script that makes a page live; without it the page still says everything.
@@ -68,8 +116,8 @@ pub const DASHBOARD_JS: Asset = Asset {
 };
 
 /// Every file that is served as it is.
-pub static ASSETS: [Asset; 6] =
-    [PAGE_CSS, PAGE_JS, FAVICON, DASHBOARD_HTML, DASHBOARD_CSS, DASHBOARD_JS];
+pub static ASSETS: [Asset; 7] =
+    [PAGE_CSS, CALENDAR_CSS, PAGE_JS, FAVICON, DASHBOARD_HTML, DASHBOARD_CSS, DASHBOARD_JS];
 
 /// The file at a path.
 pub fn asset(path: &str) -> Option<&'static Asset> {

@@ -149,6 +149,12 @@ impl Answer {
         Self::assemble(status, &fields, body.to_vec())
     }
 
+    /// The same as a page.
+    pub fn page(status: Status, further: &str, body: &[u8]) -> Self {
+        Self::plain(status, media::HTML, &format!("{PAGE_POLICY}{further}"), body)
+    }
+
+    /// The same as JSON.
     /// The beginning of one whose end nobody knows yet: it ends with the connection, or as
     /// `further` says.
     pub fn open(media_type: &str, further: &str, body: &[u8]) -> Self {

@@ -362,7 +362,10 @@ impl Service {
         turn: &Turn,
     ) -> Option<Rc<Answer>> {
         if !self.api.has_data() {
-            return Some(self.api.no_data(key.view.family()));
+            return Some(match key.view.is_page() {
+                true => self.api.no_data_page(self.pipeline.screen().get()),
+                false => self.api.no_data(key.view.family()),
+            });
         }
         let rollout = &self.edge.rollout;
         let began = rollout.is_partial().then(|| self.clock.now());

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
-use crate::display::page;
+use crate::display::{calendar, page};
 use crate::http::route::Family;
 use crate::ical::YEARS;
 
@@ -79,6 +79,8 @@ pub enum View {
     Calendars,
     /// For front-ends and devices of calendarbot_lite.
     Lite(lite::View),
+    /// A page of some days.
+    Calendar(calendar::View),
 }
 
 /// What sort of answer a view is: they live for different times and are counted apart.
@@ -110,7 +112,7 @@ impl View {
         match self {
             View::Lite(view) => view.kind(),
             View::Page | View::Next { .. } => Kind::WhatsNext,
-            View::Events { .. } => Kind::Range,
+            View::Events { .. } | View::Calendar(_) => Kind::Range,
             View::Calendars => Kind::Setup,
         }
     }
@@ -131,6 +133,7 @@ impl View {
     pub fn calendar(&self) -> Option<&str> {
         match self {
             View::Events { calendar, .. } => calendar.as_deref(),
+            View::Calendar(view) => view.calendar.as_deref(),
             _ => None,
         }
     }
@@ -140,8 +143,13 @@ impl View {
         match self {
             View::Page => Some(page::LATER_MAX),
             View::Next { limit } => Some(usize::from(*limit)),
-            View::Lite(_) | View::Events { .. } | View::Calendars => None,
+            View::Lite(_) | View::Events { .. } | View::Calendars | View::Calendar(_) => None,
         }
+    }
+
+    /// True for a page, which people see.
+    pub fn is_page(&self) -> bool {
+        matches!(self, View::Page | View::Calendar(_))
     }
 
     /// True when it is worth making before somebody asks for it: one that holds for a second is
@@ -157,7 +165,7 @@ impl View {
             // Its clients start their countdown from a number of seconds without a date.
             View::Lite(_) => 1,
             View::Page | View::Next { .. } => 60,
-            View::Events { .. } => RANGE_SECONDS,
+            View::Events { .. } | View::Calendar(_) => RANGE_SECONDS,
             View::Calendars => 600,
         }
     }

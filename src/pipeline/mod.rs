@@ -47,7 +47,7 @@ use crate::api::skips::Book;
 use crate::budget::{FeedLimits, Limits, PipelineLimits};
 use crate::clock::{Clock, Moment};
 use crate::connections::database::Database;
-use crate::display;
+use crate::display::{self, Screen};
 use crate::error::{Error, Result};
 use crate::feed::Feeds;
 use crate::flags::{Flags, Tuning};
@@ -80,6 +80,8 @@ pub struct Sources {
     pub feeds: Rc<Feeds>,
     /// What people skip.
     pub skips: Rc<Book>,
+    /// How pages are written and coloured.
+    pub screen: Cell<Screen>,
     /// Where the pipeline counts.
     pub metrics: Rc<Metrics>,
     /// What one feed may hold.
@@ -200,6 +202,11 @@ impl Pipeline {
         drop(cache);
         evicted.into_iter().for_each(|evicted| count_evicted(&self.sources.metrics, evicted));
         self.gauge();
+    }
+
+    /// How pages are written and coloured. Those that are kept are dropped with the feeds.
+    pub fn screen(&self) -> &Cell<Screen> {
+        &self.sources.screen
     }
 
     /// The one key of all that get the same bytes.

@@ -8,7 +8,8 @@ use super::turn::{Rendered, Turn, Wish};
 use crate::api::native::EventsQuery;
 use crate::api::{lite, native};
 use crate::calendar::{Agenda, Entry, selection};
-use crate::display::page;
+use crate::display::page::{self, PageOptions};
+use crate::display::{Screen, calendar};
 use crate::feed::Origin;
 use crate::http::response::{Answer, media};
 
@@ -32,10 +33,13 @@ pub(super) fn render<J>(
     let view = &wish.key.view;
     let (media_type, body) = match view {
         View::Page => {
-            let feeds = turn.sources.feeds.list();
-            let demo = matches!(&*feeds, [only] if matches!(only.origin, Origin::Demo));
-            let options = page::PageOptions { build_id, demo, ..Default::default() };
+            let options = page_options(turn, turn.sources.screen.get(), build_id);
             (media::HTML, page::whats_next(&agenda, &options))
+        }
+        View::Calendar(view) => {
+            let screen = view.screen(turn.sources.screen.get());
+            let options = page_options(turn, screen, build_id);
+            (media::HTML, calendar::page(&agenda, view, wish.key.zone.as_deref(), &options))
         }
         View::Next { limit } => (media::JSON, native::next(&agenda, usize::from(*limit))),
         View::Events { calendar, limit, .. } => {
@@ -52,6 +56,12 @@ pub(super) fn render<J>(
     // Both are there at this moment.
     drop(turn.sources.metrics.memory.views.hold(read + answer.weight_bytes()));
     (answer, validity(turn, view, &agenda))
+}
+
+fn page_options<'b>(turn: &Turn<'_>, screen: Screen, build_id: &'b str) -> PageOptions<'b> {
+    let feeds = turn.sources.feeds.list();
+    let demo = matches!(&*feeds, [only] if matches!(only.origin, Origin::Demo));
+    PageOptions { build_id, locale: screen.locale, theme: screen.theme, demo }
 }
 
 /// An answer holds for its time to live, and never past the minute that it counts, nor past the

@@ -153,6 +153,11 @@ impl<'p> Turn<'p> {
                 let (from, to) = window(*from, *to, self.now, &zone);
                 Scope::Range { from, to, limit: usize::from(*limit).min(events_max) }
             }
+            View::Calendar(view) => {
+                let locale = self.sources.screen.get().locale;
+                let (from, to) = view.window(self.now, &zone, &locale);
+                Scope::Range { from, to, limit: events_max }
+            }
         };
         let more = match &key.view {
             View::Lite(view) => Some(view.scopes(self.now, &zone, events_max)[1]),

@@ -283,6 +283,7 @@ impl Bench {
         let (database, _) = opened.expect("a database");
         let feeds = Rc::new(Feeds::new(Vec::new(), TimeZone::UTC));
         let sources = Sources {
+            screen: Default::default(),
             clock: clock.clone(),
             database: Rc::new(database),
             feeds: Rc::clone(&feeds),

@@ -8,7 +8,7 @@ use crate::api::json::{Decimal, Text};
 use crate::calendar::Agenda;
 use crate::calendar::selection::Meeting;
 use crate::calendar::summary::{self, Density, Gap, Morning, Query};
-use crate::calendar::text::{cut, local, weekday};
+use crate::calendar::text::{cut, local, weekday_long};
 
 pub(super) fn summary(agenda: &Agenda<'_>, query: &Query) -> String {
     let morning = summary::morning(agenda, query);
@@ -46,7 +46,7 @@ pub(super) fn density(morning: &Morning<'_>) -> Text<'static> {
 
 /// `tomorrow_morning`, or `monday_morning` where somebody has named a day.
 pub(super) fn preview_for(morning: &Morning<'_>, query: &Query) -> String {
-    let day = query.date.map_or("tomorrow", |date| weekday(date.weekday()));
+    let day = query.date.map_or("tomorrow", |date| weekday_long(date));
     debug_assert!(query.date.is_none_or(|date| date == morning.date));
     format!("{}_morning", day.to_lowercase())
 }

@@ -7,8 +7,15 @@ use std::{env, fs, io};
 
 use flate2::{Compression, GzBuilder};
 
-const FILES: [&str; 6] =
-    ["page.css", "page.js", "favicon.svg", "dashboard.html", "dashboard.css", "dashboard.js"];
+const FILES: [&str; 7] = [
+    "page.css",
+    "calendar.css",
+    "page.js",
+    "favicon.svg",
+    "dashboard.html",
+    "dashboard.css",
+    "dashboard.js",
+];
 
 fn main() -> io::Result<()> {
     let out = env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?;

@@ -3,6 +3,7 @@
 use super::query::{Query, last_part};
 use super::table::{allowed, routes};
 use super::{Change, Endpoint, Skipping, skips, view};
+use crate::display::calendar::Layout;
 use crate::pipeline::key::View;
 
 /// Later events in `/api/v1/next` and on the page when nothing is said.
@@ -10,6 +11,10 @@ const NEXT_DEFAULT: u16 = 5;
 
 routes! { (path, query)
     "/": Get => Query::read(query, &["tz"])?.view(|_| View::Page);
+    "/day": Get => Query::pages(query, Layout::Day)?;
+    "/week": Get => Query::pages(query, Layout::Week)?;
+    "/agenda": Get => Query::pages(query, Layout::Agenda)?;
+    "/month": Get => Query::pages(query, Layout::Month)?;
     "/api/v1/next": Get => Query::read(query, &["tz", "limit"])?
         .view(|query| View::Next { limit: query.limit.unwrap_or(NEXT_DEFAULT) });
     "/api/v1/events": Get => Query::read(query, &["tz", "limit", "from", "to", "calendar"])?

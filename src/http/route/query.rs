@@ -4,6 +4,7 @@ use form_urlencoded::parse as parse_query;
 use jiff::civil::Date;
 
 use super::{Endpoint, Refusal, nothing, refusal};
+use crate::display::calendar::{self, Layout};
 use crate::http::response::Status;
 use crate::pipeline::key::lite::{Detail, Morning};
 use crate::pipeline::key::{Bound, View, ViewKey};
@@ -109,6 +110,19 @@ impl Query {
             meetings_max: self.max_events.unwrap_or(MORNING_EVENTS_DEFAULT),
             detail: self.detail.unwrap_or(Detail::Normal),
         }
+    }
+
+    /// A page of some days.
+    pub(super) fn pages(query: &str, layout: Layout) -> Result<Endpoint, Refusal> {
+        let Self { zone, calendar, .. } = Self::read(query, &["tz", "calendar"])?;
+        let mut view = calendar::View { calendar, ..calendar::View::of(layout) };
+        for (name, value) in parse_query(query.as_bytes()) {
+            view.read(&name, &value).map_err(|expected| {
+                let detail = format!("parameter `{name}`: expected {expected}");
+                refusal(Status::BAD_REQUEST, &detail)
+            })?;
+        }
+        Ok(Endpoint::View(ViewKey { view: View::Calendar(view), zone }))
     }
 
     pub(super) fn events(&self) -> View {

@@ -1,0 +1,1 @@
+//! Tables over the pages of some days.
