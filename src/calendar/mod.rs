@@ -15,6 +15,7 @@ pub mod filter;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod merge;
+pub mod prospect;
 pub mod selection;
 pub mod skips;
 pub mod text;

@@ -3,8 +3,11 @@
 mod html;
 mod mark;
 pub mod page;
+pub mod setup;
 
 use crate::hash::fnv1a_parts;
+
+use setup::{FORMS_CSS, SETUP_HTML, SETUP_JS};
 
 /// A file that is part of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,8 +71,17 @@ pub const DASHBOARD_JS: Asset = Asset {
 };
 
 /// Every file that is served as it is.
-pub static ASSETS: [Asset; 6] =
-    [PAGE_CSS, PAGE_JS, FAVICON, DASHBOARD_HTML, DASHBOARD_CSS, DASHBOARD_JS];
+pub static ASSETS: [Asset; 9] = [
+    PAGE_CSS,
+    PAGE_JS,
+    FAVICON,
+    DASHBOARD_HTML,
+    DASHBOARD_CSS,
+    DASHBOARD_JS,
+    SETUP_HTML,
+    SETUP_JS,
+    FORMS_CSS,
+];
 
 /// The file at a path.
 pub fn asset(path: &str) -> Option<&'static Asset> {

@@ -9,6 +9,7 @@ use crate::api::native::EventsQuery;
 use crate::api::{lite, native};
 use crate::calendar::{Agenda, Entry, selection};
 use crate::display::page;
+use crate::display::setup::SETUP_HTML;
 use crate::feed::Origin;
 use crate::http::response::{Answer, media};
 
@@ -33,9 +34,13 @@ pub(super) fn render<J>(
     let (media_type, body) = match view {
         View::Page => {
             let feeds = turn.sources.feeds.list();
-            let demo = matches!(&*feeds, [only] if matches!(only.origin, Origin::Demo));
-            let options = page::PageOptions { build_id, demo, ..Default::default() };
-            (media::HTML, page::whats_next(&agenda, &options))
+            let is_first_run = matches!(&*feeds, [only] if matches!(only.origin, Origin::Demo));
+            let options = page::PageOptions { build_id, ..Default::default() };
+            let page = match is_first_run {
+                true => String::from_utf8_lossy(SETUP_HTML.bytes).into_owned(),
+                false => page::whats_next(&agenda, &options),
+            };
+            (media::HTML, page)
         }
         View::Next { limit } => (media::JSON, native::next(&agenda, usize::from(*limit))),
         View::Events { calendar, limit, .. } => {

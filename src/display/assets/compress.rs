@@ -7,8 +7,17 @@ use std::{env, fs, io};
 
 use flate2::{Compression, GzBuilder};
 
-const FILES: [&str; 6] =
-    ["page.css", "page.js", "favicon.svg", "dashboard.html", "dashboard.css", "dashboard.js"];
+const FILES: &[&str] = &[
+    "page.css",
+    "page.js",
+    "favicon.svg",
+    "dashboard.html",
+    "dashboard.css",
+    "dashboard.js",
+    "setup.html",
+    "setup.js",
+    "forms.css",
+];
 
 fn main() -> io::Result<()> {
     let out = env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?;
