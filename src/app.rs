@@ -10,6 +10,7 @@ mod configuration;
 mod feeds;
 mod health;
 mod herald;
+mod setup;
 mod skips;
 
 use std::cell::{Cell, RefCell};
@@ -24,6 +25,7 @@ use smol::lock::Semaphore;
 use smol::{LocalExecutor, Task, future};
 
 use crate::api::admin::{Current, Wish};
+use crate::api::setup::{Desk, Trial};
 use crate::api::skips::Book;
 use crate::api::{Api, Known};
 use crate::budget::{FeedLimits, Plan};
@@ -57,6 +59,7 @@ use self::feeds::{remember_feeds, remembered_feeds};
 pub use self::feeds::{statuses, stored_statuses};
 use self::health::{Governed, Governor, recall_health};
 use self::herald::{EDGES_MAX, Herald};
+use self::setup::Trier;
 pub use self::skips::stored_skips;
 use self::skips::{SkipWriter, recall_skips};
 
@@ -99,6 +102,8 @@ const WISHES_MAX: usize = 2;
 pub struct App {
     current: Rc<Current>,
     wishes: Receiver<Wish>,
+    desk: Rc<Desk>,
+    trials: Receiver<Trial>,
     feeds: Rc<Feeds>,
     database: Rc<Database>,
     pipeline: Rc<Pipeline>,
@@ -229,9 +234,10 @@ impl App {
         let (wish, wishes) = async_channel::bounded(WISHES_MAX);
         let config = Rc::new(config);
         let start = Rc::clone(&config);
-        let current =
-            Current { start, config: RefCell::new(Rc::clone(&config)), judge, wishes: wish };
+        let current = Current { start, config: RefCell::new(Rc::clone(&config)), wishes: wish };
         let current = Rc::new(current);
+        let (desk, trials) = Desk::new();
+        let desk = Rc::new(desk);
         let known = Known {
             clock: clock.clone(),
             metrics: Rc::clone(&metrics),
@@ -242,6 +248,7 @@ impl App {
             history: Rc::clone(&history),
             rollout: Rc::clone(&rollout),
             current: Rc::clone(&current),
+            desk: Rc::clone(&desk),
         };
         let api = Api::new(known, plan);
         let machine = rustix::system::uname();
@@ -266,6 +273,8 @@ impl App {
         Ok(Self {
             current,
             wishes,
+            desk,
+            trials,
             feeds,
             database,
             pipeline,
@@ -337,7 +346,8 @@ impl App {
     /// Runs until it is told to stop, or its orders' sender is gone.
     pub async fn run(self, executor: &LocalExecutor<'static>, orders: Receiver<Order>) -> Ended {
         let Self { current, wishes, feeds, database, pipeline, refresher, server, .. } = self;
-        let Self { switches, rollout, gates, skip_writer, governor, metrics, .. } = self;
+        let Self { switches, rollout, gates, skip_writer, governor, metrics, desk, trials, .. } =
+            self;
         switches.connect({
             let (pipeline, database) = (Rc::clone(&pipeline), Rc::clone(&database));
             let refresher = Rc::clone(&refresher);
@@ -356,6 +366,14 @@ impl App {
             async move { pipeline.keep_warm().await }
         });
         let keeping = executor.spawn(skip_writer.run());
+        let trier = Trier {
+            current: Rc::clone(&current),
+            desk,
+            trials,
+            refresher: Rc::clone(&refresher),
+            pipeline: Rc::clone(&pipeline),
+        };
+        let trying = executor.spawn(trier.run());
         let tidying = executor.spawn({
             let database = Rc::clone(&database);
             async move { database.run_readers().await }
@@ -417,10 +435,11 @@ impl App {
                 }
                 Event::Ordered(Order::Stop) => break Ended::Stopped,
                 Event::Ordered(Order::Reload(new)) => force.reload(*new).await,
-                Event::Wished(Wish::Put { asker, config, text }) => {
-                    pipeline.complete(asker, force.put(*config, text).await);
+                Event::Wished(wish) => {
+                    if let Some((asker, answer)) = force.fulfil(wish).await {
+                        pipeline.complete(asker, answer);
+                    }
                 }
-                Event::Wished(Wish::Revert) => force.revert().await,
             }
         };
         drop(stop);
@@ -431,8 +450,10 @@ impl App {
         {
             log::error!("cannot write down the feeds' ages: {error}");
         }
-        cancel(vec![telling, governing, watching, closing, keeping, warming, answering, tidying])
-            .await;
+        cancel(vec![
+            telling, governing, watching, closing, trying, keeping, warming, answering, tidying,
+        ])
+        .await;
         database.close();
         writer.await;
         ended

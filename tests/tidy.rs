@@ -262,12 +262,13 @@ fn the_environment_is_read_in_one_place() {
 #[test]
 fn secrets_are_exposed_in_two_places() {
     check(
-        "a secret leaves only for its server, and as a hash",
+        "a secret leaves only for its server, for its owner's file, and as a hash",
         &[".expose()"],
         &[
             "src/feed/mod.rs",
             "src/app/configuration.rs",
             "src/app/feeds.rs",
+            "src/config/addition.rs",
             "src/config/feed.rs",
             "src/config/file.rs",
         ],

@@ -1,9 +1,10 @@
 //! `/api/admin/…`: what an operator sees and turns while the program runs. Who may is decided
-//! before this; what another configuration takes is done by the app.
+//! before this; another configuration is judged and taken over by the app.
 
 #![allow(clippy::question_mark, reason = "nanoserde's derive writes it out")]
 
 use std::cell::RefCell;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use async_channel::Sender;
@@ -12,6 +13,7 @@ use nanoserde::{DeJson, SerJson};
 
 use super::endpoints::{Known, failure};
 use super::json::{self, Text, texts};
+use crate::config::addition::NewFeed;
 use crate::config::{Config, Value};
 use crate::error::{Error, Result};
 use crate::flags::rollout::{STAGES, stage};
@@ -22,14 +24,26 @@ use crate::http::slab::Token;
 
 /// What is asked of the app.
 pub enum Wish {
+    /// Say what is wrong with this text of the configuration file.
+    Validate {
+        /// Who waits for the answer.
+        asker: Token,
+        /// The text.
+        text: String,
+    },
     /// Write this text into the configuration file, and take over what it says.
     Put {
         /// Who waits for the answer.
         asker: Token,
-        /// What the text says, judged already.
-        config: Box<Config>,
         /// The text.
         text: String,
+    },
+    /// The same with what the file holds, and another feed.
+    Add {
+        /// Who waits for the answer.
+        asker: Token,
+        /// The feed.
+        feed: NewFeed,
     },
     /// Go back to the last configuration that has served well.
     Revert,
@@ -41,8 +55,6 @@ pub struct Current {
     pub start: Rc<Config>,
     /// What was read last.
     pub config: RefCell<Rc<Config>>,
-    /// What else must hold before it can be taken over.
-    pub judge: fn(&Config) -> Result<()>,
     /// To the app, which fulfils one after the other.
     pub wishes: Sender<Wish>,
 }
@@ -52,6 +64,15 @@ impl Current {
     pub fn config(&self) -> Rc<Config> {
         Rc::clone(&self.config.borrow())
     }
+
+    /// Has the app do something. Its answer comes later, unless it has too much to do.
+    pub(super) fn wish(&self, wish: Wish) -> Option<Rc<Answer>> {
+        let is_busy = self.wishes.try_send(wish).is_err();
+        is_busy.then(|| {
+            let detail = "another configuration is being taken over";
+            Rc::new(failure(Status::UNAVAILABLE, detail, "Retry-After: 1\r\n"))
+        })
+    }
 }
 
 /// Answers at once, or has the app do it.
@@ -59,7 +80,7 @@ pub(super) fn answer(known: &Known, what: Admin, body: &[u8], asker: Token) -> O
     let done = match what {
         Admin::Config => Ok(config(&known.current)),
         Admin::PutConfig => return put(known, body, asker),
-        Admin::Validate => validate(known, body),
+        Admin::Validate => return validate(known, body, asker),
         Admin::Flags => Ok(flags(known)),
         Admin::TurnFlag => turn_flag(known, body),
         Admin::EmergencyDisable => disable(known, body),
@@ -169,7 +190,7 @@ fn wrong<'a>(said: &'a str, config: &Config) -> Vec<Wrong<'a>> {
 }
 
 /// Nothing was changed, since the text is wrong.
-fn refused(error: &Error, config: &Config) -> Rc<Answer> {
+pub(super) fn refused(error: &Error, config: &Config) -> Rc<Answer> {
     let (said, status) = (error.to_string(), Status::UNPROCESSABLE);
     let problem = Problem {
         kind: "about:blank".into(),
@@ -198,68 +219,65 @@ fn toml(body: &[u8]) -> Result<String, Rc<Answer>> {
     Ok(text.to_owned())
 }
 
-fn read<T: DeJson>(body: &[u8], expected: &str) -> Result<T, Rc<Answer>> {
+pub(super) fn read<T: DeJson>(body: &[u8], expected: &str) -> Result<T, Rc<Answer>> {
     let text = std::str::from_utf8(body).ok().filter(|_| json::is_sound(body));
     let read = text.and_then(|text| T::deserialize_json(text).ok());
     read.ok_or_else(|| problem(Status::BAD_REQUEST, expected))
 }
 
-/// What the text comes to together with the other sources.
-fn judged(known: &Known, text: &str) -> Result<Config> {
-    let config = known.current.config().with_text(text)?;
-    (known.current.judge)(&config)?;
-    Ok(config)
+fn validate(known: &Known, body: &[u8], asker: Token) -> Option<Rc<Answer>> {
+    match toml(body) {
+        Ok(text) => known.current.wish(Wish::Validate { asker, text }),
+        Err(problem) => Some(problem),
+    }
 }
 
-fn validate(known: &Known, body: &[u8]) -> Outcome {
-    let text = toml(body)?;
-    let current = known.current.config();
-    let (said, warnings) = match judged(known, &text) {
+/// The answer to [`Wish::Validate`]; `running` is what counts meanwhile.
+pub fn validated(judged: Result<Config>, running: &Config) -> Rc<Answer> {
+    let (said, warnings) = match judged {
         Ok(config) => (String::new(), config.warnings),
         Err(error) => (error.to_string(), Vec::new()),
     };
-    let errors = wrong(&said, &current);
+    let errors = wrong(&said, running);
     let (valid, warnings) = (errors.is_empty(), texts(&warnings));
-    Ok(ok(&Validated { valid, errors, warnings }.serialize_json()))
+    ok(&Validated { valid, errors, warnings }.serialize_json())
 }
 
 fn put(known: &Known, body: &[u8], asker: Token) -> Option<Rc<Answer>> {
-    let current = known.current.config();
-    if current.path.is_none() {
+    if known.current.config().path.is_none() {
         let detail = "there is no configuration file to write: start the server with -c FILE";
         return Some(problem(Status::CONFLICT, detail));
     }
-    let text = match toml(body) {
-        Ok(text) => text,
-        Err(problem) => return Some(problem),
-    };
-    // By mistake it takes away every feed, and the token that it came with.
-    if text.trim().is_empty() {
-        return Some(problem(Status::BAD_REQUEST, "there is no configuration in the body"));
-    }
-    match judged(known, &text) {
-        Ok(config) => {
-            let wish = Wish::Put { asker, config: Box::new(config), text };
-            let is_busy = known.current.wishes.try_send(wish).is_err();
-            is_busy.then(|| {
-                let detail = "another configuration is being taken over";
-                Rc::new(failure(Status::UNAVAILABLE, detail, "Retry-After: 1\r\n"))
-            })
+    match toml(body) {
+        // By mistake it takes away every feed, and the token that it came with.
+        Ok(text) if text.trim().is_empty() => {
+            Some(problem(Status::BAD_REQUEST, "there is no configuration in the body"))
         }
-        Err(error) => Some(refused(&error, &current)),
+        Ok(text) => known.current.wish(Wish::Put { asker, text }),
+        Err(problem) => Some(problem),
     }
 }
 
-/// The answer to [`Wish::Put`]: what came of it, with the keys that take effect later.
-pub fn put_answer(outcome: Result<Vec<&'static str>>, config: &Config) -> Rc<Answer> {
+/// What came of another configuration that was taken over.
+#[derive(Default)]
+pub struct Taken {
+    /// The file that was written.
+    pub file: PathBuf,
+    /// What the operator should know, a sentence each.
+    pub warnings: Vec<String>,
+    /// The keys that take effect later.
+    pub at_next_start: Vec<&'static str>,
+}
+
+/// The answer to [`Wish::Put`]; `running` is what counts now.
+pub fn put_answer(outcome: Result<Taken>, running: &Config) -> Rc<Answer> {
     match outcome {
-        Ok(later) => {
-            let at_next_start = later.into_iter().map(Text::from).collect();
-            let warnings = texts(&config.warnings);
-            let status = "applied".into();
+        Ok(taken) => {
+            let at_next_start = taken.at_next_start.into_iter().map(Text::from).collect();
+            let (status, warnings) = ("applied".into(), texts(&taken.warnings));
             ok(&Applied { status, warnings, at_next_start }.serialize_json())
         }
-        Err(error) if error.is_config() => refused(&error, config),
+        Err(error) if error.is_config() => refused(&error, running),
         Err(error) => problem(Status::INTERNAL, &format!("nothing was changed: {error}")),
     }
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::errors::error;
 use super::prometheus::Format;
 use super::stats::{Machine, Seen};
-use super::{admin, json, lite, prometheus, skips, stats};
+use super::{admin, json, lite, prometheus, setup, skips, stats};
 use crate::budget::Plan;
 use crate::calendar::text::utc;
 use crate::clock::{Clock, Moment};
@@ -22,7 +22,7 @@ use crate::flags::switches::Switchboard;
 use crate::health::history::History;
 use crate::health::{Health, sample, usage};
 use crate::http::response::{Answer, Status, media};
-use crate::http::route::{ANY, Admin, Allow, Change, Family, Figures, Refusal, Skipping};
+use crate::http::route::{ANY, Admin, Allow, Change, Family, Figures, Refusal, Setup, Skipping};
 use crate::http::slab::Token;
 use crate::http::token::Barred;
 use crate::metrics::Metrics;
@@ -47,6 +47,8 @@ pub struct Known {
     pub rollout: Rc<Rollout>,
     /// What is configured.
     pub current: Rc<admin::Current>,
+    /// Where links are tried.
+    pub desk: Rc<setup::Desk>,
 }
 
 /// What these endpoints answer from.
@@ -165,6 +167,16 @@ impl Api {
     /// What an operator asks for; `None` when the answer will come as a completion.
     pub fn administer(&self, what: Admin, body: &[u8], asker: Token) -> Option<Rc<Answer>> {
         admin::answer(&self.known, what, body, asker)
+    }
+
+    /// What is asked of a new feed; `None` when the answer will come as a completion.
+    pub fn set_up(&self, what: Setup, body: &[u8], asker: Token) -> Option<Rc<Answer>> {
+        setup::answer(&self.known, what, body, asker)
+    }
+
+    /// A client has gone that waited for a completion.
+    pub fn leave(&self, asker: Token) {
+        self.known.desk.leave(asker);
     }
 
     /// The answer to a client that is kept out of that.

@@ -9,6 +9,7 @@ pub mod kpi;
 pub mod lite;
 pub mod native;
 mod prometheus;
+pub mod setup;
 pub mod skips;
 mod stats;
 

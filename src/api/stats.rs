@@ -53,7 +53,7 @@ struct TimeZones<'a> {
 #[derive(SerJson)]
 struct Budget {
     bytes: usize,
-    planned_bytes: usize,
+    planned_bytes: u64,
     used_bytes: u64,
     times_over: u64,
     terms: Vec<Term>,
@@ -167,7 +167,7 @@ fn budget(seen: &Seen<'_>) -> Budget {
     };
     Budget {
         bytes: seen.plan.limits.budget_bytes,
-        planned_bytes: seen.plan.total_bytes(),
+        planned_bytes: memory.terms().map(Usage::share).sum(),
         used_bytes: memory.used(),
         times_over: memory.times_over(),
         terms: memory.terms().map(term).collect(),

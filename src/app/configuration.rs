@@ -1,22 +1,27 @@
 //! The configuration while the program runs: its file is kept once it has served well, written for
 //! an operator, and brought back.
 
-use std::path::PathBuf;
+use std::io;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rustix::fs::Access;
 use smol::{LocalExecutor, Task};
 
 use super::feeds::{remember_feeds, remembered_feeds};
 use super::health::{Governed, Governor};
-use super::{cancel, display_zone, start_refreshing};
-use crate::api::admin::{Current, put_answer};
+use super::{cancel, display_zone, judge, start_refreshing};
+use crate::api::admin::{Current, Taken, Wish, put_answer, validated};
+use crate::api::setup::added;
 use crate::budget::Plan;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::config::history::{History, Standing, read_file, write_file};
+use crate::config::addition::NewFeed;
+use crate::config::history::{History, Standing, make_folder_of, read_file, write_file};
 use crate::connections::database::Database;
 use crate::error::{Error, Result};
 use crate::feed::Feeds;
@@ -24,6 +29,7 @@ use crate::feed::refresh::Refresher;
 use crate::flags::rollout::Rollout;
 use crate::flags::switches::Switchboard;
 use crate::http::response::Answer;
+use crate::http::slab::Token;
 use crate::http::token::{Bearer, Gates};
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
@@ -106,8 +112,9 @@ impl Keeper {
     async fn write(&self, path: PathBuf, text: String) -> Result<Before> {
         let written = self.block(move |history, now| {
             let before = read_file(&path)?;
-            if let Some(before) = &before {
-                history.keep(&path, before, Standing::Replaced, now)?;
+            match &before {
+                Some(before) => _ = history.keep(&path, before, Standing::Replaced, now)?,
+                None => make_folder_of(&path)?,
             }
             write_file(&path, &text)?;
             Ok(Before { path, text: before })
@@ -132,6 +139,105 @@ impl Keeper {
             Ok((running.with_text(&text)?, text))
         });
         found.await
+    }
+}
+
+impl Keeper {
+    /// What a text of the configuration file comes to with all that is read beside it, and the text.
+    async fn judge(
+        &self,
+        running: &Config,
+        start: &Config,
+        text: String,
+    ) -> Result<(Config, String)> {
+        let (running, start) = (running.clone(), start.clone());
+        self.block(move |_, _| workable(running.with_text(&text)?, &start).map(|new| (new, text)))
+            .await
+    }
+
+    /// The same for what the file holds, and another feed.
+    async fn extend(
+        &self,
+        running: &Config,
+        start: &Config,
+        feed: NewFeed,
+    ) -> Result<(Config, String)> {
+        let (running, start) = (running.clone(), start.clone());
+        self.block(move |_, _| extended(&running, &start, &feed)).await
+    }
+}
+
+/// What the configuration file would hold with another feed, and what that comes to. It is read for
+/// that.
+pub(super) fn extended(
+    running: &Config,
+    start: &Config,
+    feed: &NewFeed,
+) -> Result<(Config, String)> {
+    let path = running.place().unwrap_or_default();
+    let text = feed.added_to(read_file(&path)?.as_deref());
+    let new = workable(running.with_text(&text)?, start)?;
+    if !new.has_feed(feed) {
+        return Err(Error::config(
+            "CALENDARBOT_ICS_URL is set, and the calendars of the file are not used: take it out of \
+             the environment first",
+        ));
+    }
+    Ok((new, text))
+}
+
+/// A configuration that the program can be started with, as far as that can be told while it runs
+/// by another one: whoever writes it may be far away.
+fn workable(new: Config, start: &Config) -> Result<Config> {
+    judge(&new)?;
+    let unworkable = |name: &str, why: String| {
+        let given = new.sources.given(name).map_or(name, |value| value.source.as_str());
+        Err(Error::config(format!("{given}: `{name}` {why}")))
+    };
+    if new.data_dir != start.data_dir
+        && let Err(error) = can_hold_files(&new.data_dir)
+    {
+        return unworkable("data_dir", format!("cannot be used: {error}"));
+    }
+    if let Some(socket) = new.unix_socket.as_ref().filter(|_| new.unix_socket != start.unix_socket)
+        && let Err(error) = can_hold_files(socket.parent().unwrap_or(Path::new(".")))
+    {
+        return unworkable("unix_socket", format!("cannot be made: {error}"));
+    }
+    // Where the program listens already, it can: any free port says the same of the address.
+    let is_ours = new.port == start.port;
+    let port = if is_ours { 0 } else { new.port };
+    if (new.host, new.port) != (start.host, start.port)
+        && let Err(error) = TcpListener::bind((new.host, port))
+    {
+        let name = if is_ours { "host" } else { "port" };
+        return unworkable(name, format!("cannot be listened on: {error}"));
+    }
+    Ok(new)
+}
+
+/// Checks that a folder is there, or can be made, and takes files.
+fn can_hold_files(folder: &Path) -> io::Result<()> {
+    let there = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
+    if !there.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    Ok(rustix::fs::access(there, Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
+/// What an operator should know who is let in by a token.
+fn change_of_token(old: &Config, new: &Config) -> Option<&'static str> {
+    let (old, new) = (old.admin_token.as_ref()?, new.admin_token.as_ref());
+    match new {
+        None => Some(
+            "the token is gone (admin.token_file): from now on nobody is an operator who is not on \
+             the server's own machine",
+        ),
+        Some(new) if new != old => {
+            Some("from now on another token is the right one (admin.token_file)")
+        }
+        Some(_) => None,
     }
 }
 
@@ -193,20 +299,53 @@ impl<'e> Force<'e> {
         }
     }
 
-    /// Writes the configuration file and takes over what it says, or does neither; the answer says
-    /// which.
-    pub(super) async fn put(&mut self, new: Config, text: String) -> Rc<Answer> {
-        let path = new.path.clone().unwrap_or_default();
-        let before = match self.keeper.write(path.clone(), text).await {
-            Ok(before) => before,
-            Err(error) => return put_answer(Err(error), &new),
-        };
-        let outcome = self.take_over(new.clone()).await;
-        match &outcome {
-            Ok(_) => log::warn!("an operator: {} was written and taken over", path.display()),
-            Err(_) => before.restore(&self.keeper).await,
+    /// Does what was asked for over HTTP: who waits for the answer, and the answer.
+    pub(super) async fn fulfil(&mut self, wish: Wish) -> Option<(Token, Rc<Answer>)> {
+        let running = self.followers.current.config();
+        let start = Rc::clone(&self.followers.current.start);
+        match wish {
+            Wish::Revert => {
+                self.revert().await;
+                None
+            }
+            Wish::Validate { asker, text } => {
+                let judged = self.keeper.judge(&running, &start, text).await;
+                Some((asker, validated(judged.map(|(config, _)| config), &running)))
+            }
+            Wish::Put { asker, text } => {
+                let outcome = match self.keeper.judge(&running, &start, text).await {
+                    Ok((config, text)) => self.put(config, text).await,
+                    Err(error) => Err(error),
+                };
+                Some((asker, put_answer(outcome, &running)))
+            }
+            Wish::Add { asker, feed } => {
+                let outcome = match self.keeper.extend(&running, &start, feed.clone()).await {
+                    Ok((config, text)) => self.put(config, text).await,
+                    Err(error) => Err(error),
+                };
+                Some((asker, added(outcome, &feed)))
+            }
         }
-        put_answer(outcome, &new)
+    }
+
+    /// Writes the configuration file and takes over what it says, or does neither.
+    async fn put(&mut self, new: Config, text: String) -> Result<Taken> {
+        let path = new.path.clone().unwrap_or_default();
+        let old = self.followers.current.config();
+        let mut warnings = new.warnings.clone();
+        warnings.extend(change_of_token(&old, &new).map(str::to_owned));
+        let before = self.keeper.write(path.clone(), text).await?;
+        match self.take_over(new).await {
+            Ok(at_next_start) => {
+                log::warn!("an operator: {} was written and taken over", path.display());
+                Ok(Taken { file: path, warnings, at_next_start })
+            }
+            Err(error) => {
+                before.restore(&self.keeper).await;
+                Err(error)
+            }
+        }
     }
 
     /// Goes back to the last configuration that has served well, if there is one, also when the
@@ -255,7 +394,8 @@ impl Followers {
     async fn take_over(&self, new: Config) -> Result<Vec<&'static str>> {
         let limits = &self.refresher.limits;
         // The budget that counts is the one that everything was sized by.
-        Plan::new(limits.budget_bytes, new.feeds.len().max(1), limits.feed.clone())?;
+        let feeds = new.feeds.len().max(1);
+        let plan = Plan::new(limits.budget_bytes, feeds, limits.feed.clone())?;
         let written = {
             let new = new.clone();
             self.database.write(move |connection| remember_feeds(connection, &new)).await
@@ -264,6 +404,9 @@ impl Followers {
         let later = new.at_next_start(&self.current.start);
         for name in &later {
             log::warn!("`{name}` takes effect at the next start");
+        }
+        if let Some(term) = plan.terms.iter().find(|term| term.name == "feeds") {
+            self.refresher.metrics.memory.plan(term.name, term.bytes);
         }
         log::set_max_level(new.log_level);
         self.pipeline.screen().set(new.screen);

@@ -19,6 +19,7 @@ pub mod layout;
 pub mod lite;
 pub mod locale;
 pub mod merge;
+pub mod prospect;
 pub mod selection;
 pub mod skips;
 pub mod speech;

@@ -215,6 +215,20 @@ pub fn read_file(path: &Path) -> Result<Option<String>> {
     read(path).map_err(Error::config)
 }
 
+/// Makes the folder of the configuration file, if there is none, its owner's alone.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_folder_of(path: &Path) -> Result<()> {
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
+        return Ok(());
+    };
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| {
+        Error::system(format!("{} cannot be made", folder.display())).because(error)
+    })
+}
+
 /// Has the configuration file hold `text`, in the place of what it held.
 ///
 /// # Errors

@@ -8,6 +8,7 @@
 //!
 //! [`Inputs::from_process`] is the only place that reads the process's environment.
 
+pub mod addition;
 mod args;
 mod display_keys;
 #[cfg(test)]

@@ -114,8 +114,12 @@ impl Sources {
     }
 
     /// What was given for a key of the whole program.
-    pub(super) fn given(&self, name: &str) -> Option<&Value> {
+    pub fn given(&self, name: &str) -> Option<&Value> {
         self.0.given.program.iter().find(|value| value.name == name)
+    }
+
+    pub(super) fn inputs(&self) -> &Inputs {
+        &self.0.inputs
     }
 
     /// True when the configuration file that was read held this text.
@@ -132,7 +136,7 @@ impl Config {
     /// As of [`super::load`].
     pub fn with_text(&self, text: &str) -> Result<Self> {
         let Read { arguments, inputs, .. } = &*self.sources.0;
-        load_with(arguments, inputs, self.path.clone().map(|path| (path, text.to_owned())))
+        load_with(arguments, inputs, self.place().map(|path| (path, text.to_owned())))
     }
 
     /// What holds for the whole program, in the order of the table of keys.

@@ -188,8 +188,8 @@ impl<'a> Page<'a> {
         } else {
             return;
         };
-        self.html.markup("<p class=\"notice\">").text(first_run).markup(" ").text(words.add_yours);
-        self.html.markup(" <code>CALENDARBOT_ICS_URL=https://…</code></p>\n");
+        self.html.markup("<p class=\"notice\">").text(first_run).markup(" <a href=\"setup\">");
+        self.html.text(words.add_yours).markup("</a></p>\n");
     }
 
     /// Links to all other pages. They keep what has been chosen: the day and what `query` holds.

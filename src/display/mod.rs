@@ -5,6 +5,7 @@ mod frame;
 mod html;
 mod mark;
 pub mod page;
+pub mod setup;
 pub mod waiting;
 
 use crate::calendar::locale::Locale;
@@ -45,6 +46,7 @@ impl Theme {
         })
     }
 }
+use setup::{FORMS_CSS, SETUP_HTML, SETUP_JS};
 
 /// A file that is part of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,8 +118,18 @@ pub const DASHBOARD_JS: Asset = Asset {
 };
 
 /// Every file that is served as it is.
-pub static ASSETS: [Asset; 7] =
-    [PAGE_CSS, CALENDAR_CSS, PAGE_JS, FAVICON, DASHBOARD_HTML, DASHBOARD_CSS, DASHBOARD_JS];
+pub static ASSETS: [Asset; 10] = [
+    PAGE_CSS,
+    CALENDAR_CSS,
+    PAGE_JS,
+    FAVICON,
+    DASHBOARD_HTML,
+    DASHBOARD_CSS,
+    DASHBOARD_JS,
+    SETUP_HTML,
+    SETUP_JS,
+    FORMS_CSS,
+];
 
 /// The file at a path.
 pub fn asset(path: &str) -> Option<&'static Asset> {

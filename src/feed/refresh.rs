@@ -13,6 +13,7 @@
 
 mod failure;
 mod source;
+pub mod trial;
 mod webhook;
 
 use std::cell::Cell;
@@ -28,7 +29,7 @@ use self::failure::{Failure, Retry, wait_after};
 use self::source::{Body, FileBody};
 use super::fetch::{self, Fetched};
 use super::store::{self, FetchedFacts, Publication, Published, Staging};
-use super::{Feed, Feeds, Origin};
+use super::{Feed, Feeds, Origin, Server};
 use crate::alloc;
 use crate::budget::{Limits, NOTES_MAX};
 use crate::calendar::CalendarStatus;
@@ -253,14 +254,9 @@ impl Refresher {
             }
             Origin::Server(server) => {
                 let request = fetch::Request {
-                    url: &server.url,
-                    headers: &server.headers,
-                    user_agent: &server.user_agent,
                     etag: remembered.etag.as_deref(),
                     last_modified: remembered.last_modified.as_deref(),
-                    policy: &server.policy,
-                    body_bytes_max: self.limits.feed.bytes_max,
-                    body_time: server.body_time,
+                    ..self.request(server)
                 };
                 let limits = &self.limits.refresh;
                 match fetch::fetch(&self.outbound, &self.clock, limits, request).await? {
@@ -291,6 +287,20 @@ impl Refresher {
         status.private = feed.private;
         drop(status);
         Ok(Outcome::Published(published))
+    }
+
+    /// What a server is asked for by whoever has nothing of it yet.
+    fn request<'s>(&self, server: &'s Server) -> fetch::Request<'s> {
+        fetch::Request {
+            url: &server.url,
+            headers: &server.headers,
+            user_agent: &server.user_agent,
+            etag: None,
+            last_modified: None,
+            policy: &server.policy,
+            body_bytes_max: self.limits.feed.bytes_max,
+            body_time: server.body_time,
+        }
     }
 
     /// The number of a feed's row, which is made now if nothing could be written at the start.

@@ -76,6 +76,9 @@ pub struct Asked {
     pub client: Peer,
     /// What it is counted by.
     pub series: Series,
+    /// What is under way for its client ends when that says that it has no more to send. Others may
+    /// say so and wait for their answer.
+    pub is_watched: bool,
 }
 
 /// The tenant of a slot.
@@ -109,6 +112,8 @@ pub enum Interest {
     Write,
     /// Nothing but the end of the connection.
     Nothing,
+    /// The end of what the client sends, too.
+    End,
 }
 
 /// What came of a read.

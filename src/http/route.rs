@@ -31,6 +31,8 @@ pub enum Endpoint {
     Change(Change),
     /// An operator's, who has to show that they are one.
     Admin(Admin),
+    /// A new feed, which is the owner's, too.
+    Setup(Setup),
     /// `OPTIONS`: which methods there are.
     Options(Allow),
     /// Everything is at this path.
@@ -107,6 +109,17 @@ pub enum Admin {
     Rollout,
     /// `POST /api/admin/rollout`.
     TurnRollout,
+}
+
+/// What may be asked for of a new feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setup {
+    /// `GET /api/v1/setup`.
+    About,
+    /// `POST /api/v1/setup/try`.
+    Try,
+    /// `POST /api/v1/setup`.
+    Add,
 }
 
 impl Endpoint {

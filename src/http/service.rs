@@ -17,7 +17,7 @@ use super::peer::{Forwarded, Peer, TrustedProxies, came_directly};
 use super::rate::RateLimit;
 use super::recent::Recent;
 use super::response::{Answer, DateField, Manner, Outgoing, Status};
-use super::route::{Admin, Change, Endpoint, Family, Route, Series};
+use super::route::{Admin, Change, Endpoint, Family, Route, Series, Setup};
 use super::slab::Token;
 use super::stream::{self, Follow, Places};
 use super::token::Gates;
@@ -179,6 +179,7 @@ impl Service {
             consumed: message.consumed,
             client: way.client,
             series: series(place.0, message.method, is_refused),
+            is_watched: matches!(admitted, Ok(Endpoint::Setup(Setup::Try))),
         };
         let found = match admitted {
             Ok(Endpoint::View(key)) => {
@@ -193,6 +194,7 @@ impl Service {
                 self.view(&key, asker, (asked.client, agent), turn)
             }
             Ok(Endpoint::Admin(what)) => self.administer(what, message, bytes, asker.token),
+            Ok(Endpoint::Setup(what)) => self.set_up(what, message, bytes, asker.token),
             Ok(Endpoint::Change(change)) => self.change(change, message, bytes, asker.token),
             Ok(Endpoint::Events) => return self.listen(&asked, bytes, turn),
             Ok(endpoint) => {
@@ -334,7 +336,7 @@ impl Service {
             .map_err(|(status, detail)| self.api.failure(family, status, detail))?;
         let shown = message.field("authorization");
         let admitted = match &endpoint {
-            Endpoint::Admin(_) => {
+            Endpoint::Admin(_) | Endpoint::Setup(_) => {
                 let is_here =
                     came_directly(asker.peer, message.headers) && !edge.proxies.trust(asker.peer);
                 edge.gates.operators.admit(is_here, way.client, shown, now)
@@ -422,12 +424,34 @@ impl Service {
         }
     }
 
+    /// The same for a new feed; `None` when the answer comes once it was tried, or is configured.
+    fn set_up(
+        &self,
+        what: Setup,
+        message: &Message<'_, '_>,
+        bytes: &[u8],
+        asker: Token,
+    ) -> Option<Rc<Answer>> {
+        match decode::decode(message, bytes) {
+            Ok(decoded) => self.api.set_up(what, &decoded.body, asker),
+            Err(status) => Some(self.api.failure(Family::Native, status, "this request cannot be decoded")),
+        }
+    }
+
+    /// A client has gone that waited for an answer.
+    pub(super) fn leave(&self, asker: Token) {
+        self.pipeline.leave(asker);
+        self.api.leave(asker);
+    }
+
     /// The answer to an admitted message that only asks, and not for a view.
     fn act(&self, endpoint: Endpoint, message: &Message<'_, '_>) -> Rc<Answer> {
         match endpoint {
-            Endpoint::View(_) | Endpoint::Change(_) | Endpoint::Admin(_) | Endpoint::Events => {
-                self.api.no_data(Family::Native)
-            }
+            Endpoint::View(_)
+            | Endpoint::Change(_)
+            | Endpoint::Admin(_)
+            | Endpoint::Setup(_)
+            | Endpoint::Events => self.api.no_data(Family::Native),
             Endpoint::Asset(path) => self.api.asset(path, message.accepts_gzip()),
             Endpoint::Skips => self.api.skips(),
             Endpoint::Metrics => self.api.metrics(accept::prefers_openmetrics(message.headers)),

@@ -52,6 +52,9 @@ pub struct Window {
 }
 
 impl Window {
+    /// All of time.
+    pub const ALWAYS: Self = Self { start: Timestamp::MIN, end: Timestamp::MAX };
+
     /// Whether something from `start` to `end`, exclusive, is seen in it. What has no length is seen
     /// where it stands.
     pub fn touches(self, start: Timestamp, end: Timestamp) -> bool {

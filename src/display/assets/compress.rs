@@ -7,7 +7,7 @@ use std::{env, fs, io};
 
 use flate2::{Compression, GzBuilder};
 
-const FILES: [&str; 7] = [
+const FILES: &[&str] = &[
     "page.css",
     "calendar.css",
     "page.js",
@@ -15,6 +15,9 @@ const FILES: [&str; 7] = [
     "dashboard.html",
     "dashboard.css",
     "dashboard.js",
+    "setup.html",
+    "setup.js",
+    "forms.css",
 ];
 
 fn main() -> io::Result<()> {

@@ -13,6 +13,7 @@ use crate::connections::outbound::ConnectError;
 pub struct FetchError {
     kind: Kind,
     what: Cow<'static, str>,
+    status: Option<u16>,
 }
 
 /// What the scheduler should make of a failed fetch.
@@ -58,8 +59,18 @@ impl FetchError {
         self.kind
     }
 
+    /// What the server answered with, if that is why.
+    pub fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    pub(super) fn answered(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
     pub(super) fn new(kind: Kind, what: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, what: what.into() }
+        Self { kind, what: what.into(), status: None }
     }
 
     pub(super) fn refused(what: impl Into<Cow<'static, str>>) -> Self {

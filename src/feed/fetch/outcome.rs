@@ -42,7 +42,7 @@ pub(super) fn follow(from: &Url, location: Option<&[u8]>) -> Result<Url, FetchEr
 pub(super) fn failure(head: &Head, now: Timestamp) -> FetchError {
     let status = head.status;
     let said = format!("the server answered {status}");
-    match status {
+    let error = match status {
         401 | 403 | 404 => FetchError::refused(said),
         410 => FetchError::new(Kind::Gone, said),
         429 | 503 => match head.retry_after.as_deref().and_then(|text| retry_after(text, now)) {
@@ -56,7 +56,8 @@ pub(super) fn failure(head: &Head, now: Timestamp) -> FetchError {
         400.. => FetchError::transient(Cause::Status, said),
         304 => FetchError::malformed("the server answered 304 to a request without a condition"),
         _ => FetchError::malformed(format!("{said}, which is not a calendar")),
-    }
+    };
+    error.answered(status)
 }
 
 /// Retry-After (RFC 9110 section 10.2.3), seconds or a date, brought to 60 s … 24 h; `None` when

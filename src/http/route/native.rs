@@ -1,8 +1,9 @@
 //! Our own routes.
 
+use super::operator::file;
 use super::query::{Query, last_part};
 use super::table::{allowed, routes};
-use super::{Change, Endpoint, Skipping, skips, view};
+use super::{Change, Endpoint, Setup, Skipping, skips, view};
 use crate::display::calendar::Layout;
 use crate::pipeline::key::View;
 
@@ -22,6 +23,9 @@ routes! { (path, query)
     "/api/v1/calendars": Get => view(View::Calendars);
     "/api/v1/refresh": Post => Endpoint::Change(Change::Refresh);
     "/events": Get => Endpoint::Events;
+    "/setup": Get => file(path)?;
+    "/api/v1/setup": Get => Endpoint::Setup(Setup::About), Post => Endpoint::Setup(Setup::Add);
+    "/api/v1/setup/try": Post => Endpoint::Setup(Setup::Try);
     "/api/v1/skips": Get => Endpoint::Skips;
     "/api/v1/skips/{id}":
         Post => skips(Skipping::Skip, last_part(path, "/api/v1/skips/")?),

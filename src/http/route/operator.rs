@@ -24,6 +24,6 @@ routes! { (path, query)
     "/static/{file}": Get => file(path)?;
 }
 
-fn file(path: &str) -> Result<Endpoint, Refusal> {
+pub(super) fn file(path: &str) -> Result<Endpoint, Refusal> {
     display::asset(path).map(|asset| Endpoint::Asset(asset.path)).ok_or_else(nothing)
 }

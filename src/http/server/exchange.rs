@@ -34,8 +34,9 @@ impl Verdict {
 
 impl Server {
     pub(super) fn on_event(&mut self, token: Token, flags: epoll::EventFlags) {
+        use epoll::EventFlags;
         let Some(connection) = self.slab.get_mut(token) else { return };
-        let gone = flags.intersects(epoll::EventFlags::ERR | epoll::EventFlags::HUP);
+        let gone = flags.intersects(EventFlags::ERR | EventFlags::HUP | EventFlags::RDHUP);
         match &mut connection.state {
             State::Writing(_) if !gone => self.write(token),
             State::Answering(_) | State::Writing(_) => {
@@ -308,6 +309,7 @@ impl Server {
         let interest = match connection.state {
             State::Idle | State::Head | State::Body { .. } => Interest::Read,
             State::Lingering { .. } | State::Streaming { .. } => Interest::Read,
+            State::Answering(Asked { is_watched: true, .. }) => Interest::End,
             State::Answering(_) => Interest::Nothing,
             State::Writing(_) => Interest::Write,
         };
@@ -318,6 +320,7 @@ impl Server {
             Interest::Read => epoll::EventFlags::IN,
             Interest::Write => epoll::EventFlags::OUT,
             Interest::Nothing => epoll::EventFlags::empty(),
+            Interest::End => epoll::EventFlags::RDHUP,
         };
         connection.interest = interest;
         let data = epoll::EventData::new_u64(token.to_u64());
@@ -330,7 +333,7 @@ impl Server {
     pub(super) fn close(&mut self, token: Token) {
         let connection = self.slab.get_mut(token);
         if connection.is_some_and(|connection| matches!(connection.state, State::Answering(_))) {
-            self.service.pipeline.leave(token);
+            self.service.leave(token);
         }
         self.give_back_large(token);
         self.slab.remove(token);
