@@ -98,6 +98,7 @@ mod tests {
             consumed,
             client: Peer::Local,
             series: Series::NONE,
+            is_watched: false,
         };
         recent.keep(bytes, &asked, &ViewKey { view: View::Next { limit }, zone: None }, 0, 1)
     }

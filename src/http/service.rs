@@ -434,7 +434,9 @@ impl Service {
     ) -> Option<Rc<Answer>> {
         match decode::decode(message, bytes) {
             Ok(decoded) => self.api.set_up(what, &decoded.body, asker),
-            Err(status) => Some(self.api.failure(Family::Native, status, "this request cannot be decoded")),
+            Err(status) => {
+                Some(self.api.failure(Family::Native, status, "this request cannot be decoded"))
+            }
         }
     }
 

@@ -3,10 +3,19 @@
 use super::*;
 use crate::calendar::Entry;
 use crate::calendar::fixture::{Desk, at, calendar, entry, titled, with};
+use crate::calendar::locale::{DateOrder, Language, Locale, WeekStart};
+use crate::display::{FAVICON, PAGE_CSS, PAGE_JS, Theme};
 use crate::ical::Status;
 
+const ENGLISH: Locale = Locale {
+    language: Language::English,
+    hour12: false,
+    week_start: WeekStart::Monday,
+    week_numbers: false,
+    date_order: DateOrder::DayMonth,
+};
 const OPTIONS: PageOptions<'_> =
-    PageOptions { build_id: "b1", hour12: false, theme: Theme::Auto, demo: false };
+    PageOptions { build_id: "b1", locale: ENGLISH, theme: Theme::Auto, demo: false };
 
 fn monday() -> Vec<Entry> {
     vec![
@@ -92,7 +101,8 @@ fn a_day_without_more_meetings_is_said_so() {
 #[test]
 fn twelve_hours_themes_and_relative_links() {
     let desk = desk("2025-11-24T13:20:00Z", monday());
-    let options = PageOptions { hour12: true, theme: Theme::Eink, ..OPTIONS };
+    let options =
+        PageOptions { locale: Locale { hour12: true, ..ENGLISH }, theme: Theme::Eink, ..OPTIONS };
     let expected = [
         "<html lang=\"en\" data-theme=\"eink\">",
         "<title>2:00 pm Review",
