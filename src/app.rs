@@ -12,6 +12,7 @@ mod health;
 mod herald;
 mod setup;
 mod skips;
+mod tasks;
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -22,7 +23,7 @@ use async_channel::{Receiver, Sender};
 use futures_rustls::pki_types::CertificateDer;
 use jiff::tz::TimeZone;
 use smol::lock::Semaphore;
-use smol::{LocalExecutor, Task, future};
+use smol::{LocalExecutor, future};
 
 use crate::api::admin::{Current, Wish};
 use crate::api::setup::{Desk, Trial};
@@ -35,10 +36,8 @@ use crate::connections::database::{Database, Opened};
 use crate::connections::outbound::{Outbound, read_roots};
 use crate::error::Result;
 use crate::event_loop::EventLoop;
+use crate::feed::Feeds;
 use crate::feed::refresh::{Pace, Refresher};
-use crate::feed::store;
-use crate::feed::{Feed, Feeds};
-use crate::flags::Flags;
 use crate::flags::rollout::{Part, Rollout};
 use crate::flags::switches::{By, Switchboard, Switches};
 use crate::health::history::History;
@@ -62,6 +61,7 @@ use self::herald::{EDGES_MAX, Herald};
 use self::setup::Trier;
 pub use self::skips::stored_skips;
 use self::skips::{SkipWriter, recall_skips};
+use self::tasks::{cancel, carry_out, start_refreshing, watch_clock, write_ages};
 
 /// What the program may be told while it runs.
 pub enum Order {
@@ -458,52 +458,4 @@ impl App {
         writer.await;
         ended
     }
-}
-
-/// Ends tasks and waits until they have let go of what they held: the database must be closed
-/// when the program is opened again.
-async fn cancel(tasks: Vec<Task<()>>) {
-    for task in tasks {
-        task.cancel().await;
-    }
-}
-
-/// When the clock jumps, every answer and every window may be wrong, and nobody knows how old
-/// anything is.
-async fn watch_clock(clock: Clock, feeds: Rc<Feeds>) {
-    let mut jumps = clock.jumps();
-    loop {
-        let jump = jumps.next().await;
-        log::warn!("the clock was set by {} s", jump.as_secs());
-        feeds.changed();
-        feeds.nudge_all();
-    }
-}
-
-fn start_refreshing(
-    executor: &LocalExecutor<'static>,
-    refresher: &Rc<Refresher>,
-    feeds: &Feeds,
-) -> Vec<Task<()>> {
-    let start = |feed: &Rc<Feed>| {
-        let (refresher, feed) = (Rc::clone(refresher), Rc::clone(feed));
-        executor.spawn(async move { refresher.run(feed).await })
-    };
-    feeds.list().iter().map(start).collect()
-}
-
-/// Hands down what is switched; it takes effect with the next request and the next refresh.
-fn carry_out(flags: Flags, pipeline: &Pipeline, database: &Database, refresher: &Refresher) {
-    pipeline.set_flags(flags);
-    database.keep_connections(flags.connection_pooling);
-    refresher.outbound.keep_connections(flags.connection_pooling);
-}
-
-async fn write_ages(database: &Database, feeds: &Feeds) -> Result<()> {
-    let ages: Vec<_> = feeds.list().iter().filter_map(|feed| feed.age_to_write()).collect();
-    database
-        .write(move |connection| {
-            ages.iter().try_for_each(|(feed, at)| store::remember_check(connection, *feed, *at))
-        })
-        .await
 }

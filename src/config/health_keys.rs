@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::feed::FeedUrl;
+use super::feed_url::FeedUrl;
 use super::key::{Key, Kind, Preset};
 use super::keys::SECRET_URL;
 use crate::budget::BUDGET_BYTES_MAX;

@@ -16,6 +16,7 @@ mod document;
 mod environment;
 mod feed;
 mod feed_keys;
+mod feed_url;
 mod file;
 mod filter;
 mod fixed;
@@ -60,7 +61,8 @@ use self::sources::{AllGiven, Origin};
 use self::tokens::Tokens;
 
 pub use self::args::{Action, Arguments, Command, help, parse};
-pub use self::feed::{Auth, FeedConfig, FeedUrl, Source};
+pub use self::feed::{Auth, FeedConfig, Source};
+pub use self::feed_url::FeedUrl;
 pub use self::sources::{Sources, Value};
 
 /// What the program does, valid by construction.

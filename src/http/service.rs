@@ -7,13 +7,14 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
+mod admission;
+
 use super::accept;
 use super::connection::Asked;
 use super::decode;
 use super::frame::{Message, Method, begins_with_head};
-use super::guard;
 use super::hosts::Hosts;
-use super::peer::{Forwarded, Peer, TrustedProxies, came_directly};
+use super::peer::{Peer, TrustedProxies};
 use super::rate::RateLimit;
 use super::recent::Recent;
 use super::response::{Answer, DateField, Manner, Outgoing, Status};
@@ -98,14 +99,6 @@ pub(super) enum Answered {
     Now(Outgoing),
     /// The pipeline makes it.
     Later(Asked),
-}
-
-/// The address that a client's requests are counted by; programs on this machine may ask freely.
-fn metered(client: Peer) -> Option<IpAddr> {
-    match client {
-        Peer::Address(address) if !client.is_near() => Some(address),
-        Peer::Address(_) | Peer::Local => None,
-    }
 }
 
 impl Service {
@@ -296,65 +289,6 @@ impl Service {
         }
     }
 
-    /// Where a message leads, and its path from there on: without the base path, which alone
-    /// leaves nothing.
-    fn place<'b>(&self, message: &Message<'_, 'b>) -> (Route, &'b str) {
-        match message.path.strip_prefix(&*self.edge.base_path) {
-            Some(path) if path.is_empty() || path.starts_with('/') => (Route::of(path), path),
-            _ => (Route::NONE, message.path),
-        }
-    }
-
-    /// Judges a message by its head and its way here.
-    fn admit(
-        &self,
-        asker: &Asker<'_>,
-        message: &Message<'_, '_>,
-        (route, path): (Route, &str),
-        way: &Forwarded<'_>,
-        now: Moment,
-    ) -> Result<Endpoint, Rc<Answer>> {
-        let (edge, family) = (&self.edge, route.family());
-        if !asker.is_admitted
-            && let Err(wait) = self.charge(way.client, now)
-        {
-            self.metrics.http_limited.count();
-            return Err(self.api.too_often(family, wait));
-        }
-        if !edge.hosts.are_ours(message.host) {
-            let detail = "this server has another name; see server_names in the configuration";
-            return Err(self.api.failure(family, Status::MISDIRECTED, detail));
-        }
-        let endpoint = match path {
-            "" => Endpoint::Moved(format!("{}{}/", way.prefix, edge.base_path)),
-            _ => {
-                let found = route.find(message.method, path, message.query);
-                found.map_err(|refusal| self.api.refusal(family, &refusal))?
-            }
-        };
-        guard::check_change(message, way.scheme, endpoint.is_change(), endpoint.media_types())
-            .map_err(|(status, detail)| self.api.failure(family, status, detail))?;
-        let shown = message.field("authorization");
-        let admitted = match &endpoint {
-            Endpoint::Admin(_) | Endpoint::Setup(_) => {
-                let is_here =
-                    came_directly(asker.peer, message.headers) && !edge.proxies.trust(asker.peer);
-                edge.gates.operators.admit(is_here, way.client, shown, now)
-            }
-            Endpoint::View(key) if key.view.is_spoken() => {
-                edge.gates.assistants.admit_if_set(way.client, shown, now)
-            }
-            _ => Ok(()),
-        };
-        admitted.map_err(|barred| self.api.barred(family, barred))?;
-        Ok(endpoint)
-    }
-
-    fn charge(&self, client: Peer, now: Moment) -> Result<(), Duration> {
-        let address = metered(client);
-        address.map_or(Ok(()), |address| self.edge.rate.borrow_mut().take(address, now))
-    }
-
     /// A view of the calendar; `None` when the pipeline will bring it.
     fn view(
         &self,
@@ -391,13 +325,6 @@ impl Service {
         };
         self.owe(client, turn.now);
         answer
-    }
-
-    /// An answer that had to be made costs its client more than one that was there.
-    fn owe(&self, client: Peer, now: Moment) {
-        if let Some(address) = metered(client) {
-            self.edge.rate.borrow_mut().owe(address, self.limits.rate_made_tokens, now);
-        }
     }
 
     /// Counts how long an answer took to be found or made, as long as there are clients with the
