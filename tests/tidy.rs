@@ -270,6 +270,7 @@ fn secrets_are_exposed_in_two_places() {
             "src/app/feeds.rs",
             "src/config/addition.rs",
             "src/config/feed.rs",
+            "src/config/feed_url.rs",
             "src/config/file.rs",
         ],
     );
