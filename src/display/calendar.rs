@@ -76,6 +76,15 @@ impl Layout {
         }
     }
 
+    fn class(self) -> &'static str {
+        match self {
+            Self::Day => "page-day",
+            Self::Week => "page-week",
+            Self::Agenda => "page-agenda",
+            Self::Month => "page-month",
+        }
+    }
+
     fn place(self) -> Place {
         match self {
             Self::Day => Place::Day,
@@ -218,7 +227,7 @@ pub fn page(
     };
     let days = Days::new(agenda, first, count, view.calendar.as_deref());
     page.head(&title, Some(CALENDAR_CSS), EVERY);
-    page.open(selection::changes_at(agenda), view.layout.path());
+    page.open(selection::changes_at(agenda), view.layout.class());
     page.banner(view, &title, (first, count), zone);
     page.notices();
     if days.truncated {
@@ -290,6 +299,18 @@ impl Page<'_> {
         });
         self.html.markup(if meeting.skipped_until.is_some() { " skipped" } else { "" });
         self.html.markup(if meeting.tentative { " unsettled" } else { "" });
+    }
+
+    /// Events of this day are stored, if there are any.
+    fn is_kept(&self, date: Date) -> bool {
+        self.options.kept.is_none_or(|(first, last)| (first..=last).contains(&date))
+    }
+
+    /// There is nothing on any of these days, or nobody knows.
+    fn nothing(&mut self, days: &Days<'_>) {
+        let is_known = days.days.iter().any(|day| self.is_kept(day.date));
+        let text = if is_known { self.words.no_events } else { self.words.not_kept };
+        self.html.markup("<p class=\"nothing\">").text(text).markup("</p>\n");
     }
 
     /// A link to a day, around whatever `text` writes.

@@ -22,6 +22,8 @@ pub struct PageOptions<'a> {
     pub theme: Theme,
     /// The only calendar is the one that is built in.
     pub demo: bool,
+    /// The first and the last day whose events are stored, where that has an end.
+    pub kept: Option<(Date, Date)>,
 }
 
 /// Links from page to page, in the order in which they stand.

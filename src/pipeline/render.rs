@@ -2,6 +2,9 @@
 
 use std::rc::Rc;
 
+use jiff::ToSpan;
+use jiff::tz::TimeZone;
+
 use super::cache::Validity;
 use super::key::{RANGE_SECONDS, View};
 use super::turn::{Rendered, Turn, Wish};
@@ -33,12 +36,12 @@ pub(super) fn render<J>(
     let view = &wish.key.view;
     let (media_type, body) = match view {
         View::Page => {
-            let options = page_options(turn, turn.sources.screen.get(), build_id);
+            let options = page_options(turn, turn.sources.screen.get(), &wish.zone, build_id);
             (media::HTML, page::whats_next(&agenda, &options))
         }
         View::Calendar(view) => {
             let screen = view.screen(turn.sources.screen.get());
-            let options = page_options(turn, screen, build_id);
+            let options = page_options(turn, screen, &wish.zone, build_id);
             (media::HTML, calendar::page(&agenda, view, wish.key.zone.as_deref(), &options))
         }
         View::Next { limit } => (media::JSON, native::next(&agenda, usize::from(*limit))),
@@ -58,10 +61,19 @@ pub(super) fn render<J>(
     (answer, validity(turn, view, &agenda))
 }
 
-fn page_options<'b>(turn: &Turn<'_>, screen: Screen, build_id: &'b str) -> PageOptions<'b> {
+fn page_options<'b>(
+    turn: &Turn<'_>,
+    screen: Screen,
+    zone: &TimeZone,
+    build_id: &'b str,
+) -> PageOptions<'b> {
     let feeds = turn.sources.feeds.list();
     let demo = matches!(&*feeds, [only] if matches!(only.origin, Origin::Demo));
-    PageOptions { build_id, locale: screen.locale, theme: screen.theme, demo }
+    let (today, limits) = (zone.to_datetime(turn.now).date(), &turn.sources.feed_limits);
+    let first = today.saturating_sub(i64::from(limits.past_days).days());
+    let last = today.saturating_add(i64::from(limits.future_days).days());
+    let kept = Some((first, last));
+    PageOptions { build_id, locale: screen.locale, theme: screen.theme, demo, kept }
 }
 
 /// An answer holds for its time to live, and never past the minute that it counts, nor past the

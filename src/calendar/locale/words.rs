@@ -93,6 +93,8 @@ pub struct Words {
     pub fetching_more: &'static str,
     /// Some days without events.
     pub no_events: &'static str,
+    /// The same, of days that are not stored.
+    pub not_kept: &'static str,
     /// A week, before its number.
     pub week_number: &'static str,
     /// The page of what is next.
@@ -196,6 +198,7 @@ pub(super) static ENGLISH: Words = Words {
     fetching: "Fetching your calendars…",
     fetching_more: "They are shown as soon as they are here.",
     no_events: "No events",
+    not_kept: "These days are not kept here",
     week_number: "Week",
     whats_next: "What’s next",
     day: "Day",
@@ -278,6 +281,7 @@ pub(super) static GERMAN: Words = Words {
     fetching: "Die Kalender werden abgerufen …",
     fetching_more: "Sie erscheinen, sobald sie da sind.",
     no_events: "Keine Termine",
+    not_kept: "Diese Tage werden hier nicht gespeichert",
     week_number: "KW",
     whats_next: "Was kommt",
     day: "Tag",
@@ -360,6 +364,7 @@ pub(super) static FRENCH: Words = Words {
     fetching: "Vos calendriers se chargent…",
     fetching_more: "Ils s’afficheront dès leur arrivée.",
     no_events: "Rien de prévu",
+    not_kept: "Ces jours ne sont pas conservés ici",
     week_number: "Sem.",
     whats_next: "La suite",
     day: "Jour",
@@ -442,6 +447,7 @@ pub(super) static SPANISH: Words = Words {
     fetching: "Cargando tus calendarios…",
     fetching_more: "Aparecerán en cuanto lleguen.",
     no_events: "Sin eventos",
+    not_kept: "Estos días no se guardan aquí",
     week_number: "Sem.",
     whats_next: "Lo siguiente",
     day: "Día",

@@ -1,11 +1,16 @@
-// Keeps the page live: counts down, keeps the clock, and swaps in a fresh page each minute and at
-// each change. When the server does not answer, what is shown stays and says since when.
+// Keeps the page live: counts down, keeps the clock, swaps in a fresh page when the server says that
+// something has changed, and each minute or so; skips and hides. When the server does not answer,
+// what is shown stays and says since when.
 "use strict";
 (() => {
   const $ = (id) => document.getElementById(id);
   const FETCH_MS_MAX = 10000;
   const RETRY_MS = 15000;
   const SPREAD_MS = 3000;
+  // Without events from the server the pages of some days, which count no minutes, ask seldom.
+  const DAYS_MS = 300000;
+  const SAID_MS = 10000;
+  const words = document.body.dataset;
   // Electronic paper cannot follow a second hand.
   const slow =
     matchMedia("(update: slow)").matches || document.documentElement.dataset.theme === "eink";
@@ -18,7 +23,7 @@
 
   // A page may have waited in a cache, so the Date of the answer says better what time it is. It
   // does not when the server's calendar is set to another time for a test.
-  const CACHED_MS_MAX = 120000;
+  const CACHED_MS_MAX = 330000;
   const setClock = (view, answered) => {
     const stated = Date.parse(view.dataset.now);
     const age = answered - stated;
@@ -38,7 +43,7 @@
   const inWords = (seconds) => {
     const minutes = Math.ceil(seconds / 60);
     const [h, m] = [Math.floor(minutes / 60), minutes % 60];
-    return [h && `${h} h`, (m || !h) && `${m} min`].filter(Boolean).join(" ");
+    return [h && `${h} ${words.hours}`, (m || !h) && `${m} ${words.minutes}`].filter(Boolean).join(" ");
   };
   const setText = (node, text) => {
     if (node.textContent !== text) node.textContent = text;
@@ -47,7 +52,7 @@
   const countDown = (view) => {
     for (const node of view.querySelectorAll(".countdown")) {
       const seconds = Math.ceil((Date.parse(node.dateTime) - now()) / 1000);
-      if (seconds <= 0) setText(node, "now");
+      if (seconds <= 0) setText(node, words.now);
       else if (seconds < 86400) setText(node, slow ? inWords(seconds) : ticking(seconds));
       node.classList.toggle("words", node.textContent.includes(" "));
       node.classList.toggle("long", node.textContent.length > 5);
@@ -63,11 +68,16 @@
     if (!view.dataset.hour12) return `${two(h)}:${m}`;
     return `${h % 12 || 12}:${m} ${h < 12 ? "am" : "pm"}`;
   };
+  // The server has written the date; it is only ours to write when it does not come back at midnight.
   const showClock = (view) => {
     setText(view.querySelector(".clock time"), wallTime(view));
+    const node = view.querySelector(".date");
+    const day = zoned(view).toISOString().slice(0, 10);
+    view.dataset.day ||= day;
+    if (!node || view.dataset.day === day) return;
+    view.dataset.day = day;
     const options = { timeZone: "UTC", weekday: "long", day: "numeric", month: "long" };
-    const date = zoned(view).toLocaleDateString("en-GB", options).replace(",", "");
-    setText(view.querySelector(".date"), date);
+    setText(node, zoned(view).toLocaleDateString(document.documentElement.lang, options));
   };
 
   // Said aloud once each, not every second.
@@ -84,8 +94,8 @@
     const step = SPOKEN_MINUTES.filter((m) => minutes <= m).pop();
     const key = step ? until.dateTime + step : "";
     if (key && key !== spoken) {
-      $("announce").textContent =
-        minutes > 0 ? `${title} starts in ${minutes} min` : `${title} starts now`;
+      const text = minutes > 0 ? words.soon : words.starts;
+      $("announce").textContent = [title, minutes].reduce((t, part) => t.replace("{}", () => part), text);
     }
     spoken = key;
   };
@@ -93,7 +103,7 @@
   let offline = false;
   const setOffline = (is) => {
     if (is && !offline) {
-      $("offline").textContent = `Offline since ${wallTime($("view"))}. This is the last known plan.`;
+      $("offline").textContent = words.offline.replace("{}", wallTime($("view")));
     }
     offline = is;
     $("offline").hidden = !is;
@@ -126,10 +136,9 @@
     }
   };
 
-  let busy = false;
-  const refresh = async () => {
-    if (busy) return;
-    busy = true;
+  let busy = null;
+  const refresh = () => (busy ||= ask().finally(() => (busy = null)));
+  const ask = async () => {
     try {
       const [response, text] = await get("GET");
       const fresh = new DOMParser().parseFromString(text, "text/html").getElementById("view");
@@ -142,8 +151,6 @@
     } catch {
       setOffline(true);
       due = performance.now() + RETRY_MS;
-    } finally {
-      busy = false;
     }
     tick();
   };
@@ -152,10 +159,70 @@
   // at the same moment.
   let due = Infinity;
   const plan = () => {
-    const minute = 60000 - (now() % 60000) + spread;
-    const change = Date.parse($("view").dataset.changes) - now() + 500;
-    due = performance.now() + (change > 0 ? Math.min(minute, change) : minute);
+    const { className, dataset } = $("view");
+    const every = className === "whats-next" ? 60000 : DAYS_MS;
+    const usual = every - (now() % every) + spread;
+    const change = Date.parse(dataset.changes) - now() + 500;
+    due = performance.now() + (change > 0 ? Math.min(usual, change) : usual);
   };
+
+  // The server names each state of its data. Where it has no place for another listener, the page
+  // asks as often as it would without.
+  const listen = () => {
+    let known = null;
+    const source = new EventSource("events");
+    source.addEventListener("data", (event) => {
+      const { generation } = JSON.parse(event.data);
+      if (known !== null && known !== generation) due = Math.min(due, performance.now() + spread / 3);
+      known = generation;
+      if (offline) refresh();
+    });
+    source.addEventListener("error", () => {
+      // It comes back by itself, unless it was refused.
+      if (source.readyState === EventSource.CLOSED) setTimeout(listen, RETRY_MS * 4);
+    });
+  };
+
+  // A person's change, with the way back.
+  let said = 0;
+  const say = (text, undo) => {
+    const node = $("done");
+    node.textContent = text;
+    if (undo) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = words.undo;
+      button.addEventListener("click", undo);
+      node.append(" ", button);
+      button.focus({ preventScroll: true });
+    }
+    node.hidden = false;
+    clearTimeout(said);
+    const leave = () => {
+      if (node.contains(document.activeElement)) said = setTimeout(leave, SAID_MS);
+      else node.hidden = true;
+    };
+    said = setTimeout(leave, SAID_MS);
+  };
+  const change = async (method, what, id) => {
+    // A slash in an id stands as it is.
+    const path = id.split("/").map(encodeURIComponent).join("/");
+    try {
+      const response = await fetch(`api/v1/${what}/${path}`, { method });
+      if (!response.ok) throw new Error(`status ${response.status}`);
+      // What is on its way may be older than the change.
+      await busy;
+      await refresh();
+      if (method === "POST") say(words[what === "skips" ? "skipped" : "hidden"], () => change("DELETE", what, id));
+      else $("done").hidden = true;
+    } catch {
+      say(words.failed);
+    }
+  };
+  document.addEventListener("click", ({ target }) => {
+    const { act } = target.dataset || {};
+    if (act) change("POST", act, target.parentNode.dataset.id);
+  });
 
   const tick = () => {
     const view = $("view");
@@ -166,6 +233,7 @@
   };
 
   const start = async () => {
+    document.documentElement.classList.add("live");
     setClock($("view"), NaN);
     plan();
     tick();
@@ -175,6 +243,7 @@
     };
     beat();
     document.addEventListener("visibilitychange", () => document.hidden || refresh());
+    if (window.EventSource) listen();
     addEventListener("online", refresh);
     addEventListener("offline", () => setOffline(true));
     try {

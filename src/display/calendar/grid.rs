@@ -13,6 +13,8 @@ const USUAL_HOURS: (u16, u16) = (8, 18);
 const DRAWN_MINUTES_MIN: u16 = 30;
 /// What is shorter has one line.
 const TWO_LINES_MINUTES: u16 = 50;
+/// What lasts as long as this has a line for each of time, title and place.
+const THREE_LINES_MINUTES: u16 = 75;
 /// Columns of one day, and of seven.
 const COLUMNS_MAX: usize = 6;
 /// Events of a page, shared out over its days.
@@ -69,7 +71,7 @@ impl Page<'_> {
         }
         self.html.markup("</div>\n");
         if days.is_empty() {
-            self.html.markup("<p class=\"nothing\">").text(self.words.no_events).markup("</p>\n");
+            self.nothing(days);
         }
     }
 
@@ -155,8 +157,8 @@ impl Page<'_> {
         let placed = places.iter().flatten().count();
         self.html.markup("<section class=\"day");
         self.class(" c", column, 0);
-        self.html.markup(if day.is_today { " today\"" } else { "\"" });
-        self.html.markup(">\n<h2>");
+        self.html.markup(if day.is_today { " today" } else { "" });
+        self.html.markup(if self.is_kept(day.date) { "\">\n<h2>" } else { " unkept\">\n<h2>" });
         self.day_link(day.date, kept, |page| {
             page.html.markup("<time datetime=\"").text(&day.date.to_string()).markup("\"><span>");
             page.html.text(weekday_short(day.date, &page.options.locale)).markup("</span> <b>");
@@ -187,10 +189,15 @@ impl Page<'_> {
         self.class(" n", place.of, 1);
         self.minutes([" h", " m"], start);
         self.minutes([" H", " M"], end);
-        self.html.markup(if end - start < TWO_LINES_MINUTES { " short" } else { "" });
+        self.html.markup(match end - start {
+            ..TWO_LINES_MINUTES => " short",
+            THREE_LINES_MINUTES.. => " long",
+            _ => "",
+        });
         self.state(meeting);
         self.html.markup("\">");
         self.grounds(meeting.calendars());
+        self.html.markup("<div>");
         let Self { agenda, options, words, .. } = *self;
         let time = |at| clock(at, agenda.zone, options.locale.hour12);
         self.html.markup("<time datetime=\"").text(&local(meeting.start, agenda.zone));
@@ -201,7 +208,7 @@ impl Page<'_> {
             self.html.markup(" <small>").text(cut(meeting.location(), TEXT_CHARS_MAX));
             self.html.markup("</small>");
         }
-        self.html.markup("</li>\n");
+        self.html.markup("</div></li>\n");
     }
 
     /// Hour and part of an hour, in minutes since midnight.

@@ -59,7 +59,7 @@ impl Page<'_> {
         }
         self.html.markup("</div>\n");
         if days.is_empty() {
-            self.html.markup("<p class=\"nothing\">").text(self.words.no_events).markup("</p>\n");
+            self.nothing(days);
         }
     }
 }

@@ -71,7 +71,7 @@ impl Page<'_> {
         let shown: usize = weeks.iter().map(|week| week.shown(most)).sum();
         let rows = if shown > EVENTS_MAX { fewer } else { most };
         let numbered = self.options.locale.week_numbers;
-        self.html.markup("<div class=\"month");
+        self.html.markup("<div class=\"weeks");
         self.class(" n", weeks.len(), 0);
         self.html.markup(if numbered { " numbered\">\n" } else { "\">\n" });
         self.html.markup("<p class=\"weekdays\" aria-hidden=\"true\">");
@@ -89,7 +89,7 @@ impl Page<'_> {
 
     fn week(&mut self, days: &Days<'_>, week: &Week<'_, '_>, date: Date, rows: usize, kept: &str) {
         let number = self.options.locale.week_number(day_at(days.first, week.first));
-        self.html.markup("<ul class=\"week\" aria-label=\"").text(self.words.week_number);
+        self.html.markup("<ul class=\"row\" aria-label=\"").text(self.words.week_number);
         self.html.markup(" ").number(number.into()).markup("\">\n");
         if self.options.locale.week_numbers {
             self.html.markup("<li class=\"number\" aria-hidden=\"true\">").number(number.into());
@@ -132,6 +132,7 @@ impl Page<'_> {
         self.html.markup("<li class=\"cell");
         self.class(" c", column, 0);
         self.html.markup(if day.is_today { " today" } else { "" });
+        self.html.markup(if self.is_kept(day.date) { "" } else { " unkept" });
         self.html.markup(if is_other { " other\">" } else { "\">" });
         self.day_link(day.date, kept, |page| {
             page.html.markup("<time datetime=\"").text(&day.date.to_string()).markup("\">");
