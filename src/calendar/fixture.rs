@@ -106,3 +106,10 @@ pub(crate) fn calendar(name: &str) -> CalendarStatus {
         ..CalendarStatus::default()
     }
 }
+
+/// An entry as `id start end title`, with times as [`time`] reads them.
+pub(crate) fn event(line: &str) -> Entry {
+    let parts: Vec<&str> = line.splitn(4, ' ').collect();
+    let [id, start, end, title] = parts[..] else { panic!("{line}") };
+    titled(entry(id, start, end), title)
+}
