@@ -34,6 +34,7 @@ mod rig;
 mod routes;
 mod secrets;
 mod seeded;
+mod setup;
 mod shares;
 mod skips;
 mod slow_readers;
