@@ -12,7 +12,6 @@ use crate::api::native::EventsQuery;
 use crate::api::{lite, native};
 use crate::calendar::{Agenda, Entry, selection};
 use crate::display::page::{self, PageOptions};
-use crate::display::setup::SETUP_HTML;
 use crate::display::{Screen, calendar};
 use crate::feed::Origin;
 use crate::http::response::{Answer, media};
@@ -38,11 +37,7 @@ pub(super) fn render<J>(
     let (media_type, body) = match view {
         View::Page => {
             let options = page_options(turn, turn.sources.screen.get(), &wish.zone, build_id);
-            let page = match options.demo {
-                true => String::from_utf8_lossy(SETUP_HTML.bytes).into_owned(),
-                false => page::whats_next(&agenda, &options),
-            };
-            (media::HTML, page)
+            (media::HTML, page::whats_next(&agenda, &options))
         }
         View::Calendar(view) => {
             let screen = view.screen(turn.sources.screen.get());

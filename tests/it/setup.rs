@@ -220,7 +220,7 @@ fn a_calendar_is_added_and_taken_over() {
         let before = format!("# mine\n{OPEN}port = 0 # any\n");
         let (rig, folder) = demo(&executor, &before);
         rig.refreshed(1).await;
-        assert!(rig.get("/").await.body.contains("<h1>Add a calendar</h1>"));
+        assert!(rig.get("/").await.body.contains("<a href=\"setup\">Add yours</a>"));
         let link = server.url("/canary.ics");
         for (name, words) in
             [("", "needs a name"), (&"x".repeat(65), "allowed"), ("a\nb", "allowed")]
