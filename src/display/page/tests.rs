@@ -62,8 +62,7 @@ fn a_running_meeting_counts_to_its_end() {
         "<time datetime=\"2025-11-24T14:20:00+01:00\">14:20</time>",
         "<bdi>Market</bdi> <span class=\"until\">until Wednesday 26 November</span>",
         "<section class=\"hero now\" data-event-time=\"2025-11-24T14:00:00+01:00\">",
-        "data-id=\"r\"><button type=\"button\" data-act=\"skips\">Skip</button>",
-        "<button type=\"button\" data-act=\"hidden\">Hide</button>",
+        "<p class=\"acts\" data-id=\"r\"></p>",
         "<bdi>Review</bdi></h1>",
         ">14:00</time> – <time",
         ">14:45</time>",
@@ -140,9 +139,10 @@ fn stale_data_says_since_when_and_why() {
 fn the_first_run_says_what_to_do() {
     let mut desk = desk("2025-11-24T13:20:00Z", vec![]);
     let demo = PageOptions { demo: true, ..OPTIONS };
-    check(&desk, &demo, &["This is the demo calendar. Add yours:", "CALENDARBOT_ICS_URL"]);
+    let link = "<a href=\"setup\">Add yours</a>";
+    check(&desk, &demo, &["This is the demo calendar. ", link]);
     desk.calendars.clear();
-    check(&desk, &OPTIONS, &["There is no calendar yet. Add yours:", "CALENDARBOT_ICS_URL"]);
+    check(&desk, &OPTIONS, &["There is no calendar yet. ", link]);
 }
 
 #[test]
