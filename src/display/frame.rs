@@ -8,7 +8,7 @@ use super::html::Html;
 use super::{Asset, FAVICON, PAGE_CSS, PAGE_JS, Theme, mark};
 use crate::calendar::locale::{Locale, Words};
 use crate::calendar::selection::{self, Meeting};
-use crate::calendar::text::{clock, day_from_in, day_in, local, span_in, utc};
+use crate::calendar::text::{clock, cut, day_from_in, day_in, local, span_in, utc};
 use crate::calendar::{Agenda, CalendarStatus};
 
 /// What a page needs to know beside the agenda.
@@ -25,6 +25,11 @@ pub struct PageOptions<'a> {
     /// The first and the last day whose events are stored, where that has an end.
     pub kept: Option<(Date, Date)>,
 }
+
+/// No screen shows more of a title.
+const TITLE_CHARS_MAX: usize = 160;
+/// Nor of a place.
+const PLACE_CHARS_MAX: usize = 80;
 
 /// Links from page to page, in the order in which they stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +139,8 @@ impl<'a> Page<'a> {
             (" data-offline=\"", words.offline_since),
             (" data-soon=\"", words.starts_in_minutes),
             (" data-starts=\"", words.starts_now),
+            (" data-skip=\"", words.skip),
+            (" data-hide=\"", words.hide),
             (" data-skipped=\"", words.skipped),
             (" data-hidden=\"", words.hidden),
             (" data-undo=\"", words.undo),
@@ -255,7 +262,7 @@ impl<'a> Page<'a> {
 
     /// Its title, which leads to where it takes place.
     pub(super) fn title(&mut self, meeting: &Meeting<'_>) {
-        let title = meeting.title_in(self.words);
+        let title = cut(meeting.title_in(self.words), TITLE_CHARS_MAX);
         match meeting.url() {
             Some(url) => {
                 self.html.markup("<a rel=\"noopener noreferrer\" href=\"").text(url);
@@ -274,7 +281,8 @@ impl<'a> Page<'a> {
 
     pub(super) fn place(&mut self, meeting: &Meeting<'_>) {
         if !meeting.location().is_empty() {
-            self.html.markup(" <span class=\"place\">").foreign(meeting.location());
+            self.html.markup(" <span class=\"place\">");
+            self.html.foreign(cut(meeting.location(), PLACE_CHARS_MAX));
             self.html.markup("</span>");
         }
     }
@@ -285,12 +293,10 @@ impl<'a> Page<'a> {
         self.html.markup(" data-event-time=\"").text(&start).markup("\"");
     }
 
-    /// Buttons for what a person can do about it. They need the script, which shows them.
+    /// Where the script puts buttons for what a person can do about it.
     pub(super) fn acts(&mut self, meeting: &Meeting<'_>) {
         self.html.markup("<p class=\"acts\" data-id=\"").text(&meeting.entry.id);
-        self.html.markup("\"><button type=\"button\" data-act=\"skips\">").text(self.words.skip);
-        self.html.markup("</button> <button type=\"button\" data-act=\"hidden\">");
-        self.html.text(self.words.hide).markup("</button></p>");
+        self.html.markup("\"></p>");
     }
 
     pub(super) fn time(&mut self, at: Timestamp) {

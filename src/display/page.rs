@@ -194,7 +194,11 @@ impl Page<'_> {
 
     /// One line of a list: hours, mark, title and place.
     pub(super) fn row(&mut self, meeting: &Meeting<'_>, is_next: bool) {
-        self.html.markup("<p class=\"time\">");
+        self.html.markup(if meeting.all_day {
+            "<p class=\"time whole\">"
+        } else {
+            "<p class=\"time\">"
+        });
         if meeting.all_day {
             self.html.text(self.words.all_day);
         } else {

@@ -16,13 +16,19 @@ DEADLINE_SECONDS = 60
 class Browser:
     """One page of a headless Chromium, and what it complains about."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, pointer):
+        """Its profile is in a folder. A mouse is there or, as on a wall, nothing to point with."""
         names = ["chromium", "chromium-browser", "google-chrome", "chrome"]
         program = next(filter(None, map(shutil.which, names)), None)
         if not program:
             sys.exit("Chromium is missing: sudo apt install chromium")
         command = [program, "--headless", "--remote-debugging-pipe", f"--user-data-dir={folder}"]
         command += ["--no-first-run", "--disable-background-networking", "--disable-gpu"]
+        # As Blink numbers them: a fine pointer that hovers, or none.
+        fine, hover = (4, 2) if pointer else (1, 1)
+        names = [f"{prefix}{kind}" for prefix in ("primary", "available") for kind in ("PointerType", "HoverType")]
+        settings = [f"{name}{'s' * name.startswith('available')}={fine if 'Pointer' in name else hover}" for name in names]
+        command += [f"--blink-settings={','.join(settings)}"]
         command += ["--hide-scrollbars"] + ["--no-sandbox"] * (os.geteuid() == 0)
         # The browser reads from descriptor 3 and writes to 4.
         pipes = 'exec "$@" 3<&0 4>&1 </dev/null >/dev/null 2>&1'

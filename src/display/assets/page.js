@@ -129,6 +129,7 @@
     const focused = view.contains(document.activeElement) && document.activeElement.href;
     document.title = fresh.ownerDocument.title;
     view.replaceWith(document.adoptNode(fresh));
+    dress(fresh);
     setClock(fresh, answeredAt(response));
     if (focused) {
       const again = [...fresh.querySelectorAll("a")].find((link) => link.href === focused);
@@ -219,10 +220,16 @@
       say(words.failed);
     }
   };
-  document.addEventListener("click", ({ target }) => {
-    const { act } = target.dataset || {};
-    if (act) change("POST", act, target.parentNode.dataset.id);
-  });
+  const dress = (view) => {
+    for (const place of view.querySelectorAll(".acts")) {
+      for (const [what, text] of [["skips", words.skip], ["hidden", words.hide]]) {
+        const button = place.appendChild(document.createElement("button"));
+        button.type = "button";
+        button.textContent = text;
+        button.addEventListener("click", () => change("POST", what, place.dataset.id));
+      }
+    }
+  };
 
   const tick = () => {
     const view = $("view");
@@ -233,7 +240,7 @@
   };
 
   const start = async () => {
-    document.documentElement.classList.add("live");
+    dress($("view"));
     setClock($("view"), NaN);
     plan();
     tick();

@@ -18,11 +18,11 @@ const THREE_LINES_MINUTES: u16 = 75;
 /// Columns of one day, and of seven.
 const COLUMNS_MAX: usize = 6;
 /// Events of a page, shared out over its days.
-const EVENTS_MAX: usize = 84;
+const EVENTS_MAX: usize = 77;
 /// Bars below each other.
 const LANES_MAX: usize = 3;
 /// No column shows more of a title or a place.
-const TEXT_CHARS_MAX: usize = 64;
+const TEXT_CHARS_MAX: usize = 48;
 /// The parts that an hour is divided into.
 const PARTS: u16 = 12;
 
@@ -204,7 +204,7 @@ impl Page<'_> {
         self.html.markup("\">").text(&time(meeting.start)).markup("<i>–");
         self.html.text(&time(meeting.end)).markup("</i></time> <b>");
         self.html.text(cut(meeting.title_in(words), TEXT_CHARS_MAX)).markup("</b>");
-        if !meeting.location().is_empty() {
+        if !meeting.location().is_empty() && end - start >= THREE_LINES_MINUTES {
             self.html.markup(" <small>").text(cut(meeting.location(), TEXT_CHARS_MAX));
             self.html.markup("</small>");
         }

@@ -6,7 +6,7 @@ use crate::calendar::selection::Meeting;
 use crate::calendar::text::day_from_in;
 
 /// Events of a page.
-const EVENTS_MAX: usize = 48;
+const EVENTS_MAX: usize = 40;
 
 impl Page<'_> {
     /// Each event once, on the first of these days that it is on.

@@ -7,15 +7,19 @@ use crate::calendar::locale::{DateOrder, Language, Locale, WeekStart};
 use crate::display::{FAVICON, PAGE_CSS, PAGE_JS, Theme};
 use crate::ical::Status;
 
-const ENGLISH: Locale = Locale {
-    language: Language::English,
-    hour12: false,
-    week_start: WeekStart::Monday,
-    week_numbers: false,
-    date_order: DateOrder::DayMonth,
+const OPTIONS: PageOptions<'_> = PageOptions {
+    build_id: "b1",
+    locale: Locale {
+        language: Language::English,
+        hour12: false,
+        week_start: WeekStart::Monday,
+        week_numbers: true,
+        date_order: DateOrder::DayMonth,
+    },
+    theme: Theme::Auto,
+    demo: false,
+    kept: None,
 };
-const OPTIONS: PageOptions<'_> =
-    PageOptions { build_id: "b1", locale: ENGLISH, theme: Theme::Auto, demo: false };
 
 fn monday() -> Vec<Entry> {
     vec![
@@ -57,7 +61,8 @@ fn a_running_meeting_counts_to_its_end() {
         "<p class=\"date\">Monday 24 November</p>",
         "<time datetime=\"2025-11-24T14:20:00+01:00\">14:20</time>",
         "<bdi>Market</bdi> <span class=\"until\">until Wednesday 26 November</span>",
-        "<section class=\"hero now\">",
+        "<section class=\"hero now\" data-event-time=\"2025-11-24T14:00:00+01:00\">",
+        "<p class=\"acts\" data-id=\"r\"></p>",
         "<bdi>Review</bdi></h1>",
         ">14:00</time> – <time",
         ">14:45</time>",
@@ -75,7 +80,7 @@ fn a_running_meeting_counts_to_its_end() {
 #[test]
 fn the_next_meeting_becomes_urgent() {
     let check = |now: &str, class: &str, left: &str| {
-        let expected = [class, "Next</p>", "<bdi>Review</bdi></h1>", "starts in", left];
+        let expected = [class, ">Next</p>", "<bdi>Review</bdi></h1>", "starts in", left];
         super::tests::check(&desk(now, monday()), &OPTIONS, &expected);
     };
     check("2025-11-24T12:00:00Z", "\"hero\"", ">1 h<");
@@ -101,8 +106,8 @@ fn a_day_without_more_meetings_is_said_so() {
 #[test]
 fn twelve_hours_themes_and_relative_links() {
     let desk = desk("2025-11-24T13:20:00Z", monday());
-    let options =
-        PageOptions { locale: Locale { hour12: true, ..ENGLISH }, theme: Theme::Eink, ..OPTIONS };
+    let locale = Locale { hour12: true, ..OPTIONS.locale };
+    let options = PageOptions { locale, theme: Theme::Eink, ..OPTIONS };
     let expected = [
         "<html lang=\"en\" data-theme=\"eink\">",
         "<title>2:00 pm Review",
@@ -134,19 +139,23 @@ fn stale_data_says_since_when_and_why() {
 fn the_first_run_says_what_to_do() {
     let mut desk = desk("2025-11-24T13:20:00Z", vec![]);
     let demo = PageOptions { demo: true, ..OPTIONS };
-    check(&desk, &demo, &["This is the demo calendar. Add yours:", "CALENDARBOT_ICS_URL"]);
+    let link = "<a href=\"setup\">Add yours</a>";
+    check(&desk, &demo, &["This is the demo calendar. ", link]);
     desk.calendars.clear();
-    check(&desk, &OPTIONS, &["There is no calendar yet. Add yours:", "CALENDARBOT_ICS_URL"]);
+    check(&desk, &OPTIONS, &["There is no calendar yet. ", link]);
 }
 
 #[test]
 fn calendars_are_told_apart_by_mark_and_name() {
     let mut desk = desk("2025-11-24T13:20:00Z", monday());
     desk.calendars[0].color = "#ffe08a".to_owned();
-    assert!(!whats_next(&desk.agenda(), &OPTIONS).contains("<footer>"));
+    assert!(!whats_next(&desk.agenda(), &OPTIONS).contains("class=\"legend\""));
     desk.calendars.push(calendar("home"));
-    let work = "aria-label=\"work\"><g fill=\"#ffe08a\"><rect";
-    check(&desk, &OPTIONS, &[work, "<footer>", work, "fill=\"#000\">W</text>", "<circle", ">H<"]);
+    let work = "role=\"img\" aria-label=\"work\"><use href=\"#m0\"/>";
+    let symbol = "<symbol id=\"m0\" viewBox=\"0 0 24 24\"><g fill=\"#ffe08a\"><rect";
+    let legend = ["class=\"legend\"", "#m0", "<bdi>work</bdi>", "#m1", "<bdi>home</bdi>"];
+    let symbols = [symbol, "fill=\"#000\">W</text>", "<circle", ">H<", work];
+    check(&desk, &OPTIONS, &[&symbols[..], &legend].concat());
 }
 
 #[test]
@@ -174,13 +183,14 @@ fn nothing_from_a_feed_becomes_markup() {
     desk.calendars.push(calendar(evil));
     let page = whats_next(&desk.agenda(), &PageOptions { build_id: evil, ..OPTIONS });
     for trace in
-        ["<img", "<a ", "javascript", "\u{202e}", "\u{0}", "\u{85}", " style=", "</script><"]
+        ["<img", "<a rel", "javascript", "\u{202e}", "\u{0}", "\u{85}", " style=", "</script><"]
     {
         let found = page.matches(trace).count();
         assert_eq!(found, 0, "{trace:?} in {page}");
     }
     let escaped = "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt; &quot; &#39; &amp; txt";
     assert!(page.matches(escaped).count() >= 10, "{page}");
+    assert!(page.contains("data-id=\"a\""), "{page}");
 }
 
 #[test]
@@ -236,8 +246,43 @@ fn a_page_with_everything_fits_in_40_kb() {
         desk.calendars.push(calendar(&format!("calendar {index}")));
     }
     let page = whats_next(&desk.agenda(), &OPTIONS).len();
-    let assets: usize = [PAGE_CSS, PAGE_JS, FAVICON].map(|asset| asset.bytes.len()).iter().sum();
+    let assets: usize = [PAGE_CSS, PAGE_JS, FAVICON].map(|asset| asset.gzip.len()).iter().sum();
     assert!(page + assets <= 40_000, "page {page} + assets {assets}");
+}
+
+#[test]
+fn the_page_speaks_the_language_of_the_wall() {
+    let check = |language, date_order, expected: &[&str]| {
+        let locale = Locale { language, date_order, ..OPTIONS.locale };
+        let options = PageOptions { locale, ..OPTIONS };
+        super::tests::check(&desk("2025-11-24T12:20:00Z", monday()), &options, expected);
+    };
+    let german = [
+        "<html lang=\"de\">",
+        "data-now=\"jetzt\"",
+        "data-offline=\"Offline seit {}.",
+        "<p class=\"date\">Montag, 24. November</p>",
+        "bis Mittwoch, 26. November",
+        ">Als Nächstes</p>",
+        "beginnt in</span>",
+        ">40 min<",
+        "<h2>Danach</h2>",
+        "<h2>Morgen</h2>",
+    ];
+    check(Language::German, DateOrder::DayMonth, &german);
+    let french = ["<p class=\"date\">lundi 24 novembre</p>", ">Ensuite</p>", "commence dans"];
+    check(Language::French, DateOrder::DayMonth, &french);
+    let spanish = ["<p class=\"date\">lunes 2025-11-24</p>", ">Siguiente</p>", "empieza en"];
+    check(Language::Spanish, DateOrder::YearMonthDay, &spanish);
+    check(Language::English, DateOrder::MonthDay, &["<p class=\"date\">Monday, November 24</p>"]);
+}
+
+#[test]
+fn what_is_next_needs_no_second_request() {
+    let page = whats_next(&desk("2025-11-24T12:20:00Z", monday()).agenda(), &OPTIONS);
+    let requests = page.matches(" src=").count() + page.matches("<link").count();
+    assert_eq!(requests, 3, "icon, stylesheet and script, which only shows: {page}");
+    assert!(page.contains("<bdi>Review</bdi></h1>") && page.contains(">40 min</time>"), "{page}");
 }
 
 #[test]
@@ -245,7 +290,7 @@ fn a_page_without_a_clock_says_so_and_shows_no_time() {
     let mut desk = desk("1970-01-01T00:00:09Z", monday());
     desk.clock_is_set = false;
     let notice = "the clock is not set";
-    let parts = ["class=\"unset\"", notice, "<h1>The clock is not set</h1>", "Waiting for"];
+    let parts = ["clock unset\"", notice, "<h1>The clock is not set</h1>", "Waiting for"];
     check(&desk, &OPTIONS, &parts);
     assert!(!whats_next(&desk.agenda(), &OPTIONS).contains("Review"));
 }
