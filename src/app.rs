@@ -10,8 +10,8 @@ mod configuration;
 mod feeds;
 mod health;
 mod herald;
+mod people;
 mod setup;
-mod skips;
 mod tasks;
 
 use std::cell::{Cell, RefCell};
@@ -26,8 +26,9 @@ use smol::lock::Semaphore;
 use smol::{LocalExecutor, future};
 
 use crate::api::admin::{Current, Wish};
+use crate::api::full::wall::Wall;
+use crate::api::people::Book;
 use crate::api::setup::{Desk, Trial};
-use crate::api::skips::Book;
 use crate::api::{Api, Known};
 use crate::budget::{FeedLimits, Plan};
 use crate::clock::Clock;
@@ -58,9 +59,9 @@ use self::feeds::{remember_feeds, remembered_feeds};
 pub use self::feeds::{statuses, stored_statuses};
 use self::health::{Governed, Governor, recall_health};
 use self::herald::{EDGES_MAX, Herald};
+pub use self::people::stored_people;
+use self::people::{PeopleWriter, recall_people};
 use self::setup::Trier;
-pub use self::skips::stored_skips;
-use self::skips::{SkipWriter, recall_skips};
 use self::tasks::{cancel, carry_out, start_refreshing, watch_clock, write_ages};
 
 /// What the program may be told while it runs.
@@ -112,7 +113,7 @@ pub struct App {
     switches: Rc<Switchboard>,
     rollout: Rc<Rollout>,
     gates: Rc<Gates>,
-    skip_writer: SkipWriter,
+    people_writer: PeopleWriter,
     governor: Governor,
     addresses: Vec<Address>,
     server: Server,
@@ -183,27 +184,30 @@ impl App {
         let database = Rc::new(database);
         let mut reader = database.lease();
         let (health, written_at) = recall_health(&config, &mut reader);
-        let (skips, wishes) = Book::new(recall_skips(&mut reader, &limits.skips), &limits.skips);
+        let (book, wishes) = Book::new(recall_people(&mut reader, &limits.people), &limits.people);
         drop(reader);
-        let skips = Rc::new(skips);
+        let (book, wall) = (Rc::new(book), Rc::new(Wall::default()));
         let sources = Sources {
             clock: clock.clone(),
             database: Rc::clone(&database),
             feeds: Rc::clone(&feeds),
-            skips: Rc::clone(&skips),
+            book: Rc::clone(&book),
+            wall: Rc::clone(&wall),
             screen: Cell::new(config.screen),
             metrics: Rc::clone(&metrics),
             feed_limits: limits.feed.clone(),
+            takes_debug_time: config.test_time.is_some()
+                || config.log_level >= log::LevelFilter::Debug,
         };
         let (pipeline, completions) = Pipeline::new(sources, &limits);
         let pipeline = Rc::new(pipeline);
-        let skip_writer = SkipWriter {
+        let people_writer = PeopleWriter {
             clock: clock.clone(),
             database: Rc::clone(&database),
             feeds: Rc::clone(&feeds),
             pipeline: Rc::clone(&pipeline),
             metrics: Rc::clone(&metrics),
-            skips: Rc::clone(&skips),
+            book: Rc::clone(&book),
             wishes,
         };
         let roots = roots(&config)?;
@@ -242,7 +246,8 @@ impl App {
             clock: clock.clone(),
             metrics: Rc::clone(&metrics),
             feeds: Rc::clone(&feeds),
-            skips,
+            book,
+            wall,
             switches: Rc::clone(&switches),
             health: Rc::clone(&health),
             history: Rc::clone(&history),
@@ -283,7 +288,7 @@ impl App {
             switches,
             rollout,
             gates,
-            skip_writer,
+            people_writer,
             governor,
             addresses,
             server,
@@ -346,8 +351,9 @@ impl App {
     /// Runs until it is told to stop, or its orders' sender is gone.
     pub async fn run(self, executor: &LocalExecutor<'static>, orders: Receiver<Order>) -> Ended {
         let Self { current, wishes, feeds, database, pipeline, refresher, server, .. } = self;
-        let Self { switches, rollout, gates, skip_writer, governor, metrics, desk, trials, .. } =
-            self;
+        let Self {
+            switches, rollout, gates, people_writer, governor, metrics, desk, trials, ..
+        } = self;
         switches.connect({
             let (pipeline, database) = (Rc::clone(&pipeline), Rc::clone(&database));
             let refresher = Rc::clone(&refresher);
@@ -365,7 +371,7 @@ impl App {
             let pipeline = Rc::clone(&pipeline);
             async move { pipeline.keep_warm().await }
         });
-        let keeping = executor.spawn(skip_writer.run());
+        let keeping = executor.spawn(people_writer.run());
         let trier = Trier {
             current: Rc::clone(&current),
             desk,

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 pub use ceilings::{Ceilings, TooHigh};
 pub use limits::{
-    DatabaseLimits, FeedLimits, HttpLimits, Limits, PipelineLimits, RefreshLimits, SkipLimits,
+    DatabaseLimits, FeedLimits, HttpLimits, Limits, PeopleLimits, PipelineLimits, RefreshLimits,
 };
 pub use show::show_bytes;
 
@@ -163,14 +163,22 @@ impl Plan {
         let database = database_limits(budget_bytes, ceilings.readers_max);
         let refresh = refresh_limits(budget_bytes);
         let feed = feed_limits(budget_bytes, feed);
-        let skips = SkipLimits {
-            bytes_max: (budget_bytes / 2048).min(32 * KIB),
+        let people = PeopleLimits {
+            bytes_max: if budget_bytes < 16 * MIB { 4 * KIB } else { 48 * KIB },
             id_bytes_max: feed.text_bytes_max + INSTANCE_BYTES,
             wishes_max: 4,
         };
         let heap_bytes_max = budget_bytes.saturating_sub(PROGRAM_BYTES + database.heap_bytes_max);
-        let mut limits =
-            Limits { budget_bytes, heap_bytes_max, http, pipeline, database, refresh, feed, skips };
+        let mut limits = Limits {
+            budget_bytes,
+            heap_bytes_max,
+            http,
+            pipeline,
+            database,
+            refresh,
+            feed,
+            people,
+        };
         ceilings.lower(&mut limits);
         let terms = terms(&limits, feeds);
         Self { limits, terms }
@@ -317,7 +325,7 @@ fn feed_limits(budget_bytes: usize, feed: FeedLimits) -> FeedLimits {
 }
 
 fn terms(limits: &Limits, feeds: usize) -> Vec<Term> {
-    let Limits { http, pipeline, database, refresh, feed, skips, .. } = limits;
+    let Limits { http, pipeline, database, refresh, feed, people, .. } = limits;
     let term = |name, bytes, reason| Term { name, bytes, reason };
     let (full_sockets, socket_bytes) = (http.blocked_max, http.socket_bytes());
     let refresh_bytes = refresh.read_buffer_bytes
@@ -428,13 +436,13 @@ fn terms(limits: &Limits, feeds: usize) -> Vec<Term> {
             format!("a day: {HISTORY_POINTS} points of {HISTORY_FIGURES} figures"),
         ),
         term(
-            "skips",
-            skips.bytes_max + (skips.wishes_max + 1) * skips.id_bytes_max,
+            "people",
+            people.bytes_max + (people.wishes_max + 1) * people.id_bytes_max,
             format!(
-                "the newest in {} KiB; {} ids of {} bytes that are to be stored",
-                skips.bytes_max / KIB,
-                skips.wishes_max + 1,
-                skips.id_bytes_max
+                "what they skip, hide and set in {} KiB; {} ids of {} bytes that are to be stored",
+                people.bytes_max / KIB,
+                people.wishes_max + 1,
+                people.id_bytes_max
             ),
         ),
     ]

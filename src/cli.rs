@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use smol::{LocalExecutor, future};
 
 use crate::api::native;
+use crate::api::people::People;
 use crate::app::{self, App, Ended, Order};
 use crate::budget::{default_bytes, show_bytes};
 use crate::calendar::selection::{self, Meeting};
@@ -268,6 +269,7 @@ fn next(config: &Config, feed: Option<&str>, count: usize, json: bool) -> Result
     let clock = Clock::system(config.test_time);
     let now = clock.wall();
     let zone = app::display_zone(config);
+    let People { skips, settings } = app::stored_people(&reader, &limits.people);
     let query = WindowQuery {
         from: now,
         to: Timestamp::MAX,
@@ -278,10 +280,9 @@ fn next(config: &Config, feed: Option<&str>, count: usize, json: bool) -> Result
         rows_max: limits.pipeline.view_rows_max,
         bytes_max: limits.pipeline.view_bytes_max,
         calendars: &calendars,
+        settings: &settings,
     };
     let (entries, truncated) = read_window(&reader, &query, &limits.feed)?;
-    // A database that an older program has made has none.
-    let skips = app::stored_skips(&reader, &limits.skips).unwrap_or_default();
     let agenda = Agenda {
         now,
         clock_is_set: clock.is_set(),
@@ -290,6 +291,7 @@ fn next(config: &Config, feed: Option<&str>, count: usize, json: bool) -> Result
         truncated,
         calendars: &calendars,
         skips: &skips,
+        settings: &settings,
     };
     if json {
         return Ok(native::next(&agenda, count) + "\n");

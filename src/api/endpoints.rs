@@ -9,9 +9,12 @@ use async_channel::Receiver;
 use jiff::Timestamp;
 
 use super::errors::error;
+use super::full::wall::Wall;
+use super::full::{self, changes, database, turning};
+use super::people::{Book, Wanted};
 use super::prometheus::Format;
 use super::stats::{Machine, Seen};
-use super::{admin, json, lite, prometheus, setup, skips, stats};
+use super::{admin, hidden, json, lite, prometheus, setup, skips, stats};
 use crate::budget::Plan;
 use crate::calendar::text::utc;
 use crate::clock::{Clock, Moment};
@@ -22,10 +25,13 @@ use crate::flags::switches::Switchboard;
 use crate::health::history::History;
 use crate::health::{Health, sample, usage};
 use crate::http::response::{Answer, Status, media};
-use crate::http::route::{ANY, Admin, Allow, Change, Family, Figures, Refusal, Setup, Skipping};
+use crate::http::route::{
+    ANY, Admin, Allow, Change, Family, Figures, FullFigures, Refusal, Setting, Setup, Skipping,
+};
 use crate::http::slab::Token;
 use crate::http::token::Barred;
 use crate::metrics::Metrics;
+use crate::pipeline::key::ViewKey;
 
 /// What these endpoints know of the rest of the program.
 pub struct Known {
@@ -35,8 +41,10 @@ pub struct Known {
     pub metrics: Rc<Metrics>,
     /// The configured feeds.
     pub feeds: Rc<Feeds>,
-    /// What people skip.
-    pub skips: Rc<skips::Book>,
+    /// What people skip, hide and set.
+    pub book: Rc<Book>,
+    /// What the wall shows.
+    pub wall: Rc<Wall>,
     /// What can be switched.
     pub switches: Rc<Switchboard>,
     /// How the program fares.
@@ -49,6 +57,16 @@ pub struct Known {
     pub current: Rc<admin::Current>,
     /// Where links are tried.
     pub desk: Rc<setup::Desk>,
+}
+
+/// What came of asking for a change.
+pub enum Done {
+    /// This.
+    Answer(Rc<Answer>),
+    /// It comes as a completion.
+    Later,
+    /// What this view says now.
+    View(ViewKey),
 }
 
 /// What these endpoints answer from.
@@ -136,32 +154,78 @@ impl Api {
             Figures::Alive => word(b"alive\n"),
             Figures::Ready if self.has_data() => word(b"ready\n"),
             Figures::Ready => self.no_data(Family::Native),
+            Figures::Full(figures) => self.full_figures(figures),
         }
     }
 
-    /// Does what is asked, and says so; `None` when the answer will come as a completion.
-    pub fn change(&self, change: Change, body: &[u8], asker: Token) -> Option<Rc<Answer>> {
+    /// Does what is asked, or has it done.
+    pub fn change(&self, change: Change, body: &[u8], asker: Token) -> Done {
+        let family = change.family();
         let is_sound = body.is_empty() || json::is_sound(body);
-        match change {
-            Change::Skips(Skipping::LiteSkip, _) => self.known.skips.ask_lite(asker, body),
+        let wanted = match change {
+            Change::Skips(what @ Skipping::LiteSkip, _) => match skips::lite_id(body) {
+                Ok(id) => Wanted::Skip(what, id),
+                Err(refused) => return Done::Answer(refused),
+            },
+            _ if !is_sound && family == Family::Full => {
+                return Done::Answer(full::error(Status::BAD_REQUEST, "Invalid JSON"));
+            }
             _ if !is_sound => {
                 let detail = "the body is not valid JSON";
-                Some(self.failure(change.family(), Status::BAD_REQUEST, detail))
+                return Done::Answer(self.failure(family, Status::BAD_REQUEST, detail));
             }
-            Change::Skips(what, id) => self.known.skips.ask(asker, what, id),
+            Change::Skips(what, id) => Wanted::Skip(what, id),
+            Change::Hide(what, id) => Wanted::Hide(what, hidden::id(what, id, body)),
+            Change::Set(Setting::Validate, _) => {
+                let Known { book, .. } = &self.known;
+                let limits = book.limits();
+                return Done::Answer(changes::validate(body, &book.settings(), limits));
+            }
+            Change::Set(what, query) => Wanted::Set(what, changes::text(what, &query, body)),
             Change::Refresh => {
                 self.known.feeds.nudge_all();
                 let body = "{\"status\":\"accepted\"}";
-                Some(Rc::new(Answer::json(Status::ACCEPTED, body)))
+                return Done::Answer(Rc::new(Answer::json(Status::ACCEPTED, body)));
             }
-            Change::Heartbeat => Some(self.heartbeat()),
+            Change::Heartbeat => return Done::Answer(self.heartbeat()),
+            Change::Wall(what, query) => {
+                let Known { wall, feeds, book, clock, .. } = &self.known;
+                let said = turning::Said { query: &query, body };
+                return turning::turn(what, &said, &turning::Room { wall, feeds, book, clock });
+            }
+            Change::AskData => return Done::View(turning::asked_data(body)),
+            Change::AskDatabase => return Done::Answer(database::refused()),
+        };
+        match self.known.book.ask(asker, wanted) {
+            Some(refused) => Done::Answer(refused),
+            None => Done::Later,
         }
     }
 
     /// `GET /api/v1/skips`.
     pub fn skips(&self) -> Rc<Answer> {
-        let Known { skips, feeds, clock, .. } = &self.known;
-        skips::list(&skips.all(), clock.wall(), &feeds.zone())
+        let Known { book, feeds, clock, .. } = &self.known;
+        skips::list(&book.all().skips, clock.wall(), &book.zone(feeds))
+    }
+
+    /// `GET /api/v1/hidden`.
+    pub fn hidden(&self) -> Rc<Answer> {
+        hidden::list(&self.known.book.settings())
+    }
+
+    fn full_figures(&self, figures: FullFigures) -> Rc<Answer> {
+        let Known { book, wall, feeds, clock, current, .. } = &self.known;
+        let (settings, now, zone) = (book.settings(), clock.wall(), book.zone(feeds));
+        match figures {
+            FullFigures::Health => full::health(now, &zone),
+            FullFigures::Layouts => full::layouts(),
+            FullFigures::Hidden => full::hidden(&settings),
+            FullFigures::Status => {
+                let day = wall.date(now, &zone).unwrap_or(zone.to_datetime(now).date());
+                let (config, layout) = (current.config(), wall.layout(settings.display.layout));
+                full::status(&config.host.to_string(), config.port, layout, day)
+            }
+        }
     }
 
     /// What an operator asks for; `None` when the answer will come as a completion.

@@ -2,7 +2,7 @@
 
 use nanoserde::SerJson;
 
-use super::json::Text;
+use super::json::{Text, indented};
 use super::native;
 use crate::http::response::{Answer, Status, media};
 use crate::http::route::Family;
@@ -18,8 +18,19 @@ pub(crate) fn error(family: Family, status: Status, detail: &str, further: &str)
             (media::TEXT, format!("{}: {}", status.code, status.reason()))
         }
         (Family::Lite, _) => (media::JSON, lite(status, detail)),
+        (Family::Full, _) => (media::JSON, full(status, detail)),
     };
     Answer::plain(status, media_type, further, body.as_bytes())
+}
+
+/// The words of the Python web server where it has any for a status.
+fn full(status: Status, detail: &str) -> String {
+    let error = match status {
+        Status::NOT_FOUND => "API endpoint not found",
+        Status::METHOD_NOT_ALLOWED => "Method not allowed",
+        _ => detail,
+    };
+    indented(&Full { error: error.into() }.serialize_json())
 }
 
 /// The words of calendarbot_lite where it has any for a status.
@@ -36,4 +47,9 @@ fn lite(status: Status, detail: &str) -> String {
 struct Lite<'a> {
     error: Text<'a>,
     message: Option<Text<'a>>,
+}
+
+#[derive(SerJson)]
+struct Full<'a> {
+    error: Text<'a>,
 }

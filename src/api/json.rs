@@ -9,12 +9,16 @@
 //! and its slices may not be empty, so answers hold neither: a number with a fraction is a
 //! [`Decimal`].
 
+mod value;
+
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use nanoserde::{SerJson, SerJsonState};
 
 use crate::calendar::text::is_bidi_control;
+
+pub use self::value::Value;
 
 /// A string that is safe in any JSON answer, also inside a `<script>` and on a terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +98,51 @@ fn is_plain(byte: u8) -> bool {
 fn escape(out: &mut String, c: char) {
     // Writing to a String cannot fail.
     let _ = write!(out, "\\u{:04x}", u32::from(c));
+}
+
+/// The same JSON with each member and item on a line of its own, indented by two.
+pub fn indented(json: &str) -> String {
+    let mut out = String::with_capacity(json.len() * 2);
+    let (mut depth, mut is_text, mut is_escaped) = (0, false, false);
+    let new_line = |out: &mut String, depth: usize| {
+        out.push('\n');
+        out.extend(std::iter::repeat_n("  ", depth));
+    };
+    let mut chars = json.chars().peekable();
+    while let Some(c) = chars.next() {
+        if is_text {
+            out.push(c);
+            is_text = is_escaped || c != '"';
+            is_escaped = c == '\\' && !is_escaped;
+            continue;
+        }
+        match c {
+            '{' | '[' => {
+                out.push(c);
+                if let Some(end) = chars.next_if(|next| matches!(next, '}' | ']')) {
+                    out.push(end);
+                    continue;
+                }
+                depth += 1;
+                new_line(&mut out, depth);
+            }
+            '}' | ']' => {
+                depth -= 1;
+                new_line(&mut out, depth);
+                out.push(c);
+            }
+            ',' => {
+                out.push(c);
+                new_line(&mut out, depth);
+            }
+            ':' => out.push_str(": "),
+            c => {
+                is_text = c == '"';
+                out.push(c);
+            }
+        }
+    }
+    out
 }
 
 /// Arrays and objects inside each other that a request may hold.
@@ -275,6 +324,14 @@ mod tests {
         check("\u{80}\u{85}\u{9f}", r"\u0080\u0085\u009f");
         check("\u{2028}\u{2029}", r"\u2028\u2029");
         check("a\u{202e}b\u{2066}c\u{200f}d\u{61c}e", "abcde");
+    }
+
+    #[test]
+    fn json_is_indented_by_two() {
+        let check = |json, expected| assert_eq!(indented(json), expected);
+        check(r#"{"a":[],"b":{},"c":1}"#, "{\n  \"a\": [],\n  \"b\": {},\n  \"c\": 1\n}");
+        check(r#"[{"a":"x:,{\"\\"},null]"#, "[\n  {\n    \"a\": \"x:,{\\\"\\\\\"\n  },\n  null\n]");
+        check(r#""a""#, r#""a""#);
     }
 
     #[test]

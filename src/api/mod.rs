@@ -4,13 +4,16 @@
 pub mod admin;
 mod endpoints;
 pub(crate) mod errors;
+pub mod full;
+mod hidden;
 pub mod json;
 pub mod kpi;
 pub mod lite;
 pub mod native;
+pub mod people;
 mod prometheus;
 pub mod setup;
-pub mod skips;
+mod skips;
 mod stats;
 
-pub use endpoints::{Api, Known};
+pub use endpoints::{Api, Done, Known};

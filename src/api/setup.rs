@@ -15,6 +15,7 @@ use super::admin::{Current, Taken, Wish, read};
 use super::endpoints::{Known, failure};
 use super::json::{Text, texts};
 use crate::calendar::selection::{self, Meeting};
+use crate::calendar::settings::Settings;
 use crate::calendar::skips::Skips;
 use crate::calendar::text::{clock, day_from, local};
 use crate::calendar::{Agenda, CalendarStatus, Entry};
@@ -186,6 +187,7 @@ fn report(mut found: Found, now: Timestamp, zone: &TimeZone) -> Rc<Answer> {
         truncated: false,
         calendars: &[CalendarStatus::default()],
         skips: &Skips::default(),
+        settings: &Settings::default(),
     };
     let view = selection::whats_next(&agenda, 1);
     let next = view.next.or_else(|| view.all_day.into_iter().chain(view.later).next());

@@ -246,6 +246,7 @@ pub(super) fn set_tokens(gates: &Gates, config: &Config) {
     let bearer = |token: &Option<Secret>| Bearer::new(token.as_ref()?.expose());
     gates.operators.set_token(bearer(&config.admin_token));
     gates.assistants.set_token(bearer(&config.alexa_token));
+    gates.settings_from_lan.set(config.settings_from_lan);
 }
 
 /// Everything that follows the configuration.

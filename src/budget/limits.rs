@@ -24,8 +24,8 @@ pub struct Limits {
     pub refresh: RefreshLimits,
     /// What one feed may hold.
     pub feed: FeedLimits,
-    /// What people skip.
-    pub skips: SkipLimits,
+    /// What people skip, hide and set.
+    pub people: PeopleLimits,
 }
 
 /// Limits of the HTTP/1 server.
@@ -276,15 +276,32 @@ pub struct FeedLimits {
     pub future_days: u16,
 }
 
-/// Limits of what people skip.
+/// Limits of what people skip, hide and set.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SkipLimits {
-    /// All together; the newest stay.
+pub struct PeopleLimits {
+    /// All together; of what is skipped and hidden the newest stay.
     pub bytes_max: usize,
     /// The longest id: that of an instance of a series, whose UID is a text of the feed.
     pub id_bytes_max: usize,
     /// Wishes that wait until those before them are on the disk; with more it is a 503.
     pub wishes_max: usize,
+}
+
+impl PeopleLimits {
+    /// What settings may weigh, with what is hidden; the rest is always there for skips.
+    pub fn settings_bytes_max(&self) -> usize {
+        self.bytes_max / 4 * 3
+    }
+
+    /// A text of settings that a client sends (400). One waits at a time, beside all the rest.
+    pub fn text_bytes_max(&self) -> usize {
+        (self.bytes_max / 2).min(16 * KIB)
+    }
+
+    /// A text of settings in the database, which names each pattern twice.
+    pub fn stored_bytes_max(&self) -> usize {
+        4 * self.bytes_max
+    }
 }
 
 impl Default for FeedLimits {

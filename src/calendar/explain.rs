@@ -12,6 +12,7 @@ pub use summary::{NAMED_MAX, Summary, Totals};
 
 use super::merge::likeness;
 use super::selection::{self, resolve};
+use super::settings::Settings;
 use super::text::{columns, folded, harmless, local, zone_name};
 use super::{CalendarStatus, Entry};
 use crate::budget::FeedLimits;
@@ -46,6 +47,8 @@ pub struct Scene<'a> {
     pub window: Window,
     /// What a feed may hold.
     pub limits: &'a FeedLimits,
+    /// What people have set.
+    pub settings: &'a Settings,
     /// Show what is private, too.
     pub show_private: bool,
 }
@@ -102,6 +105,17 @@ impl Scene<'_> {
         lines
     }
 
+    /// Why nobody sees an event, by what its feed and people have set.
+    fn unwanted(&self, event: &Event, details: &Details) -> Option<String> {
+        if let Some(hidden) = self.status().filter.hides(details) {
+            return Some(hidden.to_string());
+        }
+        let all_day = matches!(event.start.value, Value::Date(_));
+        let repeats = event.repeats() || event.recurrence_id.is_some();
+        let unwanted = self.settings.judge().unwanted(details, all_day, repeats);
+        unwanted.map(|unwanted| unwanted.to_string())
+    }
+
     fn is_me(&self, attendee: &str) -> bool {
         let line = attendee.to_ascii_lowercase();
         self.status().filter.me.iter().any(|me| line.ends_with(&format!(":{me}")))
@@ -130,7 +144,7 @@ impl<'a> Draft<'a> {
         }
         let Ok(event) = Event::parse_times(text, limits, &mut self.taken) else { return };
         let Ok(Event { details, .. }) = Event::parse(text, limits) else { return };
-        let hidden = self.scene.status().filter.hides(&details).map(|hidden| hidden.to_string());
+        let hidden = self.scene.unwanted(&event, &details);
         let is_master = |event: &Event| event.recurrence_id.is_none();
         let same_kind =
             self.parts.iter().filter(|(other, _)| is_master(other) == is_master(&event));

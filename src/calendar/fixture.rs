@@ -5,6 +5,7 @@ use std::rc::Rc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::settings::Settings;
 use super::skips::Skips;
 use super::{Agenda, CalendarStatus, Entry};
 use crate::budget::{FeedLimits, Plan};
@@ -18,6 +19,7 @@ pub(crate) struct Desk {
     pub(crate) entries: Vec<Entry>,
     pub(crate) calendars: Vec<CalendarStatus>,
     pub(crate) skips: Skips,
+    pub(crate) settings: Settings,
 }
 
 impl Desk {
@@ -30,13 +32,14 @@ impl Desk {
             entries,
             calendars: vec![calendar("work")],
             skips: Skips::default(),
+            settings: Settings::default(),
         }
     }
 
     /// Skips what has this id.
     pub(crate) fn skip(&mut self, id: &str) {
-        let limits = Plan::divide(16 << 20, 1, FeedLimits::default()).limits.skips;
-        self.skips = self.skips.with(id, self.now, &limits);
+        let limits = Plan::divide(16 << 20, 1, FeedLimits::default()).limits.people;
+        self.skips = self.skips.with(id, self.now, limits.bytes_max);
     }
 
     pub(crate) fn agenda(&self) -> Agenda<'_> {
@@ -48,6 +51,7 @@ impl Desk {
             truncated: false,
             calendars: &self.calendars,
             skips: &self.skips,
+            settings: &self.settings,
         }
     }
 }

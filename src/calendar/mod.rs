@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use self::filter::Filter;
+use self::settings::Settings;
 use self::skips::Skips;
 use crate::ical::{Details, Time};
 
@@ -20,7 +21,9 @@ pub mod lite;
 pub mod locale;
 pub mod merge;
 pub mod prospect;
+pub mod regex;
 pub mod selection;
+pub mod settings;
 pub mod skips;
 pub mod speech;
 pub mod summary;
@@ -125,4 +128,7 @@ pub struct Agenda<'a> {
     pub calendars: &'a [CalendarStatus],
     /// What people skip: it does not come next.
     pub skips: &'a Skips,
+    /// What they have set: how overlapping meetings and pages are shown. What they do not want to
+    /// see is not among the entries.
+    pub settings: &'a Settings,
 }

@@ -33,6 +33,8 @@ pub struct Meeting<'a> {
     pub private: bool,
     /// Somebody skips it until then: it is not what comes next.
     pub skipped_until: Option<Timestamp>,
+    /// It overlaps another meeting, and people want to be told so.
+    pub has_conflict: bool,
     /// Those of the agenda.
     all_calendars: &'a [CalendarStatus],
 }
@@ -150,6 +152,11 @@ pub fn changes_at(agenda: &Agenda<'_>) -> Timestamp {
     next_turn(meetings.map(|m| m.turn(agenda.now)), agenda.now, midnight)
 }
 
+/// The first moment of the next day.
+pub fn midnight_after(now: Timestamp, zone: &TimeZone) -> Timestamp {
+    day_after(zone.to_datetime(now).date(), zone)
+}
+
 /// The first turn or midnight after `now`.
 fn next_turn(
     turns: impl Iterator<Item = Timestamp>,
@@ -186,6 +193,7 @@ pub fn meetings<'a>(agenda: &Agenda<'a>) -> impl Iterator<Item = Meeting<'a>> {
             tentative: standing == Standing::Tentative,
             private: is_private(entry, calendars),
             skipped_until: skips.until(entry, now),
+            has_conflict: false,
             all_calendars: calendars,
         })
     })
@@ -265,6 +273,11 @@ impl<'a> Meeting<'a> {
     /// DESCRIPTION; empty when there is none or it is private.
     pub fn description(&self) -> &'a str {
         self.seen(&self.entry.details.description)
+    }
+
+    /// ORGANIZER; `None` when there is none or it is private.
+    pub fn organizer(&self) -> Option<&'a Person> {
+        self.entry.details.organizer.as_ref().filter(|_| !self.private)
     }
 
     /// ATTENDEE; empty when they are private.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Entry;
-use crate::budget::SkipLimits;
 
 /// How long something is skipped.
 const SKIP_TIME: SignedDuration = SignedDuration::from_hours(24);
@@ -35,8 +34,8 @@ impl Skip {
 
 impl Skips {
     /// The newest of a list, which come last, as far as there is room for them.
-    pub fn new(mut list: Vec<Skip>, limits: &SkipLimits) -> Self {
-        let mut room = limits.bytes_max;
+    pub fn new(mut list: Vec<Skip>, bytes_max: usize) -> Self {
+        let mut room = bytes_max;
         let fits = |skip: &&Skip| {
             let left = room.checked_sub(skip.weight_bytes());
             room = left.unwrap_or(0);
@@ -48,11 +47,11 @@ impl Skips {
     }
 
     /// The same as rows of ids, each with a second since 1970; what is no instant is left out.
-    pub fn from_rows(rows: Vec<(String, i64)>, limits: &SkipLimits) -> Self {
+    pub fn from_rows(rows: Vec<(String, i64)>, bytes_max: usize) -> Self {
         let skip = |(id, until): (String, i64)| {
             Some(Skip { id: id.into(), until: Timestamp::from_second(until).ok()? })
         };
-        Self::new(rows.into_iter().filter_map(skip).collect(), limits)
+        Self::new(rows.into_iter().filter_map(skip).collect(), bytes_max)
     }
 
     /// What [`Self::from_rows`] reads.
@@ -73,16 +72,21 @@ impl Skips {
 
     /// The same and another one, made at `now`, instead of those that have ended by then. The
     /// oldest make room.
-    pub fn with(&self, id: &str, now: Timestamp, limits: &SkipLimits) -> Self {
+    pub fn with(&self, id: &str, now: Timestamp, bytes_max: usize) -> Self {
         let mut list: Vec<_> = self.at(now).filter(|skip| *skip.id != *id).cloned().collect();
         let until = now.saturating_add(SKIP_TIME).unwrap_or(Timestamp::MAX);
         list.push(Skip { id: id.into(), until });
-        Self::new(list, limits)
+        Self::new(list, bytes_max)
     }
 
     /// The same without this one.
     pub fn without(&self, id: &str) -> Self {
         Self(self.0.iter().filter(|skip| *skip.id != *id).cloned().collect())
+    }
+
+    /// The same in less room, if need be.
+    pub fn within(&self, bytes_max: usize) -> Self {
+        Self::new(self.0.to_vec(), bytes_max)
     }
 
     /// What they take in memory.
@@ -98,17 +102,13 @@ mod tests {
 
     const NOW: &str = "2025-11-24T12:00:00Z";
 
-    fn limits(bytes_max: usize) -> SkipLimits {
-        SkipLimits { bytes_max, id_bytes_max: 100, wishes_max: 1 }
-    }
-
     fn ids(skips: &Skips) -> String {
         skips.rows().map(|(id, _)| id).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
     fn a_skip_ends_a_day_later() {
-        let skips = Skips::default().with("a", at(NOW), &limits(1000));
+        let skips = Skips::default().with("a", at(NOW), 1000);
         let meeting = entry("a", "2025-11-25T12:30:00Z", "2025-11-25T13:00:00Z");
         let until = |now: &str| skips.until(&meeting, at(now));
         let end = at("2025-11-25T12:00:00Z");
@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(until("2025-11-25T11:59:59Z"), Some(end));
         assert_eq!(until("2025-11-25T12:00:00Z"), None);
         assert_eq!(skips.at(end).count(), 0);
-        assert_eq!(ids(&skips.with("b", end, &limits(1000))), "b", "what has ended is dropped");
+        assert_eq!(ids(&skips.with("b", end, 1000)), "b", "what has ended is dropped");
     }
 
     #[test]
@@ -127,7 +127,7 @@ mod tests {
         let plain = with(entry("u_2", NOW, NOW), |entry| entry.uid = "u".into());
         for (id, expected) in [("u_1", [true, false]), ("u", [true, false]), ("u_2", [false, true])]
         {
-            let skips = Skips::default().with(id, at(NOW), &limits(1000));
+            let skips = Skips::default().with(id, at(NOW), 1000);
             let found = [&moved, &plain].map(|entry| skips.until(entry, at(NOW)).is_some());
             assert_eq!(found, expected, "{id}");
         }
@@ -135,21 +135,21 @@ mod tests {
 
     #[test]
     fn the_newest_stay_and_one_past_the_room_pushes_out_the_oldest() {
-        let one = Skips::default().with("1", at(NOW), &limits(1000)).weight_bytes();
-        let room = limits(3 * one);
-        let add = |skips: &Skips, id| skips.with(id, at(NOW), &room);
+        let one = Skips::default().with("1", at(NOW), 1000).weight_bytes();
+        let room = 3 * one;
+        let add = |skips: &Skips, id| skips.with(id, at(NOW), room);
         let three = ["1", "2", "3"].iter().fold(Skips::default(), |skips, id| add(&skips, id));
-        assert_eq!((ids(&three).as_str(), three.weight_bytes()), ("1 2 3", room.bytes_max));
+        assert_eq!((ids(&three).as_str(), three.weight_bytes()), ("1 2 3", room));
         assert_eq!(ids(&add(&three, "1")), "2 3 1", "skipped again it is the newest");
         assert_eq!(ids(&add(&three, "4")), "2 3 4");
         assert_eq!(ids(&add(&three, "45")), "3 45", "a longer id takes the room of two");
         assert_eq!(ids(&three.without("2")), "1 3");
         assert_eq!(
-            Skips::from_rows(three.rows().map(|(id, at)| (id.to_owned(), at)).collect(), &room),
+            Skips::from_rows(three.rows().map(|(id, at)| (id.to_owned(), at)).collect(), room),
             three
         );
         assert_eq!(
-            ids(&Skips::from_rows(vec![("x".into(), i64::MAX), ("y".into(), 5)], &room)),
+            ids(&Skips::from_rows(vec![("x".into(), i64::MAX), ("y".into(), 5)], room)),
             "y"
         );
     }

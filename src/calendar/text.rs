@@ -147,6 +147,34 @@ pub fn hour(hour: i8, locale: &Locale) -> String {
     }
 }
 
+/// `Monday, November 23`, as front-ends of the full family have it.
+pub fn day_us(date: Date) -> String {
+    day_in(date, &Locale { date_order: DateOrder::MonthDay, ..Locale::default() })
+}
+
+/// `11:00 PM - 11:30 PM`, for the same.
+pub fn hours_us(start: Timestamp, end: Timestamp, zone: &TimeZone) -> String {
+    let [start, end] = [start, end].map(|at| clock(at, zone, true).to_uppercase());
+    format!("{start} - {end}")
+}
+
+/// `Today`, `Tomorrow`, `Yesterday`, `In 3 days` or `3 days ago`.
+pub fn relative_day(date: Date, today: Date) -> String {
+    match (date - today).get_days() {
+        0 => "Today".to_owned(),
+        1 => "Tomorrow".to_owned(),
+        -1 => "Yesterday".to_owned(),
+        days if days > 0 => format!("In {days} days"),
+        days => format!("{} days ago", -days),
+    }
+}
+
+/// `2025-11-24`, of a day since 1970.
+pub fn utc_day(day: i64) -> String {
+    let at = Timestamp::from_second(day.saturating_mul(86_400)).unwrap_or_default();
+    TimeZone::UTC.to_datetime(at).date().to_string()
+}
+
 /// The day and the hours of a meeting as columns of a list in a terminal.
 pub fn columns(
     (start, end): (Timestamp, Timestamp),

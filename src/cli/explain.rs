@@ -37,6 +37,7 @@ pub(super) fn explain(
         zones: &stored.zones,
         window: stored.feed.window,
         limits: &stored.limits.feed,
+        settings: &stored.people.settings,
         show_private,
     };
     let lines = match query {
@@ -130,6 +131,7 @@ fn others(
                 rows_max: limits.pipeline.view_rows_max,
                 bytes_max: limits.pipeline.view_bytes_max,
                 calendars: scene.calendars,
+                settings: scene.settings,
             };
             others.extend(read_window(reader, &query, &limits.feed)?.0);
         }

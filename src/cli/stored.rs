@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use rusqlite::Connection;
 
 use super::known;
+use crate::api::people::People;
 use crate::app;
 use crate::budget::Limits;
 use crate::calendar::CalendarStatus;
@@ -25,6 +26,8 @@ pub(super) struct Stored {
     /// That of the display.
     pub(super) zone: TimeZone,
     pub(super) zones: Zones,
+    /// What people have changed.
+    pub(super) people: People,
 }
 
 impl Stored {
@@ -39,6 +42,7 @@ impl Stored {
         let feed = read_feed(&reader, name)?.ok_or_else(nothing)?;
         let zone = app::display_zone(config);
         let zones = read_zones(&reader, feed.id, zone.clone(), &limits.feed)?;
-        Ok(Self { calendars, calendar, limits, reader, feed, zone, zones })
+        let people = app::stored_people(&reader, &limits.people);
+        Ok(Self { calendars, calendar, limits, reader, feed, zone, zones, people })
     }
 }

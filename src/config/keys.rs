@@ -307,6 +307,15 @@ pub(super) static KEYS: &[Key<Draft>] = &[
         help: "The same in percent; it goes before a `flags.rollout` of the same source.",
     },
     Key {
+        name: "settings_from_lan",
+        env: &["CALENDARBOT_SETTINGS_FROM_LAN"],
+        option: "",
+        kind: Kind::Switch(|draft, on| draft.config.settings_from_lan = on),
+        default: Preset::Is("false"),
+        help: "Whoever is in the home network, that is at a private address, may change settings. \
+               Else that takes a program on this machine or the token of `admin.token_file`.",
+    },
+    Key {
         name: "admin.token_file",
         env: &["CALENDARBOT_ADMIN_TOKEN_FILE"],
         option: "",

@@ -115,6 +115,8 @@ pub struct Config {
     pub alexa_token: Option<Secret>,
     /// How pages are written and coloured.
     pub screen: Screen,
+    /// The home network may change settings.
+    pub settings_from_lan: bool,
     /// How the pipeline is tuned.
     pub tuning: Tuning,
     /// What health decides by.
@@ -308,6 +310,7 @@ impl Draft {
             admin_token: None,
             alexa_token: None,
             screen: Screen::default(),
+            settings_from_lan: false,
             tuning: Tuning::default(),
             health: Settings::default(),
             ceilings: Ceilings::default(),

@@ -12,8 +12,10 @@
 
 pub mod baseline;
 mod open;
+pub mod overview;
 mod readers;
 mod schema;
+pub mod settings;
 pub mod skips;
 
 use std::cell::Cell;

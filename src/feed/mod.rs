@@ -285,7 +285,7 @@ impl Feeds {
         self.has_data.set(list.iter().any(|feed| feed.status.borrow().last_success.is_some()));
         *self.list.borrow_mut() = list.into_iter().map(Rc::new).collect();
         *self.zone.borrow_mut() = zone;
-        self.settings_generation.set(self.settings_generation.get() + 1);
+        self.settings_changed();
         self.changed();
     }
 
@@ -329,6 +329,11 @@ impl Feeds {
         for watcher in &*self.watchers.borrow() {
             let _ = watcher.try_send(());
         }
+    }
+
+    /// A key may be normalised in another way from now on.
+    pub fn settings_changed(&self) {
+        self.settings_generation.set(self.settings_generation.get() + 1);
     }
 
     /// What they take in memory.

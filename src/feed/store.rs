@@ -25,7 +25,7 @@ use row::instant;
 pub use staging::{Staging, begin_staging, stage};
 pub use stored::{StoredFeed, count_occurrences, for_each_component, read_feed, read_truncated};
 use warnings::told;
-pub use window::{FORM_SLACK_SECONDS, WindowQuery, read_window};
+pub use window::{FORM_SLACK_SECONDS, WindowQuery, judged_window, read_window};
 
 use crate::error::Result;
 use crate::ical::component::Kind;

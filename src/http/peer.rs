@@ -25,6 +25,24 @@ impl Peer {
     }
 }
 
+impl Peer {
+    /// True for a peer on this machine or in the network at home: an address that is routed
+    /// nowhere else (RFC 1918, 3927, 4193 and 4291 section 2.5.6).
+    pub fn is_private(self) -> bool {
+        let Peer::Address(address) = self else { return true };
+        match address.to_canonical() {
+            IpAddr::V4(address) => {
+                address.is_loopback() || address.is_private() || address.is_link_local()
+            }
+            IpAddr::V6(address) => {
+                address.is_loopback()
+                    || address.is_unique_local()
+                    || address.is_unicast_link_local()
+            }
+        }
+    }
+}
+
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,11 +1,13 @@
 //! (method, path, query) -> what is asked for. Pure.
 
+mod full;
 mod lite;
 mod native;
 mod operator;
-mod query;
+pub mod query;
 mod table;
 
+pub use self::full::{FullFigures, Hiding, Part, Setting, Shown, Table, Turning};
 use self::table::Row;
 use super::frame::Method;
 use super::response::Status;
@@ -23,10 +25,14 @@ pub enum Endpoint {
     Figures(Figures),
     /// The same for a Prometheus server.
     Metrics,
+    /// A view that is not for everybody.
+    Guarded(ViewKey),
     /// What people skip.
     Skips,
     /// Changes, as they happen.
     Events,
+    /// What people hide.
+    Hidden,
     /// Something is to be done.
     Change(Change),
     /// An operator's, who has to show that they are one.
@@ -52,6 +58,8 @@ pub enum Figures {
     Alive,
     /// `GET /readyz`.
     Ready,
+    /// Short answers to front-ends of the full family.
+    Full(FullFigures),
 }
 
 /// What may be asked to be done.
@@ -63,6 +71,16 @@ pub enum Change {
     Heartbeat,
     /// Something is skipped or no longer is; with the id that is part of the path, if one is.
     Skips(Skipping, String),
+    /// Something is hidden or no longer is; with the id where the path has one.
+    Hide(Hiding, String),
+    /// Something is set; with the query.
+    Set(Setting, String),
+    /// The wall shows something else; with the query.
+    Wall(Turning, String),
+    /// `POST /api/whats-next/data`: nothing changes, but a body says what is asked for.
+    AskData,
+    /// `POST /api/database/query`: not answered here.
+    AskDatabase,
 }
 
 impl Change {
@@ -71,6 +89,9 @@ impl Change {
         match self {
             Self::Refresh | Self::Skips(Skipping::Skip | Skipping::Unskip, _) => Family::Native,
             Self::Heartbeat | Self::Skips(..) => Family::Lite,
+            Self::Hide(Hiding::Hide | Hiding::Unhide, _) => Family::Native,
+            Self::Hide(..) | Self::Set(..) | Self::Wall(..) => Family::Full,
+            Self::AskData | Self::AskDatabase => Family::Full,
         }
     }
 }
@@ -88,6 +109,17 @@ pub enum Skipping {
     LiteClear,
     /// `GET /api/clear_skips`, which refreshes, too.
     LiteClearAndRefresh,
+}
+
+/// Who may ask for something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clearance {
+    /// Whoever reaches the server.
+    Anyone,
+    /// Who is on this machine or has the token; the home network where that is configured.
+    Settings,
+    /// The same without the home network.
+    Operator,
 }
 
 /// What an operator may ask for.
@@ -126,6 +158,17 @@ impl Endpoint {
     /// True when asking for it changes something, whatever the method.
     pub fn is_change(&self) -> bool {
         matches!(self, Self::Change(_))
+    }
+
+    /// Who may ask for it.
+    pub fn clearance(&self) -> Clearance {
+        match self {
+            Self::Guarded(_) | Self::Setup(_) | Self::Change(Change::Set(..)) => {
+                Clearance::Settings
+            }
+            Self::Admin(_) | Self::Change(Change::AskDatabase) => Clearance::Operator,
+            _ => Clearance::Anyone,
+        }
     }
 
     /// True for what is made anew for everybody who asks, views apart.
@@ -170,12 +213,15 @@ pub enum Family {
     Native,
     /// Of calendarbot_lite.
     Lite,
+    /// Of the Python web server.
+    Full,
 }
 
 /// Every route, family by family. Files have a table of their own, and the last row.
-const FAMILIES: [(Family, &[Row]); 3] = [
+const FAMILIES: [(Family, &[Row]); 4] = [
     (Family::Native, native::ROUTES),
     (Family::Lite, lite::ROUTES),
+    (Family::Full, full::ROUTES),
     (Family::Native, operator::ROUTES),
 ];
 
@@ -199,8 +245,12 @@ impl Route {
         place.and_then(|place| u8::try_from(place).ok()).map_or(Self::NONE, Self)
     }
 
-    /// Whose it is; ours where there is nothing.
-    pub fn family(self) -> Family {
+    /// Whose the route at `path` is. Where there is nothing, an old interface is that of the full
+    /// family.
+    pub fn family(self, path: &str) -> Family {
+        if self == Self::NONE && path.starts_with("/api/") && !is_ours(path) {
+            return Family::Full;
+        }
         let families =
             FAMILIES.into_iter().flat_map(|(family, rows)| rows.iter().map(move |_| family));
         families.into_iter().nth(usize::from(self.0)).unwrap_or(Family::Native)
@@ -267,6 +317,11 @@ fn leads_to(place: &str, path: &str) -> bool {
         Some(before) => path.strip_prefix(before).is_some_and(|id| !id.is_empty()),
         None => place == path,
     }
+}
+
+/// True below the interfaces of which every path is ours.
+fn is_ours(path: &str) -> bool {
+    ["/api/v1/", "/api/admin/"].iter().any(|ours| path.starts_with(ours))
 }
 
 fn skips(what: Skipping, id: String) -> Endpoint {

@@ -22,7 +22,7 @@ use super::route::{Admin, Change, Endpoint, Family, Route, Series, Setup};
 use super::slab::Token;
 use super::stream::{self, Follow, Places};
 use super::token::Gates;
-use crate::api::Api;
+use crate::api::{Api, Done};
 use crate::budget::HttpLimits;
 use crate::clock::{Clock, Moment};
 use crate::flags::rollout::Rollout;
@@ -186,9 +186,16 @@ impl Service {
                 }
                 self.view(&key, asker, (asked.client, agent), turn)
             }
+            Ok(Endpoint::Guarded(key)) => self.view_of(key, message, asker, asked.client, turn),
             Ok(Endpoint::Admin(what)) => self.administer(what, message, bytes, asker.token),
             Ok(Endpoint::Setup(what)) => self.set_up(what, message, bytes, asker.token),
-            Ok(Endpoint::Change(change)) => self.change(change, message, bytes, asker.token),
+            Ok(Endpoint::Change(change)) => {
+                match self.change(change, message, bytes, asker.token) {
+                    Done::Answer(answer) => Some(answer),
+                    Done::Later => None,
+                    Done::View(key) => self.view_of(key, message, asker, asked.client, turn),
+                }
+            }
             Ok(Endpoint::Events) => return self.listen(&asked, bytes, turn),
             Ok(endpoint) => {
                 if endpoint.is_made() {
@@ -289,6 +296,19 @@ impl Service {
         }
     }
 
+    /// A view whose request is not remembered.
+    fn view_of(
+        &self,
+        key: ViewKey,
+        message: &Message<'_, '_>,
+        asker: &Asker<'_>,
+        client: Peer,
+        turn: &Turn,
+    ) -> Option<Rc<Answer>> {
+        let agent = fnv1a(message.user_agent());
+        self.view(&self.pipeline.normalized(key), asker, (client, agent), turn)
+    }
+
     /// A view of the calendar; `None` when the pipeline will bring it.
     fn view(
         &self,
@@ -297,7 +317,7 @@ impl Service {
         (client, agent): (Peer, u64),
         turn: &Turn,
     ) -> Option<Rc<Answer>> {
-        if !self.api.has_data() {
+        if !self.api.has_data() && key.view.needs_data() {
             return Some(match key.view.is_page() {
                 true => self.api.no_data_page(self.pipeline.screen().get()),
                 false => self.api.no_data(key.view.family()),
@@ -377,12 +397,14 @@ impl Service {
     fn act(&self, endpoint: Endpoint, message: &Message<'_, '_>) -> Rc<Answer> {
         match endpoint {
             Endpoint::View(_)
+            | Endpoint::Guarded(_)
             | Endpoint::Change(_)
             | Endpoint::Admin(_)
             | Endpoint::Setup(_)
             | Endpoint::Events => self.api.no_data(Family::Native),
             Endpoint::Asset(path) => self.api.asset(path, message.accepts_gzip()),
             Endpoint::Skips => self.api.skips(),
+            Endpoint::Hidden => self.api.hidden(),
             Endpoint::Metrics => self.api.metrics(accept::prefers_openmetrics(message.headers)),
             Endpoint::Figures(figures) => self.api.figures(figures),
             Endpoint::Options(allow) => self.api.options(allow),
@@ -390,17 +412,17 @@ impl Service {
         }
     }
 
-    /// Does what is asked; `None` when the answer comes once it is on the disk.
+    /// Does what is asked, or has it done.
     fn change(
         &self,
         change: Change,
         message: &Message<'_, '_>,
         bytes: &[u8],
         asker: Token,
-    ) -> Option<Rc<Answer>> {
+    ) -> Done {
         match decode::decode(message, bytes) {
             Ok(decoded) => self.api.change(change, &decoded.body, asker),
-            Err(status) => Some(self.api.failure(change.family(), status, UNDECODED)),
+            Err(status) => Done::Answer(self.api.failure(change.family(), status, UNDECODED)),
         }
     }
 }

@@ -12,7 +12,7 @@
 //! many addresses must not have as many tries, so a larger number of wrong tokens locks the gate
 //! for everybody who needs one. Neither keeps anybody out who is on this machine.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -69,6 +69,16 @@ pub struct Gates {
     pub operators: Gate,
     /// What a voice assistant may ask.
     pub assistants: Gate,
+    /// The home network may change settings.
+    pub settings_from_lan: Cell<bool>,
+}
+
+impl Gates {
+    /// True for a client in the home network, if it may change settings. Who seems to be on this
+    /// machine is a proxy, unless it came directly.
+    pub fn opens_settings(&self, client: Peer) -> bool {
+        self.settings_from_lan.get() && client.is_private() && !client.is_near()
+    }
 }
 
 /// Decides who comes in.
@@ -189,6 +199,30 @@ mod tests {
         assert_eq!(gate.admit(true, GUEST, None, at(0)), Ok(()));
         gate.set_token(Bearer::new("other"));
         assert_eq!(admit(Some("Bearer sesame")), Err(Barred::Wrong));
+    }
+
+    #[test]
+    fn the_home_network_changes_settings_where_that_is_configured() {
+        let gates = Gates::default();
+        assert!(!gates.opens_settings(GUEST));
+        gates.settings_from_lan.set(true);
+        for (address, is_open) in [
+            ("192.168.1.9", true),
+            ("10.0.0.1", true),
+            ("169.254.3.4", true),
+            ("fd00::1", true),
+            ("fe80::1", true),
+            ("::ffff:10.0.0.1", true),
+            ("127.0.0.1", false),
+            ("8.8.8.8", false),
+            ("172.32.0.1", false),
+            ("2001:db8::1", false),
+            ("::ffff:8.8.8.8", false),
+        ] {
+            let client = Peer::Address(address.parse().unwrap());
+            assert_eq!(gates.opens_settings(client), is_open, "{address}");
+        }
+        assert!(!gates.opens_settings(Peer::Local));
     }
 
     #[test]

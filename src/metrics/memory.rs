@@ -137,7 +137,7 @@ usages! {
     health "health" "worked out: a fixed size";
     feeds "feeds" "counted: names, states and notes of every feed";
     history "history" "counted: all points, from the start on";
-    skips "skips" "counted: the ids of what people skip, and when each ends";
+    people "people" "counted: what people skip, hide and set";
 }
 
 impl Memory {

@@ -4,6 +4,7 @@
 //! generation of the data and the time an answer holds for are not in it: the cache checks them
 //! on the entry, so that a new generation replaces the old answer instead of standing beside it.
 
+pub mod full;
 pub mod lite;
 
 use jiff::Timestamp;
@@ -81,6 +82,8 @@ pub enum View {
     Lite(lite::View),
     /// A page of some days.
     Calendar(calendar::View),
+    /// For front-ends of the Python web server.
+    Full(full::View),
 }
 
 /// What sort of answer a view is: they live for different times and are counted apart.
@@ -104,13 +107,18 @@ impl Kind {
 impl View {
     /// Whose it is.
     pub fn family(&self) -> Family {
-        if let Self::Lite(_) = self { Family::Lite } else { Family::Native }
+        match self {
+            Self::Lite(_) => Family::Lite,
+            Self::Full(_) => Family::Full,
+            _ => Family::Native,
+        }
     }
 
     /// Its kind.
     pub fn kind(&self) -> Kind {
         match self {
             View::Lite(view) => view.kind(),
+            View::Full(view) => view.kind(),
             View::Page | View::Next { .. } => Kind::WhatsNext,
             View::Events { .. } | View::Calendar(_) => Kind::Range,
             View::Calendars => Kind::Setup,
@@ -120,6 +128,11 @@ impl View {
     /// True for what an assistant says, which may be kept from strangers.
     pub fn is_spoken(&self) -> bool {
         matches!(self, Self::Lite(lite::View::Alexa(_)))
+    }
+
+    /// False for what is there before any calendar is.
+    pub fn needs_data(&self) -> bool {
+        !matches!(self, Self::Full(view) if view.kind() == Kind::Setup)
     }
 
     /// True for what takes much work and memory to make and is on no wall.
@@ -143,6 +156,7 @@ impl View {
         match self {
             View::Page => Some(page::LATER_MAX),
             View::Next { limit } => Some(usize::from(*limit)),
+            View::Full(view) => view.later(),
             View::Lite(_) | View::Events { .. } | View::Calendars | View::Calendar(_) => None,
         }
     }
@@ -164,6 +178,7 @@ impl View {
         match self {
             // Its clients start their countdown from a number of seconds without a date.
             View::Lite(_) => 1,
+            View::Full(view) => view.seconds_max(),
             View::Page | View::Next { .. } => 60,
             View::Events { .. } | View::Calendar(_) => RANGE_SECONDS,
             View::Calendars => 600,
@@ -172,7 +187,10 @@ impl View {
 
     /// True when the answer counts minutes from "now".
     pub fn counts_minutes(&self) -> bool {
-        matches!(self, View::Page | View::Next { .. } | View::Lite(_))
+        match self {
+            View::Full(view) => view.is_of_meetings(),
+            _ => matches!(self, View::Page | View::Next { .. } | View::Lite(_)),
+        }
     }
 }
 

@@ -24,6 +24,7 @@ pub mod key;
 mod pace;
 pub mod pending;
 mod render;
+mod sources;
 mod turn;
 mod warm;
 
@@ -41,19 +42,17 @@ use self::figures::{count, count_evicted};
 use self::key::{View, ViewKey};
 use self::pace::Pace;
 use self::pending::{Joined, Pending, Whom};
+pub use self::sources::Sources;
 use self::turn::{Reading, Rendered, Turn, Wish, groups};
 use crate::api::errors;
-use crate::api::skips::Book;
-use crate::budget::{FeedLimits, Limits, PipelineLimits};
-use crate::clock::{Clock, Moment};
-use crate::connections::database::Database;
+use crate::budget::{Limits, PipelineLimits};
+use crate::clock::Moment;
 use crate::display::{self, Screen};
 use crate::error::{Error, Result};
-use crate::feed::Feeds;
 use crate::flags::{Flags, Tuning};
 use crate::http::response::{Answer, Status};
+use crate::http::route::Family;
 use crate::http::slab::Token;
-use crate::metrics::Metrics;
 
 /// An answer for one asker.
 pub type Completion = (Token, Rc<Answer>);
@@ -68,24 +67,6 @@ pub enum Asking {
     Pending,
     /// Too many others are pending.
     Full,
-}
-
-/// Where answers come from.
-pub struct Sources {
-    /// The clock.
-    pub clock: Clock,
-    /// Stored calendars.
-    pub database: Rc<Database>,
-    /// The configured feeds.
-    pub feeds: Rc<Feeds>,
-    /// What people skip.
-    pub skips: Rc<Book>,
-    /// How pages are written and coloured.
-    pub screen: Cell<Screen>,
-    /// Where the pipeline counts.
-    pub metrics: Rc<Metrics>,
-    /// What one feed may hold.
-    pub feed_limits: FeedLimits,
 }
 
 /// An answer to be made.
@@ -211,7 +192,13 @@ impl Pipeline {
 
     /// The one key of all that get the same bytes.
     pub fn normalized(&self, key: ViewKey) -> ViewKey {
-        key.normalized(&self.sources.feeds.zone(), self.limits.view_events_max)
+        let mut key = key.normalized(&self.sources.zone(), self.limits.view_events_max);
+        if let View::Full(key::full::View::Data(debug_time)) = &mut key.view
+            && !self.sources.takes_debug_time
+        {
+            *debug_time = None;
+        }
+        key
     }
 
     /// Rises when a key may be normalised in another way.
@@ -277,6 +264,18 @@ impl Pipeline {
             (_, Err(error)) => Asking::Made(self.failed(&key.view, &error)),
         };
         self.refuse_large(key).unwrap_or_else(made)
+    }
+
+    /// The answer to somebody whose change has been made.
+    pub fn answer(&self, view: View) -> Rc<Answer> {
+        match self.ask_directly(&ViewKey { view, zone: None }) {
+            Asking::Kept(answer) | Asking::Made(answer) => answer,
+            // No such view is a large one.
+            Asking::Pending | Asking::Full => {
+                let detail = "too much is being asked";
+                Rc::new(errors::error(Family::Full, Status::UNAVAILABLE, detail, ""))
+            }
+        }
     }
 
     /// What comes of asking for a large view while none is made.

@@ -8,8 +8,9 @@ use jiff::tz::TimeZone;
 use super::cache::Validity;
 use super::key::{RANGE_SECONDS, View};
 use super::turn::{Rendered, Turn, Wish};
+use crate::api::full::Scene;
 use crate::api::native::EventsQuery;
-use crate::api::{lite, native};
+use crate::api::{full, lite, native};
 use crate::calendar::{Agenda, Entry, selection};
 use crate::display::page::{self, PageOptions};
 use crate::display::{Screen, calendar};
@@ -25,20 +26,29 @@ pub(super) fn render<J>(
     build_id: &str,
 ) -> Rendered {
     let agenda = Agenda {
-        now: turn.now,
+        now: wish.now,
         clock_is_set: turn.sources.clock.is_set(),
         zone: &wish.zone,
         entries,
         truncated,
         calendars: &turn.calendars,
-        skips: &turn.skips,
+        skips: &turn.people.skips,
+        settings: &turn.people.settings,
     };
     let view = &wish.key.view;
+    let page = || {
+        let options = page_options(turn, turn.sources.screen.get(), &wish.zone, build_id);
+        page::whats_next(&agenda, &options)
+    };
     let (media_type, body) = match view {
-        View::Page => {
-            let options = page_options(turn, turn.sources.screen.get(), &wish.zone, build_id);
-            (media::HTML, page::whats_next(&agenda, &options))
+        View::Full(view) => {
+            let (counts, database) = turn.aside.parts();
+            let layout = turn.sources.wall.layout(agenda.settings.display.layout);
+            let scene = Scene { layout, now: turn.now, page: &page, counts, database };
+            let answer = Rc::new(full::answer(view, &agenda, &scene));
+            return rendered(turn, wish, answer, &agenda);
         }
+        View::Page => (media::HTML, page()),
         View::Calendar(view) => {
             let screen = view.screen(turn.sources.screen.get());
             let options = page_options(turn, screen, &wish.zone, build_id);
@@ -53,12 +63,31 @@ pub(super) fn render<J>(
         View::Calendars => (media::JSON, native::calendars(&agenda)),
         View::Lite(view) => (media::JSON, lite::answer(view, &agenda)),
     };
+    rendered(turn, wish, Rc::new(Answer::ok(media_type, body)), &agenda)
+}
+
+fn rendered<J>(
+    turn: &Turn<'_>,
+    wish: &Wish<J>,
+    answer: Rc<Answer>,
+    agenda: &Agenda<'_>,
+) -> Rendered {
     turn.sources.metrics.pipeline_rendered.count();
-    let answer = Rc::new(Answer::ok(media_type, body));
-    let read: usize = entries.iter().map(Entry::weight_bytes).sum();
+    let read: usize = agenda.entries.iter().map(Entry::weight_bytes).sum();
     // Both are there at this moment.
     drop(turn.sources.metrics.memory.views.hold(read + answer.weight_bytes()));
-    (answer, validity(turn, view, &agenda))
+    (answer, validity(turn, wish, agenda))
+}
+
+/// When an answer changes by itself, in seconds since 1970.
+fn turns_at<J>(turn: &Turn<'_>, wish: &Wish<J>, agenda: &Agenda<'_>) -> i64 {
+    if wish.now == turn.now {
+        return selection::changes_at(agenda).as_second();
+    }
+    // Nothing happens on the day that the wall shows until it goes back to today.
+    let returns_at = turn.sources.wall.returns_at(turn.now, &wish.zone);
+    let midnight = selection::midnight_after(turn.now, &wish.zone);
+    returns_at.map_or(i64::MAX, |at| at.as_second()).min(midnight.as_second())
 }
 
 fn page_options<'b>(
@@ -78,8 +107,8 @@ fn page_options<'b>(
 
 /// An answer holds for its time to live, and never past the minute that it counts, nor past the
 /// next start, end, end of a skip or midnight.
-fn validity(turn: &Turn<'_>, view: &View, agenda: &Agenda<'_>) -> Validity {
-    let from = agenda.now.as_second();
+fn validity<J>(turn: &Turn<'_>, wish: &Wish<J>, agenda: &Agenda<'_>) -> Validity {
+    let (from, view) = (turn.now.as_second(), &wish.key.view);
     let ttl = match view {
         // Whoever counts seconds from an answer without a date cannot have an older one.
         View::Lite(_) => RANGE_SECONDS,
@@ -93,6 +122,6 @@ fn validity(turn: &Turn<'_>, view: &View, agenda: &Agenda<'_>) -> Validity {
     let minute_turns = from - from.rem_euclid(60) + 60;
     let until = (from + seconds.max(1))
         .min(if view.counts_minutes() { minute_turns } else { i64::MAX })
-        .min(selection::changes_at(agenda).as_second());
+        .min(turns_at(turn, wish, agenda));
     Validity { from, until, generation: turn.generation }
 }

@@ -10,14 +10,17 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Sources;
 use super::cache::Validity;
-use super::key::{Bound, View, ViewKey};
+use super::key::{Bound, View, ViewKey, full};
+use crate::api::full::database::Found;
+use crate::api::people::People;
 use crate::budget::PipelineLimits;
-use crate::calendar::skips::Skips;
+use crate::calendar::settings::{Counts, PATTERNS_MAX};
 use crate::calendar::{CalendarStatus, Entry, selection};
-use crate::connections::database::Lease;
+use crate::connections::database::{Lease, overview};
 use crate::error::Result;
-use crate::feed::store::{FORM_SLACK_SECONDS, WindowQuery, read_window};
+use crate::feed::store::{FORM_SLACK_SECONDS, WindowQuery, judged_window, read_window};
 use crate::http::response::Answer;
+use crate::http::route::Table;
 use crate::ical::{Time, Window};
 use crate::tzdb::tzdb;
 
@@ -41,7 +44,9 @@ pub(super) struct Turn<'p> {
     /// The generation that was current before anything was read.
     pub(super) generation: u64,
     pub(super) calendars: Vec<CalendarStatus>,
-    pub(super) skips: Skips,
+    pub(super) people: People,
+    /// What was read beside entries.
+    pub(super) aside: Aside,
     /// How long the answer about some days lives; others in proportion.
     pub(super) ttl: Duration,
     reader: Lease<'p>,
@@ -53,6 +58,8 @@ pub(super) struct Wish<J> {
     pub(super) job: J,
     pub(super) key: ViewKey,
     pub(super) zone: TimeZone,
+    /// "Now" of its answer.
+    pub(super) now: Timestamp,
     pub(super) scope: Scope,
     /// What to read when that was not enough.
     more: Option<Scope>,
@@ -63,10 +70,33 @@ pub(super) struct Wish<J> {
 pub(super) enum Scope {
     /// No events.
     Nothing,
+    /// How many events each pattern of the settings matches.
+    Matches,
+    /// Something about the database itself.
+    Table(Table),
     /// The last meeting of today that is over, and so many entries from now on.
     Ahead { wanted: usize },
     /// What touches a window, so many events at most.
     Range { from: Timestamp, to: Timestamp, limit: usize },
+}
+
+/// What was read beside entries, for the only view of its turn that asks for such.
+#[derive(Default)]
+pub(super) enum Aside {
+    #[default]
+    Nothing,
+    Counts(Counts),
+    Database(Found),
+}
+
+impl Aside {
+    pub(super) fn parts(&self) -> (Counts, Option<&Found>) {
+        match self {
+            Self::Nothing => ([0; PATTERNS_MAX], None),
+            Self::Counts(counts) => (*counts, None),
+            Self::Database(found) => ([0; PATTERNS_MAX], Some(found)),
+        }
+    }
 }
 
 /// Entries as they were read.
@@ -79,9 +109,9 @@ pub(super) struct Reading {
 }
 
 impl<J> Wish<J> {
-    /// Two wishes of one group are about the same calendars, seen from the same zone.
-    fn group(&self) -> (Option<&str>, Option<&str>) {
-        (self.key.zone.as_deref(), self.key.view.calendar())
+    /// Two wishes of one group are about the same calendars, seen from the same zone and moment.
+    fn group(&self) -> (Option<&str>, Option<&str>, Timestamp) {
+        (self.key.zone.as_deref(), self.key.view.calendar(), self.now)
     }
 
     /// True when nothing that the view shows can be missing from these entries: what is next, and
@@ -90,7 +120,7 @@ impl<J> Wish<J> {
     /// They come in the order in which they are stored, in which dates and floating times are
     /// those of UTC: what begins well before the last of them is complete.
     fn is_enough(&self, entries: &[Entry], truncated: bool, turn: &Turn<'_>) -> bool {
-        let (now, skips) = (turn.now, &turn.skips);
+        let (now, skips) = (self.now, &turn.people.skips);
         let (view, later) = (&self.key.view, self.key.view.later());
         if !truncated || (later.is_none() && !matches!(view, View::Lite(_))) {
             return true;
@@ -125,10 +155,11 @@ impl<'p> Turn<'p> {
     ) -> Self {
         let generation = sources.feeds.generation();
         let calendars = sources.feeds.list().iter().map(|feed| feed.status(now)).collect();
-        let skips = sources.skips.all();
+        let people = sources.book.all();
         let reader = sources.database.lease();
         sources.metrics.pipeline_turns.count();
-        Self { sources, limits, now, generation, calendars, skips, ttl, reader }
+        let aside = Aside::default();
+        Self { sources, limits, now, generation, calendars, people, aside, ttl, reader }
     }
 
     /// The turn reads one state of the database, whatever is published meanwhile.
@@ -141,7 +172,7 @@ impl<'p> Turn<'p> {
     pub(super) fn wish<J>(&self, job: J, key: ViewKey) -> Wish<J> {
         let zone = match &key.zone {
             Some(name) => tzdb().get(name).unwrap_or(TimeZone::UTC),
-            None => self.sources.feeds.zone(),
+            None => self.sources.zone(),
         };
         let events_max = self.limits.view_events_max;
         let ahead = |wanted: usize| Scope::Ahead { wanted: wanted.min(events_max) };
@@ -149,6 +180,9 @@ impl<'p> Turn<'p> {
             View::Calendars => Scope::Nothing,
             View::Page | View::Next { .. } => ahead(SPARE_ENTRIES + key.view.later().unwrap_or(0)),
             View::Lite(view) => view.scopes(self.now, &zone, events_max)[0],
+            View::Full(full::View::Database(table)) => Scope::Table(*table),
+            View::Full(view) if view.counts_matches() => Scope::Matches,
+            View::Full(_) => ahead(SPARE_ENTRIES + key.view.later().unwrap_or(0)),
             View::Events { from, to, limit, .. } => {
                 let (from, to) = window(*from, *to, self.now, &zone);
                 Scope::Range { from, to, limit: usize::from(*limit).min(events_max) }
@@ -164,7 +198,21 @@ impl<'p> Turn<'p> {
             view => view.later().map(|later| ahead(SPARE_ENTRIES_MAX + later)),
         };
         let more = more.filter(|more| *more != scope);
-        Wish { job, key, zone, scope, more }
+        let now = self.shown_now(&key, &zone);
+        Wish { job, key, zone, now, scope, more }
+    }
+
+    /// "Now" of a view: another one where it is asked for, or where the wall shows another day.
+    fn shown_now(&self, key: &ViewKey, zone: &TimeZone) -> Timestamp {
+        let View::Full(view) = &key.view else { return self.now };
+        match view {
+            full::View::Data(Some(at)) => Timestamp::from_second(*at).unwrap_or(self.now),
+            view if view.is_of_meetings() => match self.sources.wall.date(self.now, zone) {
+                Some(date) => midnight(date, zone, self.now),
+                None => self.now,
+            },
+            _ => self.now,
+        }
     }
 
     /// One reading for all of `wishes`, which are of one [`groups`] and more than one; `None`
@@ -178,7 +226,8 @@ impl<'p> Turn<'p> {
             }
             scope => scope,
         };
-        let reading = self.read(scope, &first.zone, first.key.view.calendar()).ok()?;
+        let (zone, calendar) = (&first.zone, first.key.view.calendar());
+        let reading = self.read(scope, first.now, zone, calendar).ok()?;
         // What is cut off may belong to any of them: each is read for alone, and beside nothing.
         let is_useless = reading.truncated && matches!(scope, Scope::Range { .. });
         (!is_useless).then_some(reading)
@@ -201,10 +250,10 @@ impl<'p> Turn<'p> {
     /// When the database cannot be read.
     pub(super) fn read_alone<J>(&mut self, wish: &Wish<J>) -> Result<Reading> {
         let (zone, calendar) = (&wish.zone, wish.key.view.calendar());
-        let reading = self.read(wish.scope, zone, calendar)?;
+        let reading = self.read(wish.scope, wish.now, zone, calendar)?;
         match wish.more {
             Some(more) if !wish.is_enough(&reading.entries, reading.truncated, self) => {
-                self.read(more, zone, calendar)
+                self.read(more, wish.now, zone, calendar)
             }
             _ => Ok(reading),
         }
@@ -215,11 +264,18 @@ impl<'p> Turn<'p> {
         (self.sources.metrics.memory.views.used() as usize).min(self.limits.view_bytes_max)
     }
 
-    fn read(&mut self, scope: Scope, zone: &TimeZone, calendar: Option<&str>) -> Result<Reading> {
+    fn read(
+        &mut self,
+        scope: Scope,
+        now: Timestamp,
+        zone: &TimeZone,
+        calendar: Option<&str>,
+    ) -> Result<Reading> {
         let (limits, calendars, feed_limits) =
             (self.limits, &self.calendars, &self.sources.feed_limits);
         let bytes_max = limits.view_bytes_max - self.lent_bytes();
-        let (now, today) = (self.now, midnight(zone.to_datetime(self.now).date(), zone, self.now));
+        let today = midnight(zone.to_datetime(now).date(), zone, now);
+        let (settings, week) = (&*self.people.settings, window(None, None, now, zone));
         let window = |from, to, limit| WindowQuery {
             from,
             to,
@@ -230,12 +286,29 @@ impl<'p> Turn<'p> {
             rows_max: limits.view_rows_max,
             bytes_max,
             calendars,
+            settings,
         };
         if scope != Scope::Nothing {
             self.sources.metrics.pipeline_readings.count();
         }
+        let aside = &mut self.aside;
         self.reader.read(|reader| match scope {
             Scope::Nothing => Ok(Reading::default()),
+            Scope::Table(table) => {
+                *aside = Aside::Database(match table {
+                    Table::Info => Found::Overview(overview::overview(reader)?),
+                    Table::Tables => Found::Objects(overview::objects(reader, true)?),
+                    Table::Schema => Found::Objects(overview::objects(reader, false)?),
+                });
+                Ok(Reading::default())
+            }
+            Scope::Matches => {
+                let mut judge = settings.judge().counting();
+                let query = window(week.0, week.1, limits.view_events_max);
+                judged_window(reader, &query, feed_limits, &mut judge)?;
+                *aside = Aside::Counts(judge.counts());
+                Ok(Reading::default())
+            }
             Scope::Range { from, to, limit } => {
                 // One more than is shown tells whether there are more.
                 let query = window(from, to, limit + 1);
@@ -271,7 +344,7 @@ impl Scope {
         match self {
             Scope::Range { from, to, .. } => (from, to),
             Scope::Ahead { .. } => (now, Timestamp::MAX),
-            Scope::Nothing => (now, now),
+            Scope::Nothing | Scope::Matches | Scope::Table(_) => (now, now),
         }
     }
 
@@ -293,7 +366,9 @@ impl Reading {
     /// that cannot be told from it.
     fn part(&self, scope: Scope, zone: &TimeZone) -> Option<(&[Entry], bool)> {
         match scope {
-            Scope::Nothing => Some((&self.entries, self.truncated)),
+            Scope::Nothing | Scope::Matches | Scope::Table(_) => {
+                Some((&self.entries, self.truncated))
+            }
             Scope::Ahead { wanted } => {
                 let end = self.ended + wanted;
                 let cut = self.entries.len() > end;

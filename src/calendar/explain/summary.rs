@@ -79,11 +79,11 @@ impl<'a> Summary<'a> {
             series.private |= self.scene.hides(&event.details);
         }
         let by_itself = selection::hidden(&event.details).is_some();
-        if let Some(hidden) = self.scene.status().filter.hides(&event.details) {
+        if let Some(hidden) = self.scene.unwanted(&event, &event.details) {
             // A pattern would tell what the titles are like.
             let reason = match !by_itself && self.scene.hides(&event.details) {
                 true => "private (--show-private)".to_owned(),
-                false => hidden.to_string(),
+                false => hidden,
             };
             *self.hidden.entry(reason).or_default() += 1;
         }

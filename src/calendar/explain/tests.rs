@@ -13,6 +13,7 @@ struct Table {
     zone: TimeZone,
     limits: FeedLimits,
     show_private: bool,
+    settings: Settings,
 }
 
 impl Table {
@@ -21,7 +22,14 @@ impl Table {
         let zone = database.get("Europe/Berlin").unwrap();
         let zones = Zones::new(database, zone.clone(), None);
         let calendars = vec![calendar("work"), calendar("home")];
-        Self { calendars, zones, zone, limits: FeedLimits::default(), show_private: false }
+        Self {
+            calendars,
+            zones,
+            zone,
+            limits: FeedLimits::default(),
+            show_private: false,
+            settings: Settings::default(),
+        }
     }
 
     fn scene(&self) -> Scene<'_> {
@@ -33,6 +41,7 @@ impl Table {
             zones: &self.zones,
             window: Window { start: at("2026-03-21T23:00:00Z"), end: at("2026-04-30T22:00:00Z") },
             limits: &self.limits,
+            settings: &self.settings,
             show_private: self.show_private,
         }
     }

@@ -2,12 +2,13 @@
 
 /// The schema that this program writes, as the step from each version to the next. A reader of
 /// version n must be able to read what version n + 1 has written: a step may add, and nothing else.
-pub(super) const MIGRATIONS: [&str; 5] = [
+pub(super) const MIGRATIONS: [&str; 6] = [
     SCHEMA,
     "ALTER TABLE feed ADD COLUMN warnings TEXT NOT NULL DEFAULT ''; PRAGMA user_version = 2;",
     TRUNCATED,
     OCCURRENCES_OF_FEED,
     BASELINE_AND_SKIPS,
+    SETTINGS,
 ];
 
 /// What is on disk, as of version 1. An `occurrence` is stored where it is searched: by start, in
@@ -88,6 +89,12 @@ const BASELINE_AND_SKIPS: &str = "
         until INTEGER NOT NULL
     ) STRICT;
     PRAGMA user_version = 5;
+";
+
+/// What people have set: one row, and how its text is to be read.
+const SETTINGS: &str = "
+    CREATE TABLE setting (version INTEGER NOT NULL, text TEXT NOT NULL) STRICT;
+    PRAGMA user_version = 6;
 ";
 
 /// Whose the occurrences are that a program of an older version has stored.

@@ -12,6 +12,7 @@ use super::row::{NOT_RECURRING, Stored, instant};
 use crate::budget::FeedLimits;
 use crate::calendar::filter::Filter;
 use crate::calendar::merge::{Merged, PLACES_BYTES};
+use crate::calendar::settings::{Judge, Settings};
 use crate::calendar::{CalendarStatus, Entry, selection};
 use crate::error::Result;
 use crate::hash::{fnv1a_parts, private_name};
@@ -73,6 +74,8 @@ pub struct WindowQuery<'q> {
     pub bytes_max: usize,
     /// The feeds in the order of the configuration; others are left out.
     pub calendars: &'q [CalendarStatus],
+    /// What people do not want to see is left out.
+    pub settings: &'q Settings,
 }
 
 /// The entries that touch a window and are shown, the earliest first, each meeting once, and
@@ -81,6 +84,16 @@ pub fn read_window(
     reader: &Connection,
     query: &WindowQuery<'_>,
     limits: &FeedLimits,
+) -> Result<(Vec<Entry>, bool)> {
+    judged_window(reader, query, limits, &mut query.settings.judge())
+}
+
+/// The same by a judge who may count; see [`Judge::counts`].
+pub fn judged_window(
+    reader: &Connection,
+    query: &WindowQuery<'_>,
+    limits: &FeedLimits,
+    judge: &mut Judge<'_>,
 ) -> Result<(Vec<Entry>, bool)> {
     let slack = FORM_SLACK_SECONDS;
     let (from, to) = (query.from.as_second(), query.to.as_second());
@@ -97,11 +110,11 @@ pub fn read_window(
     }?;
     let mut merged = Merged::new(query.calendars, query.zone);
     let mut events = Events { known: HashMap::new(), bytes: 0, limits };
-    let (mut rows_seen, mut bytes) = (0, 0);
+    let (mut rows_seen, mut bytes, mut hidden) = (0, 0, 0);
     let (mut latest, mut truncated) = (i64::MIN, passed_over.is_some());
     while let Some(row) = rows.next()? {
         rows_seen += 1;
-        if rows_seen > query.rows_max || events.bytes + bytes > query.bytes_max {
+        if rows_seen + judge.rows() > query.rows_max || events.bytes + bytes > query.bytes_max {
             truncated = true;
             break;
         }
@@ -117,7 +130,7 @@ pub fn read_window(
             continue;
         };
         let CalendarStatus { filter, private, .. } = &query.calendars[calendar];
-        let event = events.shown(row, stored.component, filter)?;
+        let event = events.shown(row, &stored, filter, judge)?;
         let Some(Known { uid, details, is_override }) = event else { continue };
         let is_masked = *private || details.private;
         let overridden = *is_override && !is_masked;
@@ -131,7 +144,7 @@ pub fn read_window(
         let entry = Entry { id, uid, overridden, calendar, also, start, end, recurrence, details };
         match merged.join(entry) {
             None => bytes += MERGED_BYTES,
-            Some(_) if merged.len() >= query.limit => {
+            Some(_) if merged.len() - hidden >= query.limit => {
                 truncated = true;
                 // What begins with the last one may still be the same as it.
                 if stored.start > latest {
@@ -142,11 +155,15 @@ pub fn read_window(
                 bytes += size_of::<Entry>() + PLACES_BYTES + 2 * entry.id.len() + FRAME_BYTES;
                 bytes += repeated_bytes(&entry.details);
                 latest = stored.start;
+                // What is the same as it in another calendar is hidden with it.
+                hidden += usize::from(query.settings.hides(&entry));
                 merged.push(entry);
             }
         }
     }
-    Ok((merged.into_entries(), truncated))
+    let mut entries = merged.into_entries();
+    entries.retain(|entry| !query.settings.hides(entry));
+    Ok((entries, truncated))
 }
 
 /// The events that the rows belong to, each read once.
@@ -159,8 +176,14 @@ struct Events<'l> {
 
 impl Events<'_> {
     /// The event of a row; `None` when it is hidden.
-    fn shown(&mut self, row: &Row<'_>, component: i64, filter: &Filter) -> Result<Option<&Known>> {
-        let place = match self.known.entry(component) {
+    fn shown(
+        &mut self,
+        row: &Row<'_>,
+        stored: &Stored,
+        filter: &Filter,
+        judge: &mut Judge<'_>,
+    ) -> Result<Option<&Known>> {
+        let place = match self.known.entry(stored.component) {
             Place::Occupied(place) => return Ok(place.into_mut().as_ref()),
             Place::Vacant(place) => place,
         };
@@ -168,6 +191,10 @@ impl Events<'_> {
         let uid = row.get_ref(5)?.as_str().unwrap_or_default();
         let event = Event::parse(text, self.limits).ok();
         let event = event.filter(|event| filter.hides(&event.details).is_none());
+        let all_day = stored.times().is_some_and(|(start, _)| matches!(start, Time::Date(_)));
+        let repeats = stored.recurrence != NOT_RECURRING;
+        let event =
+            event.filter(|event| judge.unwanted(&event.details, all_day, repeats).is_none());
         let event = event.map(|event| Known::new(event, uid));
         self.bytes += size_of::<(i64, Known)>() + event.as_ref().map_or(0, Known::bytes);
         Ok(place.insert(event).as_ref())
@@ -306,6 +333,7 @@ mod tests {
             rows_max: limits.pipeline.view_rows_max,
             bytes_max: limits.pipeline.view_bytes_max,
             calendars: &calendars,
+            settings: &Settings::default(),
         };
         let mut lease = database.lease();
         lease.read(|_| Ok(())).unwrap();

@@ -3,7 +3,7 @@
 use super::operator::file;
 use super::query::{Query, last_part};
 use super::table::{allowed, routes};
-use super::{Change, Endpoint, Setup, Skipping, skips, view};
+use super::{Change, Endpoint, Hiding, Setup, Skipping, skips, view};
 use crate::display::calendar::Layout;
 use crate::pipeline::key::View;
 
@@ -30,4 +30,12 @@ routes! { (path, query)
     "/api/v1/skips/{id}":
         Post => skips(Skipping::Skip, last_part(path, "/api/v1/skips/")?),
         Delete => skips(Skipping::Unskip, last_part(path, "/api/v1/skips/")?);
+    "/api/v1/hidden": Get => Endpoint::Hidden;
+    "/api/v1/hidden/{id}":
+        Post => hide(Hiding::Hide, last_part(path, "/api/v1/hidden/")?),
+        Delete => hide(Hiding::Unhide, last_part(path, "/api/v1/hidden/")?);
+}
+
+fn hide(what: Hiding, id: String) -> Endpoint {
+    Endpoint::Change(Change::Hide(what, id))
 }

@@ -32,6 +32,8 @@ pub(super) struct Query {
     pub(super) date: Option<Date>,
     pub(super) detail: Option<Detail>,
     pub(super) max_events: Option<u8>,
+    /// In seconds since 1970.
+    pub(super) debug_time: Option<i64>,
 }
 
 impl Query {
@@ -79,6 +81,8 @@ impl Query {
                     let expected = || bad(&format!("a whole number, 1 to {MORNING_EVENTS_MAX}"));
                     read.max_events = Some(count.ok_or_else(expected)?);
                 }
+                // Its front-ends expect what is no time to be ignored.
+                "debug_time" => read.debug_time = instant(&value),
                 _ => {
                     let expected =
                         "a time such as 2026-11-23T09:00:00+01:00 or a date, from 1900 to 2200";
@@ -132,6 +136,14 @@ impl Query {
             calendar: self.calendar.clone(),
             limit: self.limit.unwrap_or(EVENTS_DEFAULT),
         }
+    }
+}
+
+/// A time with an offset, in seconds since 1970.
+pub(crate) fn instant(text: &str) -> Option<i64> {
+    match Bound::parse(text)? {
+        Bound::Instant(at) => Some(at),
+        Bound::Day(_) => None,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::http::frame::Message;
 use crate::http::guard;
 use crate::http::peer::{Forwarded, Peer, came_directly};
 use crate::http::response::{Answer, Status};
-use crate::http::route::{Endpoint, Route};
+use crate::http::route::{Clearance, Endpoint, Route};
 
 /// The address that a client's requests are counted by; programs on this machine may ask freely.
 fn metered(client: Peer) -> Option<IpAddr> {
@@ -39,7 +39,7 @@ impl Service {
         way: &Forwarded<'_>,
         now: Moment,
     ) -> Result<Endpoint, Rc<Answer>> {
-        let (edge, family) = (&self.edge, route.family());
+        let (edge, family) = (&self.edge, route.family(path));
         if !asker.is_admitted
             && let Err(wait) = self.charge(way.client, now)
         {
@@ -59,17 +59,19 @@ impl Service {
         };
         guard::check_change(message, way.scheme, endpoint.is_change(), endpoint.media_types())
             .map_err(|(status, detail)| self.api.failure(family, status, detail))?;
-        let shown = message.field("authorization");
+        let (clearance, shown) = (endpoint.clearance(), message.field("authorization"));
         let admitted = match &endpoint {
-            Endpoint::Admin(_) | Endpoint::Setup(_) => {
-                let is_here =
-                    came_directly(asker.peer, message.headers) && !edge.proxies.trust(asker.peer);
-                edge.gates.operators.admit(is_here, way.client, shown, now)
-            }
             Endpoint::View(key) if key.view.is_spoken() => {
                 edge.gates.assistants.admit_if_set(way.client, shown, now)
             }
-            _ => Ok(()),
+            _ if clearance == Clearance::Anyone => Ok(()),
+            _ => {
+                let is_here =
+                    came_directly(asker.peer, message.headers) && !edge.proxies.trust(asker.peer);
+                let is_open =
+                    clearance == Clearance::Settings && edge.gates.opens_settings(way.client);
+                edge.gates.operators.admit(is_here || is_open, way.client, shown, now)
+            }
         };
         admitted.map_err(|barred| self.api.barred(family, barred))?;
         Ok(endpoint)
