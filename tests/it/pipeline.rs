@@ -6,9 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use calendarbot::alloc;
-use calendarbot::api::skips::Book;
+use calendarbot::api::people::{Book, People};
 use calendarbot::budget::{FeedLimits, PipelineLimits, Plan};
-use calendarbot::calendar::skips::Skips;
 use calendarbot::clock::Clock;
 use calendarbot::connections::database::Database;
 use calendarbot::feed::Feeds;
@@ -287,7 +286,9 @@ impl Bench {
             clock: clock.clone(),
             database: Rc::new(database),
             feeds: Rc::clone(&feeds),
-            skips: Rc::new(Book::new(Skips::default(), &limits.skips).0),
+            book: Rc::new(Book::new(People::default(), &limits.people).0),
+            wall: Rc::default(),
+            takes_debug_time: false,
             metrics: Rc::clone(&metrics),
             feed_limits: limits.feed.clone(),
         };
