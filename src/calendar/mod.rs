@@ -11,6 +11,7 @@ use self::settings::Settings;
 use self::skips::Skips;
 use crate::ical::{Details, Time};
 
+mod conflicts;
 pub mod days;
 pub mod explain;
 pub mod filter;

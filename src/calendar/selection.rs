@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::conflicts::{self, Ruling};
 use super::filter::Hidden;
 use super::locale::{Language, Words};
 use super::text::web_link;
@@ -178,7 +179,19 @@ pub(super) fn is_private(entry: &Entry, calendars: &[CalendarStatus]) -> bool {
 }
 
 /// Every entry that is shown at all, in the order of the agenda.
-pub fn meetings<'a>(agenda: &Agenda<'a>) -> impl Iterator<Item = Meeting<'a>> {
+pub fn meetings<'a>(agenda: &Agenda<'a>) -> impl Iterator<Item = Meeting<'a>> + use<'a> {
+    let rulings = conflicts::rulings(agenda, shown(agenda));
+    shown(agenda).enumerate().filter_map(move |(index, meeting)| {
+        match rulings.get(index).copied().unwrap_or_default() {
+            Ruling::Shown => Some(meeting),
+            Ruling::Marked => Some(Meeting { has_conflict: true, ..meeting }),
+            Ruling::Lost => None,
+        }
+    })
+}
+
+/// The same, before those that overlap are looked at.
+fn shown<'a>(agenda: &Agenda<'a>) -> impl Iterator<Item = Meeting<'a>> + use<'a> {
     let Agenda { entries, calendars, zone, skips, now, .. } = *agenda;
     entries.iter().filter_map(move |entry| {
         let standing = standing(&entry.details).ok()?;

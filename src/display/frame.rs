@@ -8,6 +8,7 @@ use super::html::Html;
 use super::{Asset, FAVICON, PAGE_CSS, PAGE_JS, Theme, mark};
 use crate::calendar::locale::{Locale, Words};
 use crate::calendar::selection::{self, Meeting};
+use crate::calendar::settings::{Density, Display, Word};
 use crate::calendar::text::{clock, cut, day_from_in, day_in, local, span_in, utc};
 use crate::calendar::{Agenda, CalendarStatus};
 
@@ -85,14 +86,27 @@ impl Place {
     }
 }
 
-/// Language and colours.
-pub(super) fn html_tag(html: &mut Html, words: &Words, theme: Theme) {
+/// Language and colours; density, sizes of letters and movement as people have set them.
+pub(super) fn html_tag(html: &mut Html, words: &Words, theme: Theme, display: &Display) {
+    const SIZED: [&str; 4] =
+        [" data-headers=\"", " data-body=\"", " data-times=\"", " data-places=\""];
     html.markup("<!DOCTYPE html>\n<html lang=\"").text(words.tag).markup(match theme {
-        Theme::Auto => "\">\n",
-        Theme::Light => "\" data-theme=\"light\">\n",
-        Theme::Dark => "\" data-theme=\"dark\">\n",
-        Theme::Eink => "\" data-theme=\"eink\">\n",
+        Theme::Auto => "\"",
+        Theme::Light => "\" data-theme=\"light\"",
+        Theme::Dark => "\" data-theme=\"dark\"",
+        Theme::Eink => "\" data-theme=\"eink\"",
     });
+    html.markup(match display.density {
+        Density::Compact => " data-density=\"compact\"",
+        Density::Normal => "",
+        Density::Spacious => " data-density=\"spacious\"",
+    });
+    for (part, size) in SIZED.into_iter().zip(display.font_sizes) {
+        if let Some(size) = size {
+            html.markup(part).markup(size.word()).markup("\"");
+        }
+    }
+    html.markup(if display.animation { ">\n" } else { " data-still=\"1\">\n" });
 }
 
 /// A page as it is written.
@@ -113,7 +127,7 @@ impl<'a> Page<'a> {
     pub(super) fn head(&mut self, title: &str, sheet: Option<Asset>, every: &'static str) {
         let Self { words, options, .. } = *self;
         let PageOptions { build_id, theme, .. } = *options;
-        html_tag(&mut self.html, words, theme);
+        html_tag(&mut self.html, words, theme, &self.agenda.settings.display);
         self.html.markup(
             "<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\

@@ -133,6 +133,12 @@ pub static ASSETS: [Asset; 10] = [
 
 /// The file at a path.
 pub fn asset(path: &str) -> Option<&'static Asset> {
+    // Names that front-ends of the full family have for two of them.
+    let path = match path {
+        "/favicon.ico" => FAVICON.path,
+        "/database-viewer" => DASHBOARD_HTML.path,
+        path => path,
+    };
     ASSETS.iter().find(|asset| asset.path == path)
 }
 

@@ -3,12 +3,13 @@
 use super::frame::html_tag;
 use super::html::Html;
 use super::{FAVICON, PAGE_CSS, Screen};
+use crate::calendar::settings::Display;
 
 /// The page. A browser asks for it again after `seconds`.
 pub fn page(screen: Screen, build_id: &str, seconds: u32) -> String {
     let words = screen.locale.words();
     let mut html = Html::default();
-    html_tag(&mut html, words, screen.theme);
+    html_tag(&mut html, words, screen.theme, &Display::default());
     html.markup(
         "<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\

@@ -37,8 +37,11 @@ pub(super) fn render<J>(
     };
     let view = &wish.key.view;
     let page = || {
-        let options = page_options(turn, turn.sources.screen.get(), &wish.zone, build_id);
-        page::whats_next(&agenda, &options)
+        let options = page_options(turn, turn.screen(), &wish.zone, build_id);
+        match &wish.days {
+            Some(view) => calendar::page(&agenda, view, wish.key.zone.as_deref(), &options),
+            None => page::whats_next(&agenda, &options),
+        }
     };
     let (media_type, body) = match view {
         View::Full(view) => {
@@ -50,7 +53,7 @@ pub(super) fn render<J>(
         }
         View::Page => (media::HTML, page()),
         View::Calendar(view) => {
-            let screen = view.screen(turn.sources.screen.get());
+            let screen = view.screen(turn.screen());
             let options = page_options(turn, screen, &wish.zone, build_id);
             (media::HTML, calendar::page(&agenda, view, wish.key.zone.as_deref(), &options))
         }
@@ -81,13 +84,14 @@ fn rendered<J>(
 
 /// When an answer changes by itself, in seconds since 1970.
 fn turns_at<J>(turn: &Turn<'_>, wish: &Wish<J>, agenda: &Agenda<'_>) -> i64 {
-    if wish.now == turn.now {
-        return selection::changes_at(agenda).as_second();
-    }
-    // Nothing happens on the day that the wall shows until it goes back to today.
+    // Nothing happens on another day that the wall shows until it goes back to today.
+    let own = match wish.now == turn.now {
+        true => selection::changes_at(agenda),
+        false => selection::midnight_after(turn.now, &wish.zone),
+    };
     let returns_at = turn.sources.wall.returns_at(turn.now, &wish.zone);
-    let midnight = selection::midnight_after(turn.now, &wish.zone);
-    returns_at.map_or(i64::MAX, |at| at.as_second()).min(midnight.as_second())
+    let returns_at = returns_at.filter(|_| matches!(wish.key.view, View::Full(_)));
+    returns_at.map_or(own, |at| at.min(own)).as_second()
 }
 
 fn page_options<'b>(

@@ -14,9 +14,10 @@ use super::key::{Bound, View, ViewKey, full};
 use crate::api::full::database::Found;
 use crate::api::people::People;
 use crate::budget::PipelineLimits;
-use crate::calendar::settings::{Counts, PATTERNS_MAX};
+use crate::calendar::settings::{self, ConflictMode, Counts, PATTERNS_MAX};
 use crate::calendar::{CalendarStatus, Entry, selection};
 use crate::connections::database::{Lease, overview};
+use crate::display::{Screen, Theme, calendar};
 use crate::error::Result;
 use crate::feed::store::{FORM_SLACK_SECONDS, WindowQuery, judged_window, read_window};
 use crate::http::response::Answer;
@@ -60,6 +61,8 @@ pub(super) struct Wish<J> {
     pub(super) zone: TimeZone,
     /// "Now" of its answer.
     pub(super) now: Timestamp,
+    /// The page of days that the wall shows in the place of what's next.
+    pub(super) days: Option<calendar::View>,
     pub(super) scope: Scope,
     /// What to read when that was not enough.
     more: Option<Scope>,
@@ -141,7 +144,10 @@ impl<J> Wish<J> {
                 is_next_there |= !matches!(entry.start, Time::Date(_));
             }
         }
-        is_next_there && later.is_none_or(|later| ahead > later)
+        // Every other one may have to give way.
+        let is_halved = turn.people.settings.conflicts.mode == ConflictMode::Primary;
+        let needed = |later: usize| if is_halved { 2 * later } else { later };
+        is_next_there && later.is_none_or(|later| ahead > needed(later))
     }
 }
 
@@ -176,35 +182,58 @@ impl<'p> Turn<'p> {
         };
         let events_max = self.limits.view_events_max;
         let ahead = |wanted: usize| Scope::Ahead { wanted: wanted.min(events_max) };
+        let days = self.wall_days(&key.view, &zone);
+        let of_days = |view: &calendar::View| {
+            let (from, to) = view.window(self.now, &zone, &self.screen().locale);
+            Scope::Range { from, to, limit: events_max }
+        };
         let scope = match &key.view {
             View::Calendars => Scope::Nothing,
             View::Page | View::Next { .. } => ahead(SPARE_ENTRIES + key.view.later().unwrap_or(0)),
             View::Lite(view) => view.scopes(self.now, &zone, events_max)[0],
             View::Full(full::View::Database(table)) => Scope::Table(*table),
             View::Full(view) if view.counts_matches() => Scope::Matches,
-            View::Full(_) => ahead(SPARE_ENTRIES + key.view.later().unwrap_or(0)),
+            View::Full(_) => match &days {
+                Some(view) => of_days(view),
+                None => ahead(SPARE_ENTRIES + key.view.later().unwrap_or(0)),
+            },
             View::Events { from, to, limit, .. } => {
                 let (from, to) = window(*from, *to, self.now, &zone);
                 Scope::Range { from, to, limit: usize::from(*limit).min(events_max) }
             }
-            View::Calendar(view) => {
-                let locale = self.sources.screen.get().locale;
-                let (from, to) = view.window(self.now, &zone, &locale);
-                Scope::Range { from, to, limit: events_max }
-            }
+            View::Calendar(view) => of_days(view),
         };
         let more = match &key.view {
             View::Lite(view) => Some(view.scopes(self.now, &zone, events_max)[1]),
             view => view.later().map(|later| ahead(SPARE_ENTRIES_MAX + later)),
         };
-        let more = more.filter(|more| *more != scope);
-        let now = self.shown_now(&key, &zone);
-        Wish { job, key, zone, now, scope, more }
+        let more = more.filter(|more| days.is_none() && *more != scope);
+        let now = if days.is_some() { self.now } else { self.shown_now(&key.view, &zone) };
+        Wish { job, key, zone, now, days, scope, more }
+    }
+
+    /// How pages are written and coloured: as people have set it, or else the configuration.
+    pub(super) fn screen(&self) -> Screen {
+        let screen = self.sources.screen.get();
+        let theme = Theme::parse(&self.people.settings.display.theme);
+        Screen { theme: theme.unwrap_or(screen.theme), ..screen }
+    }
+
+    /// The page of days that a view shows, if the wall has such a layout.
+    fn wall_days(&self, view: &View, zone: &TimeZone) -> Option<calendar::View> {
+        let View::Full(full::View::Calendar | full::View::Html(_)) = view else { return None };
+        let layout = match self.sources.wall.layout(self.people.settings.display.layout) {
+            settings::Layout::WhatsNext => return None,
+            settings::Layout::Portrait => calendar::Layout::Day,
+            settings::Layout::Small => calendar::Layout::Agenda,
+        };
+        let date = self.sources.wall.date(self.now, zone);
+        Some(calendar::View { date, days: Some(1), ..calendar::View::of(layout) })
     }
 
     /// "Now" of a view: another one where it is asked for, or where the wall shows another day.
-    fn shown_now(&self, key: &ViewKey, zone: &TimeZone) -> Timestamp {
-        let View::Full(view) = &key.view else { return self.now };
+    fn shown_now(&self, view: &View, zone: &TimeZone) -> Timestamp {
+        let View::Full(view) = view else { return self.now };
         match view {
             full::View::Data(Some(at)) => Timestamp::from_second(*at).unwrap_or(self.now),
             view if view.is_of_meetings() => match self.sources.wall.date(self.now, zone) {
