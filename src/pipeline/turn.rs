@@ -363,7 +363,10 @@ impl Scope {
     fn overlaps(self, next: Self) -> bool {
         match (self, next) {
             (Scope::Ahead { .. }, Scope::Ahead { .. }) => true,
-            (Scope::Range { to, .. }, Scope::Range { from, .. }) => from < to,
+            // One without an end is mostly cut off, and no use to others then.
+            (Scope::Range { to, .. }, Scope::Range { from, to: end, .. }) => {
+                from < to && to.max(end) < Timestamp::MAX
+            }
             _ => false,
         }
     }

@@ -22,6 +22,7 @@ mod generate;
 mod health;
 mod hostile;
 mod http;
+mod lite;
 mod metrics;
 mod outbound;
 mod pipeline;

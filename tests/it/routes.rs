@@ -331,7 +331,18 @@ fn without_pipeline_and_pools_the_answers_are_the_same() {
             let rig = Rig::start(&executor, configure(folder.path(), &text));
             rig.refreshed(1).await;
             let mut answers = Vec::new();
-            for path in ["/", "/api/v1/next", "/api/v1/events", "/api/whats-next"] {
+            for path in [
+                "/",
+                "/api/v1/next",
+                "/api/v1/events",
+                "/api/whats-next",
+                "/api/done-for-day",
+                "/api/alexa/next-meeting",
+                "/api/alexa/time-until-next",
+                "/api/alexa/done-for-day",
+                "/api/alexa/launch-summary",
+                "/api/alexa/morning-summary",
+            ] {
                 answers.push(rig.get(path).await.body);
             }
             bodies.push(answers);

@@ -31,7 +31,8 @@ fn script() -> Script {
 
 /// A configuration with a feed for each answer, and for what can go wrong before there is one.
 fn configuration(server: &FeedServer) -> String {
-    let (host, mut text) = (server.address(), String::new());
+    let host = server.address();
+    let mut text = format!("alexa.bearer_token = \"{CANARY}-alexa\"\n");
     let mut feed = |name: &str, url: &str| {
         text += &format!(
             "[[feeds]]\nname = \"{name}\"\nurl = \"{url}\"\nallow_private_address = true\n\

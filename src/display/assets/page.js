@@ -239,6 +239,13 @@
     if (performance.now() >= due) refresh();
   };
 
+  // The watchdog of a kiosk starts a browser anew that has not been heard of for two minutes.
+  const HEARTBEAT_MS = 30000;
+  const signOfLife = () => {
+    fetch("api/browser-heartbeat", { method: "POST" }).catch(() => {});
+    setTimeout(signOfLife, HEARTBEAT_MS);
+  };
+
   const start = async () => {
     dress($("view"));
     setClock($("view"), NaN);
@@ -251,6 +258,7 @@
     beat();
     document.addEventListener("visibilitychange", () => document.hidden || refresh());
     if (window.EventSource) listen();
+    signOfLife();
     addEventListener("online", refresh);
     addEventListener("offline", () => setOffline(true));
     try {
