@@ -24,6 +24,7 @@ mod hostile;
 mod http;
 mod metrics;
 mod outbound;
+mod pages;
 mod pipeline;
 mod pooling;
 mod process;
