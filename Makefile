@@ -15,7 +15,7 @@ BENCH_OUT = --product $(TARGET)/release/calendarbot --out $(TARGET)/bench $(if $
 BENCH_PYTHON := $(TARGET)/bench/python/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage check bless oracle bench bench-http bench-ical bench-connections bench-pipeline bench-program bench-setup gate attack attack-cgroup budget-proof faults soak fuzz browser size tools metrics-check
+.PHONY: help run test coverage check bless oracle bench bench-http bench-ical bench-connections bench-pipeline bench-program bench-setup gate attack attack-cgroup budget-proof faults soak fuzz browser-test size tools metrics-check
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -160,10 +160,19 @@ define need
   || { echo "install them, such as: sudo apt install$$missing"; exit 1; }; }
 endef
 
-browser: tools ## the pages and the dashboard in Chromium, with pictures in target/browser
+# What judges how accessible the pages are; nothing of it is part of the program.
+AXE_VERSION := 4.10.3
+AXE := $(TARGET)/axe/package/axe.min.js
+
+browser-test: tools $(AXE) ## every page in Chromium, on every screen and by axe; pictures in target/browser
 	$(call need,chromium python3)
 	$(CARGO) build --locked --quiet
-	python3 tests/browser.py $(TARGET)/debug/calendarbot $(TARGET)/browser
+	python3 tests/browser $(TARGET)/debug/calendarbot $(TARGET)/browser $(AXE)
+
+$(AXE):
+	$(call need,npm)
+	mkdir -p $(TARGET)/axe
+	cd $(TARGET)/axe && npm pack --silent axe-core@$(AXE_VERSION) && tar -xzf axe-core-$(AXE_VERSION).tgz
 
 size: ## the release binary, section by section, and its dependencies
 	$(CARGO) build --release --locked --quiet

@@ -177,7 +177,7 @@ impl<'a> Page<'a> {
         self.html.markup("\" data-build=\"").text(self.options.build_id);
         self.html.markup(if self.options.locale.hour12 { "\" data-hour12=\"1" } else { "" });
         self.html.markup("\">\n");
-        mark::symbols(&mut self.html, self.agenda.calendars);
+        mark::symbols(&mut self.html, self.agenda.calendars, self.options.theme);
     }
 
     /// The clock on the wall, where anybody knows the time.

@@ -1,6 +1,7 @@
 //! How calendars are told apart: each has a colour, a shape and a letter, so that no one of them
 //! is needed to tell.
 
+use super::Theme;
 use super::html::Html;
 use crate::calendar::CalendarStatus;
 
@@ -27,10 +28,12 @@ const SHAPES: [&str; 4] = [
 /// Defines, for each calendar, its mark (`m0`) and what an event of it stands on in a grid (`e0`):
 /// a tint, an edge and the mark. A page uses them as often as it likes for a few bytes. Colours are
 /// attributes of the drawing, not styles, so that pages can forbid inline styles.
-pub(super) fn symbols(html: &mut Html, calendars: &[CalendarStatus]) {
+pub(super) fn symbols(html: &mut Html, calendars: &[CalendarStatus], theme: Theme) {
+    let is_black = theme == Theme::Eink;
     html.markup("<svg class=\"symbols\" aria-hidden=\"true\">");
     for (index, CalendarStatus { name, color, .. }) in calendars.iter().enumerate() {
         let color = Color::parse(color).unwrap_or(COLORS[index % COLORS.len()]);
+        let color = if is_black { Color(0, 0, 0) } else { color };
         let letter = name.chars().find(|c| c.is_alphanumeric()).unwrap_or('•');
         let letter: String = letter.to_uppercase().take(1).collect();
         let number = i64::try_from(index).unwrap_or(0);
@@ -40,7 +43,10 @@ pub(super) fn symbols(html: &mut Html, calendars: &[CalendarStatus]) {
         html.markup(if color.is_light() { "#000" } else { "#fff" });
         html.markup("\">").text(&letter).markup("</text></symbol><symbol id=\"e").number(number);
         html.markup("\"><g fill=\"").text(&color.hex());
-        html.markup("\"><rect class=\"tint\" width=\"100%\" height=\"100%\"/>");
+        html.markup("\">");
+        if !is_black {
+            html.markup("<rect class=\"tint\" width=\"100%\" height=\"100%\"/>");
+        }
         html.markup("<rect width=\".25em\" height=\"100%\"/></g><use href=\"#m").number(number);
         html.markup("\" x=\".45em\" y=\".2em\" width=\"1em\" height=\"1em\"/></symbol>");
     }
@@ -175,7 +181,11 @@ mod tests {
         let check = |name: &str, expected: &str| {
             let mut html = Html::default();
             let (name, color) = (name.to_owned(), "#c0ffee".to_owned());
-            symbols(&mut html, &[CalendarStatus { name, color, ..CalendarStatus::default() }]);
+            symbols(
+                &mut html,
+                &[CalendarStatus { name, color, ..Default::default() }],
+                Theme::Auto,
+            );
             let html = html.into_string();
             assert!(html.contains(&format!(">{expected}</text>")), "{html}");
             assert!(html.contains("fill=\"#c0ffee\"") && !html.contains("<x"), "{html}");

@@ -47,6 +47,10 @@ class Browser:
         source = "addEventListener('securitypolicyviolation', (e) => console.error('CSP: ' + e.violatedDirective))"
         self.call("Page.addScriptToEvaluateOnNewDocument", source=source)
 
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
     def send(self, method, parameters):
         self.number += 1
         message = {"id": self.number, "method": method, "params": parameters}
@@ -157,3 +161,10 @@ class Browser:
         clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
         picture = self.call("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
         path.write_bytes(base64.b64decode(picture["data"]))
+
+
+def check_frame(browser, screen):
+    """Nothing is wider than the screen, and nothing has been complained about."""
+    wide = browser.ask("document.documentElement.scrollWidth")
+    assert wide <= screen[1], f"{screen[0]}: {wide} pixels wide"
+    assert not browser.complaints, browser.complaints

@@ -2,10 +2,12 @@
 
 import datetime
 import http.server
+import json
 import pathlib
 import subprocess
 import sys
 import threading
+import urllib.error
 import urllib.request
 
 from chromium import DEADLINE_SECONDS
@@ -68,6 +70,13 @@ def weekly(events, whole_days=()):
     return lines
 
 
+def long_titled():
+    """One meeting whose title is longer than any card."""
+    title = "Quarterly planning with the whole department about tolerances, dials and the new escapement"
+    lines = ["BEGIN:VEVENT", "UID:long", "DTSTART;TZID=Europe/Berlin:20260309T101500"]
+    return [*lines, "DURATION:PT2H", f"SUMMARY:{title}", "LOCATION:Large meeting room", "END:VEVENT"]
+
+
 def running():
     """Meetings of which the first is under way, whatever the time of day."""
     lines, now = [], datetime.datetime.now(UTC)
@@ -99,6 +108,7 @@ class Feeds(http.server.BaseHTTPRequestHandler):
 def serve_feeds():
     """Serves the feeds, on a port of their own."""
     Feeds.feeds["/live.ics"] = running()
+    Feeds.feeds["/long.ics"] = long_titled()
     Feeds.feeds["/work.ics"] = weekly(WORK, DAYS[:1])
     Feeds.feeds["/family.ics"] = weekly(FAMILY, DAYS[1:])
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Feeds)
@@ -114,9 +124,9 @@ class Program:
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "calendarbot.toml"
         lines = ['time_zone = "Europe/Berlin"', settings]
-        for name, color in feeds:
+        for name, path, color in feeds:
             lines += ["[[feeds]]", f'name = "{name}"', f'color = "{color}"' if color else ""]
-            lines += [f'url = "http://127.0.0.1:{port}/{name}.ics"', "allow_private_address = true"]
+            lines += [f'url = "http://127.0.0.1:{port}/{path}"', "allow_private_address = true"]
         config.write_text("\n".join(lines))
         command = [binary, "serve", "-c", config, "--port", "0", "--data-dir", folder / "data"]
         environment = {"TZ": "UTC", **dict(environment)}
@@ -128,6 +138,11 @@ class Program:
                 return
         sys.exit("the program did not start")
 
+    def is_ready(self):
+        """True once each feed has answered, one way or another."""
+        feeds = json.loads(self.get("/stats"))["feeds_status"]
+        return all(feed["last_success"] or feed["last_error"] for feed in feeds)
+
     def get(self, path):
         with urllib.request.urlopen(self.url + path, timeout=DEADLINE_SECONDS) as answer:
             return answer.read().decode()
@@ -136,6 +151,14 @@ class Program:
         request = urllib.request.Request(self.url + path, method="POST")
         with urllib.request.urlopen(request, timeout=DEADLINE_SECONDS) as answer:
             return answer.status
+
+    def has(self, path):
+        """True for a page that is there."""
+        try:
+            self.get(path)
+        except urllib.error.HTTPError:
+            return False
+        return True
 
     def stop(self):
         self.process.kill()

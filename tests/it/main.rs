@@ -25,6 +25,7 @@ mod http;
 mod lite;
 mod metrics;
 mod outbound;
+mod pages;
 mod pipeline;
 mod pooling;
 mod process;

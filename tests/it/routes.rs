@@ -287,6 +287,7 @@ fn assets_are_served_and_revalidated() {
         let (rig, _server, _folder) = with_work(executor).await;
         for (path, media_type) in [
             ("/static/page.css", "text/css; charset=utf-8"),
+            ("/static/calendar.css", "text/css; charset=utf-8"),
             ("/static/page.js", "text/javascript; charset=utf-8"),
             ("/favicon.svg", "image/svg+xml"),
             ("/dashboard", "text/html; charset=utf-8"),
@@ -333,6 +334,10 @@ fn without_pipeline_and_pools_the_answers_are_the_same() {
             let mut answers = Vec::new();
             for path in [
                 "/",
+                "/day",
+                "/week",
+                "/agenda",
+                "/month",
                 "/api/v1/next",
                 "/api/v1/events",
                 "/api/whats-next",
