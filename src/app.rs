@@ -192,6 +192,7 @@ impl App {
             feeds: Rc::clone(&feeds),
             skips: Rc::clone(&skips),
             screen: Cell::new(config.screen),
+            frame_ancestors: config.frame_ancestors.clone(),
             metrics: Rc::clone(&metrics),
             feed_limits: limits.feed.clone(),
         };

@@ -115,6 +115,8 @@ pub struct Config {
     pub alexa_token: Option<Secret>,
     /// How pages are written and coloured.
     pub screen: Screen,
+    /// The origins that may hold a page in a frame, each with a blank before it.
+    pub frame_ancestors: String,
     /// How the pipeline is tuned.
     pub tuning: Tuning,
     /// What health decides by.
@@ -308,6 +310,7 @@ impl Draft {
             admin_token: None,
             alexa_token: None,
             screen: Screen::default(),
+            frame_ancestors: String::new(),
             tuning: Tuning::default(),
             health: Settings::default(),
             ceilings: Ceilings::default(),

@@ -54,7 +54,10 @@ pub(super) fn render<J>(
         View::Lite(view) => (media::JSON, lite::answer(view, &agenda)),
     };
     turn.sources.metrics.pipeline_rendered.count();
-    let answer = Rc::new(Answer::ok(media_type, body));
+    let answer = Rc::new(match media_type {
+        media::HTML => Answer::framed(&turn.sources.frame_ancestors, body),
+        _ => Answer::ok(media_type, body),
+    });
     let read: usize = entries.iter().map(Entry::weight_bytes).sum();
     // Both are there at this moment.
     drop(turn.sources.metrics.memory.views.hold(read + answer.weight_bytes()));
