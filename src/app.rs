@@ -194,6 +194,7 @@ impl App {
             book: Rc::clone(&book),
             wall: Rc::clone(&wall),
             screen: Cell::new(config.screen),
+            frame_ancestors: config.frame_ancestors.clone(),
             metrics: Rc::clone(&metrics),
             feed_limits: limits.feed.clone(),
             takes_debug_time: config.test_time.is_some()

@@ -53,6 +53,37 @@ pub(super) const THEME: Key<Draft> = word(
      nothing moves.",
 );
 
+pub(super) const FRAME_ANCESTORS: Key<Draft> = Key {
+    name: "display.frame_ancestors",
+    env: &[],
+    option: "",
+    kind: Kind::Texts(allowed_origins, |draft, texts| {
+        let fit = texts.len() <= ORIGINS_MAX && texts.iter().all(|text| is_origin(text));
+        draft.config.frame_ancestors =
+            fit.then(|| texts.iter().map(|text| format!(" {text}")).collect())?;
+        Some(())
+    }),
+    default: Preset::Says("none"),
+    help: "Sites whose pages may hold the pages of the calendar in a frame, as in \
+           `frame_ancestors = [\"http://homeassistant.local:8123\"]`.",
+};
+
+/// More would make every answer's head long.
+const ORIGINS_MAX: usize = 8;
+
+fn allowed_origins() -> String {
+    format!("at most {ORIGINS_MAX} origins, like https://wall.example or http://10.0.0.2:8123")
+}
+
+/// Scheme, host and port, with nothing that ends a directive or a header field.
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    host.is_some_and(|host| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+        (1..=261).contains(&host.len()) && host.bytes().all(is_plain)
+    })
+}
+
 const fn word(
     name: &'static str,
     allowed: &'static str,

@@ -15,6 +15,7 @@ impl Config {
             ("trusted_proxies", self.trusted_proxies == start.trusted_proxies),
             ("rate_limit", self.rate_limit == start.rate_limit),
             ("access_log", self.access_log == start.access_log),
+            ("display.frame_ancestors", self.frame_ancestors == start.frame_ancestors),
             ("data_dir", self.data_dir == start.data_dir),
             ("ca_file", self.ca_file == start.ca_file),
             ("memory_budget", self.memory_budget == start.memory_budget),

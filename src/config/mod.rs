@@ -117,6 +117,8 @@ pub struct Config {
     pub screen: Screen,
     /// The home network may change settings.
     pub settings_from_lan: bool,
+    /// The origins that may hold a page in a frame, each with a blank before it.
+    pub frame_ancestors: String,
     /// How the pipeline is tuned.
     pub tuning: Tuning,
     /// What health decides by.
@@ -311,6 +313,7 @@ impl Draft {
             alexa_token: None,
             screen: Screen::default(),
             settings_from_lan: false,
+            frame_ancestors: String::new(),
             tuning: Tuning::default(),
             health: Settings::default(),
             ceilings: Ceilings::default(),

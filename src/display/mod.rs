@@ -46,7 +46,7 @@ impl Theme {
         })
     }
 }
-use setup::{FORMS_CSS, SETUP_HTML, SETUP_JS};
+use setup::{FORMS_CSS, SETTINGS_HTML, SETTINGS_JS, SETUP_HTML, SETUP_JS};
 
 /// A file that is part of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +118,7 @@ pub const DASHBOARD_JS: Asset = Asset {
 };
 
 /// Every file that is served as it is.
-pub static ASSETS: [Asset; 10] = [
+pub static ASSETS: [Asset; 12] = [
     PAGE_CSS,
     CALENDAR_CSS,
     PAGE_JS,
@@ -129,6 +129,8 @@ pub static ASSETS: [Asset; 10] = [
     SETUP_HTML,
     SETUP_JS,
     FORMS_CSS,
+    SETTINGS_HTML,
+    SETTINGS_JS,
 ];
 
 /// The file at a path.

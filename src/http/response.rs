@@ -88,6 +88,8 @@ const SAFETY: &str = "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-ref
 const PAGE_POLICY: &str = "Content-Security-Policy: default-src 'none'; script-src 'self'; \
     style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
     form-action 'self'; frame-ancestors 'self'\r\n";
+/// What it says last: who may hold a page in a frame.
+const ANCESTORS: &str = "frame-ancestors 'self'";
 
 /// The empty line.
 const END_OF_HEAD: &[u8] = b"\r\n";
@@ -112,23 +114,31 @@ pub struct Answer {
 impl Answer {
     /// An answer that may be shared and revalidated: 200 with an entity tag made from the body.
     pub fn ok(media_type: &str, body: impl Into<Vec<u8>>) -> Self {
-        Self::revalidated(media_type, "", body.into())
+        let policy = if media_type == media::HTML { PAGE_POLICY } else { "" };
+        Self::revalidated(media_type, policy, body.into())
+    }
+
+    /// A page that pages of these origins may hold in a frame, too: each with a blank before it.
+    pub fn framed(origins: &str, body: String) -> Self {
+        let policy = PAGE_POLICY.replace(ANCESTORS, &format!("{ANCESTORS}{origins}"));
+        Self::revalidated(media::HTML, &policy, body.into())
     }
 
     /// One of the forms that a file is kept in (RFC 9110 section 12.1).
     pub fn encoded(media_type: &str, coding: Option<&str>, body: &[u8]) -> Self {
         let coding = coding.map(|name| format!("Content-Encoding: {name}\r\n"));
-        let further = coding.unwrap_or_default() + "Vary: Accept-Encoding\r\n";
+        let policy = if media_type == media::HTML { PAGE_POLICY } else { "" };
+        let further = coding.unwrap_or_default() + "Vary: Accept-Encoding\r\n" + policy;
         Self::revalidated(media_type, &further, body.to_vec())
     }
 
+    /// A 304 has the policy, too: a browser takes the fields of its answer for those that it kept.
     fn revalidated(media_type: &str, further: &str, body: Vec<u8>) -> Self {
         let entity_tag = format!("\"{:016x}\"", fnv1a(&body));
-        let policy = if media_type == media::HTML { PAGE_POLICY } else { "" };
         let fields_unchanged =
             format!("ETag: {entity_tag}\r\nCache-Control: no-cache\r\n{further}{SAFETY}");
         let fields = format!(
-            "Content-Type: {media_type}\r\nContent-Length: {}\r\n{policy}{fields_unchanged}",
+            "Content-Type: {media_type}\r\nContent-Length: {}\r\n{fields_unchanged}",
             body.len(),
         );
         Self {

@@ -229,6 +229,11 @@ fn rows() -> impl Iterator<Item = &'static Row> {
     FAMILIES.into_iter().flat_map(|(_, rows)| rows)
 }
 
+/// Every place in the table, aliases included, with the methods that it answers to.
+pub fn places() -> impl Iterator<Item = (&'static str, Allow)> {
+    rows().flat_map(|row| row.paths.iter().map(|path| (*path, row.allow)))
+}
+
 /// A route, by its place in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route(u8);

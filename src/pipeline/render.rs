@@ -66,7 +66,11 @@ pub(super) fn render<J>(
         View::Calendars => (media::JSON, native::calendars(&agenda)),
         View::Lite(view) => (media::JSON, lite::answer(view, &agenda)),
     };
-    rendered(turn, wish, Rc::new(Answer::ok(media_type, body)), &agenda)
+    let answer = Rc::new(match media_type {
+        media::HTML => Answer::framed(&turn.sources.frame_ancestors, body),
+        _ => Answer::ok(media_type, body),
+    });
+    rendered(turn, wish, answer, &agenda)
 }
 
 fn rendered<J>(

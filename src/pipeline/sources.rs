@@ -30,6 +30,8 @@ pub struct Sources {
     pub screen: Cell<Screen>,
     /// Where the pipeline counts.
     pub metrics: Rc<Metrics>,
+    /// The origins that may hold a page in a frame, each with a blank before it.
+    pub frame_ancestors: String,
     /// What one feed may hold.
     pub feed_limits: FeedLimits,
     /// A client may say what "now" is in its answer.

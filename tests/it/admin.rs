@@ -8,7 +8,7 @@ use smol::LocalExecutor;
 use tempfile::TempDir;
 
 use crate::feed_server::{FeedServer, Script, run};
-use crate::rig::{Response, Rig, configure, folder, toml};
+use crate::rig::{Response, Rig, configure, configure_alone, folder, toml};
 use crate::routes::WORK;
 
 const JSON: &str = "application/json";
@@ -285,5 +285,67 @@ fn some_clients_have_the_pipeline_and_all_get_the_same() {
         let hits = rig.metrics.cache_hits.get();
         assert_eq!(ask(1).await, first);
         assert_eq!(rig.metrics.cache_hits.get(), hits);
+    });
+}
+
+/// Whoever writes it may be far away, and the next start is.
+#[test]
+fn a_configuration_that_no_start_can_use_is_not_written() {
+    run(|executor| async move {
+        let (rig, _server, folder, old) = fed(&executor, "").await;
+        let path = folder.path().join("calendarbot.toml");
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+        let port = taken.local_addr().expect("an address").port();
+        fs::write(folder.path().join("file"), "").expect("written");
+        // Options go first: these tell of the port and the folder, and of nothing else.
+        for (line, words) in [
+            ("host = \"192.0.2.1\"".to_owned(), ":1: `host` cannot be listened on"),
+            ("unix_socket = \"file/socket\"".to_owned(), ":1: `unix_socket` cannot be made"),
+        ] {
+            let text = format!("{line}\n{old}");
+            let put = send(&rig, "PUT /api/admin/config", "", "application/toml", &text).await;
+            assert_eq!(put.status, 422, "{line}: {}", put.body);
+            assert!(put.body.contains(words), "{line}: {}", put.body);
+            let valid = send(&rig, "POST /api/admin/validate", "", "application/toml", &text).await;
+            assert_eq!(valid.json("valid"), "false", "{}", valid.body);
+            assert_eq!(fs::read_to_string(&path).expect("read"), old);
+        }
+        drop(rig);
+        let bare = configure_alone(folder.path(), &old);
+        let rig = Rig::start(&executor, bare);
+        for (line, words) in [
+            (format!("port = {port}"), ":1: `port` cannot be listened on"),
+            ("data_dir = \"file\"".to_owned(), ":1: `data_dir` cannot be used"),
+            ("data_dir = \"file/data\"".to_owned(), ":1: `data_dir` cannot be used"),
+        ] {
+            let text = format!("{line}\n{old}");
+            let put = send(&rig, "PUT /api/admin/config", "", "application/toml", &text).await;
+            assert_eq!(put.status, 422, "{line}: {}", put.body);
+            assert!(put.body.contains(words), "{line}: {}", put.body);
+        }
+        let text = format!("data_dir = \"new/data\"\n{old}");
+        let put = send(&rig, "PUT /api/admin/config", "", "application/toml", &text).await;
+        assert_eq!(put.status, 200, "{}", put.body);
+        assert!(put.body.contains("\"at_next_start\":[\"data_dir\""), "{}", put.body);
+    });
+}
+
+#[test]
+fn an_operator_is_told_that_their_token_goes() {
+    run(|executor| async move {
+        let folder = folder();
+        fs::write(folder.path().join("token"), "sesame\n").expect("written");
+        fs::write(folder.path().join("other"), "simsim\n").expect("written");
+        let text = "[admin]\ntoken_file = \"token\"\n";
+        let rig = Rig::start(&executor, configure(folder.path(), text));
+        for (text, words) in [
+            (text.replace("token\"", "other\""), "another token is the right one"),
+            (text.replace("token\"", "other\"") + "# still\n", "\"warnings\":[]"),
+            ("# nothing\n".to_owned(), "the token is gone"),
+        ] {
+            let put = send(&rig, "PUT /api/admin/config", "", "application/toml", &text).await;
+            assert_eq!(put.status, 200, "{}", put.body);
+            assert!(put.body.contains(words), "{}", put.body);
+        }
     });
 }

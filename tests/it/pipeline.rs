@@ -290,6 +290,7 @@ impl Bench {
         let (database, _) = opened.expect("a database");
         let feeds = Rc::new(Feeds::new(Vec::new(), TimeZone::UTC));
         let sources = Sources {
+            frame_ancestors: String::new(),
             screen: Default::default(),
             clock: clock.clone(),
             database: Rc::new(database),

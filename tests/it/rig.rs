@@ -90,6 +90,21 @@ pub(crate) fn configure_in(env: &[(&str, &str)], folder: &Path, toml: &str) -> C
     config::load(&arguments, &inputs).expect("a configuration")
 }
 
+/// The same without a word on the command line about port and folder. The port in the file is any
+/// free one, and the folder is in this one.
+pub(crate) fn configure_alone(folder: &Path, toml: &str) -> Config {
+    let path = folder.join("calendarbot.toml");
+    std::fs::write(&path, format!("port = 0\n{toml}")).expect("the configuration is written");
+    let text = |path: &Path| path.to_str().expect("a name in UTF-8").to_owned();
+    let inputs = Inputs {
+        args: ["-c".to_owned(), text(&path)].into_iter().map(Into::into).collect(),
+        env: [("STATE_DIRECTORY".to_owned(), text(&folder.join("state")))].into(),
+        default_budget: 16 * MIB,
+    };
+    let arguments = config::parse(&inputs).expect("arguments");
+    config::load(&arguments, &inputs).expect("a configuration")
+}
+
 /// The text of a configuration with these feeds, all allowed to be local.
 pub(crate) fn toml(feeds: &[(&str, Url)]) -> String {
     let mut text = "time_zone = \"Europe/Berlin\"\n".to_owned();

@@ -18,6 +18,8 @@ const FILES: &[&str] = &[
     "setup.html",
     "setup.js",
     "forms.css",
+    "settings.html",
+    "settings.js",
 ];
 
 fn main() -> io::Result<()> {

@@ -4,7 +4,6 @@
   const $ = (id) => document.getElementById(id);
   const POLL_MS = 1000;
   const POLLS_MAX = 45;
-  const WATCH_MS = 15000;
   let token = "";
 
   const say = (text, isBad) => {
@@ -118,15 +117,5 @@
     open();
   });
 
-  // On a wall this is what is shown until somebody has added a calendar, perhaps from elsewhere.
-  const isWall = !location.pathname.endsWith("/setup");
-  const watch = async () => {
-    const isBusy = $("link").value || !$("outcome").hidden;
-    const response = await fetch("api/v1/calendars", { cache: "no-store" }).catch(() => ({}));
-    const { calendars } = response.ok ? await response.json() : {};
-    if (calendars && !calendars.some((it) => it.source === "demo") && !isBusy) location.reload();
-    setTimeout(watch, WATCH_MS);
-  };
-  if (isWall) setTimeout(watch, WATCH_MS);
   open();
 })();

@@ -24,6 +24,7 @@ routes! { (path, query)
     "/api/v1/refresh": Post => Endpoint::Change(Change::Refresh);
     "/events": Get => Endpoint::Events;
     "/setup": Get => file(path)?;
+    "/settings": Get => file(path)?;
     "/api/v1/setup": Get => Endpoint::Setup(Setup::About), Post => Endpoint::Setup(Setup::Add);
     "/api/v1/setup/try": Post => Endpoint::Setup(Setup::Try);
     "/api/v1/skips": Get => Endpoint::Skips;
