@@ -8,6 +8,7 @@
 mod difference;
 mod expansion;
 mod nearest;
+mod pending;
 mod publish;
 mod room;
 mod row;

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::nearest::Nearest;
+use super::pending::Pending;
 use super::room::Room;
 use super::series::Series;
 use super::{EVENT, Published};
@@ -65,30 +66,39 @@ impl Expansions<'_> {
         let mut walked = Walked::OutOfRoom;
         if stored < max && !everything {
             let room = max.saturating_sub(unchanged);
-            walked = self.walk(false, &mut Keep::All(room), published)?;
+            walked = self.walk(false, stored > 0, &mut Keep::All(room), published)?;
         }
         if stored < max && (everything || walked == Walked::OutOfSteps) {
             published.warnings.clear();
-            walked = self.walk(true, &mut Keep::All(max), published)?;
+            let some = stored > 0 || !everything;
+            walked = self.walk(true, some, &mut Keep::All(max), published)?;
         }
         if walked != Walked::OutOfRoom {
             return Ok(());
         }
         let mut keep = Keep::Count(Nearest::new(self.window, self.limits));
         let mut counted = Published::default();
-        self.walk(true, &mut keep, &mut counted)?;
+        self.walk(true, true, &mut keep, &mut counted)?;
         published.steps += counted.steps;
         published.bytes = published.bytes.max(counted.bytes);
         published.warnings.clear();
         if let Keep::Count(mut nearest) = keep {
             nearest.make_room(max);
-            self.walk(true, &mut Keep::Nearest(nearest), published)?;
+            self.walk(true, true, &mut Keep::Nearest(nearest), published)?;
         }
         Ok(())
     }
 
-    /// One series after the other, by UID.
-    fn walk(&self, everything: bool, keep: &mut Keep, published: &mut Published) -> Result<Walked> {
+    /// One series after the other, by UID. There may be `some` stored occurrences of them.
+    fn walk(
+        &self,
+        everything: bool,
+        some: bool,
+        keep: &mut Keep,
+        published: &mut Published,
+    ) -> Result<Walked> {
+        let rows_max = self.limits.occurrences_max;
+        let mut store = (some, Pending::new(self.connection, self.feed, rows_max));
         let mut members = self.connection.prepare(
             "SELECT id, uid, text FROM component
              WHERE feed = ?1 AND kind = ?2 AND (?3 OR uid IN (SELECT uid FROM staging.changed))
@@ -101,12 +111,14 @@ impl Expansions<'_> {
             let row = rows.next()?;
             let uid = row.map(|row| row.get::<_, String>(1)).transpose()?;
             if uid.as_ref() != Some(&series.uid) {
-                if !self.settle(&series, &mut room, keep, published)? {
+                if !self.settle(&series, &mut room, keep, &mut store, published)? {
+                    // What waits has not been stored: another walk decides.
                     return Ok(Walked::OutOfRoom);
                 }
                 series = Series { uid: uid.clone().unwrap_or_default(), ..Series::default() };
             }
             let Some(row) = row else {
+                store.1.insert()?;
                 let is_short = room.report(published);
                 return Ok(if is_short { Walked::OutOfSteps } else { Walked::Whole });
             };
@@ -130,13 +142,14 @@ impl Expansions<'_> {
         series: &Series,
         room: &mut Room,
         keep: &mut Keep,
+        (some, pending): &mut (bool, Pending<'_>),
         published: &mut Published,
     ) -> Result<bool> {
         let Self { connection, feed, zones, window, limits } = *self;
         let mut expansion = series.expand(zones, window, limits, room, published);
         let found = expansion.occurrences.len();
         let counts = if matches!(keep, Keep::All(_)) { 0 } else { Nearest::WEIGHT_BYTES };
-        let bytes = counts + series.weight_bytes(&expansion.occurrences);
+        let bytes = counts + pending.weight_bytes() + series.weight_bytes(&expansion.occurrences);
         published.bytes = published.bytes.max(bytes);
         match keep {
             Keep::All(room) if found > *room => return Ok(false),
@@ -159,7 +172,8 @@ impl Expansions<'_> {
         for text in expansion.truncated.iter().chain(&expansion.warnings) {
             series.warn(text, published);
         }
-        published.changed |= series.store(connection, feed, &expansion.occurrences)?;
+        let found = &expansion.occurrences;
+        published.changed |= series.store(connection, *some, found, pending)?;
         let reason = expansion.truncated.as_deref();
         published.changed |= series.remember_truncated(connection, feed, reason)?;
         Ok(true)

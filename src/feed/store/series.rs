@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::Published;
+use super::pending::Pending;
 use super::row::Stored;
 use crate::error::Result;
 use crate::ical::Occurrence;
@@ -36,13 +37,16 @@ impl Series {
             + occurrences.len() * (size_of::<Stored>() + size_of::<bool>())
     }
 
-    /// Makes the stored occurrences these; true when any had to be written.
+    /// Makes the stored occurrences these, of which there may be `some`; true when any has to be
+    /// written. What is new waits in `pending`.
     pub(super) fn store(
         &self,
         connection: &Connection,
-        feed: i64,
+        some: bool,
         occurrences: &[Occurrence],
+        pending: &mut Pending<'_>,
     ) -> Result<bool> {
+        pending.make_room(occurrences.len())?;
         let mut wanted: Vec<Stored> =
             occurrences.iter().map(|found| Stored::new(found, self.ids[found.event])).collect();
         wanted.sort_unstable();
@@ -54,7 +58,7 @@ impl Series {
         let mut existing = connection.prepare_cached(
             "SELECT start, component, recurrence, stop, form FROM occurrence WHERE component = ?1",
         )?;
-        for id in &self.ids {
+        for id in self.ids.iter().filter(|_| some) {
             let mut rows = existing.query([id])?;
             while let Some(row) = rows.next()? {
                 let stored = Stored::read(row)?;
@@ -70,13 +74,8 @@ impl Series {
         for stored in &gone {
             delete.execute(params![stored.start, stored.component, stored.recurrence])?;
         }
-        let mut insert = connection.prepare_cached(
-            "INSERT INTO occurrence (start, component, recurrence, stop, form, feed)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?;
         for (new, _) in wanted.iter().zip(&is_new).filter(|(_, is_new)| **is_new) {
-            let Stored { start, component, recurrence, stop, form } = *new;
-            insert.execute(params![start, component, recurrence, stop, form, feed])?;
+            pending.push(*new);
         }
         Ok(!gone.is_empty() || is_new.contains(&true))
     }
