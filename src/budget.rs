@@ -12,9 +12,7 @@ mod show;
 use std::time::Duration;
 
 pub use ceilings::{Ceilings, TooHigh};
-pub use limits::{
-    DatabaseLimits, FeedLimits, HttpLimits, Limits, PeopleLimits, PipelineLimits, RefreshLimits,
-};
+pub use limits::*;
 pub use show::show_bytes;
 
 use crate::error::{Error, Result};
@@ -114,8 +112,6 @@ const VIEW_EVENT_BYTES: usize = 1536;
 pub const HISTORY_POINTS: usize = 288;
 /// See [`HISTORY_POINTS`].
 pub const HISTORY_FIGURES: usize = 8;
-/// What tells an instance of a series apart, after its UID.
-const INSTANCE_BYTES: usize = "_20260105T080000_01234567".len();
 /// SQLite's schema, statements and bookkeeping of a reader, page cache apart.
 const CONNECTION_BYTES: usize = 64 * KIB;
 /// The same of the writer, which has two schemas, some twenty statements and sorters.
@@ -163,11 +159,7 @@ impl Plan {
         let database = database_limits(budget_bytes, ceilings.readers_max);
         let refresh = refresh_limits(budget_bytes);
         let feed = feed_limits(budget_bytes, feed);
-        let people = PeopleLimits {
-            bytes_max: if budget_bytes < 16 * MIB { 4 * KIB } else { 48 * KIB },
-            id_bytes_max: feed.text_bytes_max + INSTANCE_BYTES,
-            wishes_max: 4,
-        };
+        let people = PeopleLimits::new(budget_bytes, feed.text_bytes_max);
         let heap_bytes_max = budget_bytes.saturating_sub(PROGRAM_BYTES + database.heap_bytes_max);
         let mut limits = Limits {
             budget_bytes,

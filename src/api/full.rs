@@ -43,6 +43,7 @@ pub fn answer(view: &View, agenda: &Agenda<'_>, scene: &Scene<'_>) -> Answer {
     let settings = agenda.settings;
     let zone = zone_name(agenda.zone, agenda.now);
     let body = match view {
+        // A page is no JSON, and made like all others.
         View::Calendar => return Answer::ok(media::HTML, (scene.page)()),
         View::Html(Shown::Page) => {
             let html = (scene.page)();

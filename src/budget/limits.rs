@@ -287,7 +287,19 @@ pub struct PeopleLimits {
     pub wishes_max: usize,
 }
 
+/// What tells an instance of a series apart, after its UID.
+const INSTANCE_BYTES: usize = "_20260105T080000_01234567".len();
+
 impl PeopleLimits {
+    /// Those of a budget, where a UID has at most so many bytes.
+    pub(super) fn new(budget_bytes: usize, uid_bytes_max: usize) -> Self {
+        Self {
+            bytes_max: if budget_bytes < 16 * MIB { 4 * KIB } else { 48 * KIB },
+            id_bytes_max: uid_bytes_max + INSTANCE_BYTES,
+            wishes_max: 4,
+        }
+    }
+
     /// What settings may weigh, with what is hidden; the rest is always there for skips.
     pub fn settings_bytes_max(&self) -> usize {
         self.bytes_max / 4 * 3

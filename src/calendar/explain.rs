@@ -12,9 +12,10 @@ pub use summary::{NAMED_MAX, Summary, Totals};
 
 use super::merge::likeness;
 use super::selection::{self, resolve};
-use super::settings::Settings;
+use super::settings::{Settings, Unwanted};
+use super::skips::Skips;
 use super::text::{columns, folded, harmless, local, zone_name};
-use super::{CalendarStatus, Entry};
+use super::{CalendarStatus, Entry, instance_id};
 use crate::budget::FeedLimits;
 use crate::ical::event::{Event, Taken};
 use crate::ical::expand::{Expansion, expand};
@@ -49,6 +50,8 @@ pub struct Scene<'a> {
     pub limits: &'a FeedLimits,
     /// What people have set.
     pub settings: &'a Settings,
+    /// What they skip.
+    pub skips: &'a Skips,
     /// Show what is private, too.
     pub show_private: bool,
 }
@@ -332,7 +335,8 @@ impl Series<'_> {
                 let not = if how.is_same() { "" } else { "not " };
                 Some(format!("{not}merged with `{name}`{tells}: {how}"))
             });
-            let remarks: Vec<String> = shifted.into_iter().chain(merged).collect();
+            let remarks = shifted.into_iter().chain(merged).chain(self.wishes(&entry));
+            let remarks: Vec<String> = remarks.collect();
             let line = format!("    {columns} {}", remarks.join("; "));
             lines.push(line.trim_end().to_owned());
         }
@@ -342,10 +346,14 @@ impl Series<'_> {
     fn entries(&self) -> impl Iterator<Item = Entry> {
         self.expansion.occurrences.iter().filter_map(|found| {
             let Part { hidden, details, .. } = self.parts.get(found.event)?;
+            let original = found.recurrence.map(|original| resolve(original, &TimeZone::UTC));
+            let name = &self.scene.status().name;
             hidden.is_none().then(|| Entry {
-                id: String::new(),
+                id: original.map_or((*self.uid).to_owned(), |original| {
+                    instance_id(&self.uid, name, original)
+                }),
                 uid: Rc::clone(&self.uid),
-                overridden: false,
+                overridden: self.events[found.event].recurrence_id.is_some(),
                 calendar: self.scene.calendar,
                 also: Vec::new(),
                 start: found.start,
@@ -354,6 +362,16 @@ impl Series<'_> {
                 details: Rc::clone(details),
             })
         })
+    }
+
+    /// What people do about one instance; the id of a private one tells nothing of it.
+    fn wishes(&self, entry: &Entry) -> impl Iterator<Item = String> + use<> {
+        let Scene { settings, skips, now, zone, .. } = self.scene;
+        let is_hidden = settings.hides(entry);
+        let hidden = is_hidden.then(|| format!("hidden: {}", Unwanted::Hidden));
+        let until = skips.until(entry, now).map(|until| local(until, zone));
+        let skipped = until.map(|until| format!("does not come next: skipped until {until}"));
+        hidden.into_iter().chain(skipped)
     }
 
     fn times(&self, entry: &Entry) -> (Timestamp, Timestamp) {

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use self::filter::Filter;
 use self::settings::Settings;
 use self::skips::Skips;
+use crate::hash::fnv1a_parts;
 use crate::ical::{Details, Time};
 
 mod conflicts;
@@ -71,6 +72,14 @@ impl Entry {
     pub fn lite_id(&self) -> &str {
         if self.overridden { &self.uid } else { &self.id }
     }
+}
+
+/// The id of an instance of a series in a calendar, by its original start, that of a floating time
+/// or a date as if it were UTC.
+pub fn instance_id(uid: &str, calendar: &str, original: Timestamp) -> String {
+    let number = original.as_second().to_le_bytes();
+    let mark = fnv1a_parts(&[calendar.as_bytes(), uid.as_bytes(), &number]) as u32;
+    format!("{uid}_{}_{mark:08x}", original.strftime("%Y%m%dT%H%M%S"))
 }
 
 /// One feed, as people are told about it.

@@ -38,6 +38,7 @@ pub(super) fn explain(
         window: stored.feed.window,
         limits: &stored.limits.feed,
         settings: &stored.people.settings,
+        skips: &stored.people.skips,
         show_private,
     };
     let lines = match query {

@@ -477,8 +477,7 @@ fn find_file(
         (Ok(None), Some((by, _))) => {
             problems.push(format!("{by} is {}; there is no such file", given::path(&path)));
         }
-        // It went away since it was found.
-        (Ok(None), None) => {}
+        (Ok(None), None) => {} // It went away since it was found.
     }
     None
 }

@@ -6,7 +6,7 @@ use jiff::ToSpan;
 use jiff::tz::TimeZone;
 
 use super::cache::Validity;
-use super::key::{RANGE_SECONDS, View};
+use super::key::{self, RANGE_SECONDS, View};
 use super::turn::{Rendered, Turn, Wish};
 use crate::api::full::Scene;
 use crate::api::native::EventsQuery;
@@ -44,6 +44,7 @@ pub(super) fn render<J>(
         }
     };
     let (media_type, body) = match view {
+        View::Full(key::full::View::Calendar) => (media::HTML, page()),
         View::Full(view) => {
             let (counts, database) = turn.aside.parts();
             let layout = turn.sources.wall.layout(agenda.settings.display.layout);

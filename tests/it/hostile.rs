@@ -10,6 +10,7 @@ use calendarbot::budget::{FeedLimits, Plan};
 use calendarbot::calendar::CalendarStatus;
 use calendarbot::calendar::explain::{Draft, Scene};
 use calendarbot::calendar::settings::Settings;
+use calendarbot::calendar::skips::Skips;
 use calendarbot::ical::Window;
 use calendarbot::ical::zone::Zones;
 use calendarbot::tzdb::bundled;
@@ -252,6 +253,7 @@ fn a_series_is_explained_in_the_memory_that_a_refresh_has_for_it() {
         window: Window { start: at("2026-02-28T00:00:00Z"), end: at("2026-04-30T00:00:00Z") },
         limits: &limits,
         settings: &Settings::default(),
+        skips: &Skips::default(),
         show_private: false,
     };
     let guest = format!("ATTENDEE;CN={}:mailto:a@example.org\n", "x".repeat(400));

@@ -334,7 +334,7 @@ fn an_older_schema_is_brought_up_to_date() {
     connection
         .execute_batch(
             "PRAGMA cache_size = -64; DROP INDEX occurrence_feed; ALTER TABLE occurrence DROP COLUMN feed;
-             DROP TABLE baseline; DROP TABLE skip; DROP TABLE truncated; ALTER TABLE feed DROP COLUMN warnings;
+             DROP TABLE baseline; DROP TABLE skip; DROP TABLE setting; DROP TABLE truncated; ALTER TABLE feed DROP COLUMN warnings;
              INSERT INTO component VALUES (1, 7, 0, 'a', x'', '');
              INSERT INTO occurrence WITH RECURSIVE n (i) AS
                  (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) SELECT i, 1, 0, i, 0 FROM n;

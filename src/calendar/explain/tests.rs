@@ -14,6 +14,7 @@ struct Table {
     limits: FeedLimits,
     show_private: bool,
     settings: Settings,
+    skips: Skips,
 }
 
 impl Table {
@@ -29,6 +30,7 @@ impl Table {
             limits: FeedLimits::default(),
             show_private: false,
             settings: Settings::default(),
+            skips: Skips::default(),
         }
     }
 
@@ -42,6 +44,7 @@ impl Table {
             window: Window { start: at("2026-03-21T23:00:00Z"), end: at("2026-04-30T22:00:00Z") },
             limits: &self.limits,
             settings: &self.settings,
+            skips: &self.skips,
             show_private: self.show_private,
         }
     }
@@ -283,4 +286,26 @@ cut short: 3 series
     table.calendars[0].private = true;
     let masked = told(&table);
     assert!(!masked.contains("line 7") && !masked.contains("tick"), "{masked}");
+}
+
+#[test]
+fn what_people_have_changed_is_told() {
+    let mut table = Table::new();
+    let now = table.scene().now;
+    let id = |original: &str| super::super::instance_id("u", "work", at(original));
+    table.settings = table.settings.with_hidden(&id("2026-03-24T08:00:00Z"), 10_000);
+    table.skips = table.skips.with(&id("2026-03-25T08:00:00Z"), now, 10_000);
+    let lines = table.lines(&[DAILY], &[]);
+    let find =
+        |text: &str| lines.iter().find(|line| line.contains(text)).cloned().unwrap_or_default();
+    assert!(find("somebody has hidden it").contains("Tomorrow"), "{lines:#?}");
+    assert!(find("skipped until 2026-03-24T08:00:00+01:00").contains("25"), "{lines:#?}");
+    let set = |table: &mut Table, text: &str| {
+        let pattern = crate::calendar::settings::Pattern::new(text, true, false, "").unwrap();
+        table.settings.filters.patterns = vec![pattern];
+    };
+    set(&mut table, "^stand");
+    table.check(&[DAILY], &[], &["hidden: the settings have the pattern \"^stand\""]);
+    set(&mut table, "^up");
+    table.check(&[DAILY], &[], &["shown"]);
 }

@@ -13,9 +13,9 @@ use crate::budget::FeedLimits;
 use crate::calendar::filter::Filter;
 use crate::calendar::merge::{Merged, PLACES_BYTES};
 use crate::calendar::settings::{Judge, Settings};
-use crate::calendar::{CalendarStatus, Entry, selection};
+use crate::calendar::{CalendarStatus, Entry, instance_id, selection};
 use crate::error::Result;
-use crate::hash::{fnv1a_parts, private_name};
+use crate::hash::private_name;
 use crate::ical::event::Event;
 use crate::ical::{Details, Time, Window};
 
@@ -249,12 +249,7 @@ fn repeated_bytes(details: &Details) -> usize {
 /// start: who has skipped it has skipped it still when it is moved or renamed.
 fn id(stored: &Stored, uid: &str, name: &str) -> String {
     match instant(stored.recurrence) {
-        Ok(original) if stored.recurrence != NOT_RECURRING => {
-            let original = original.strftime("%Y%m%dT%H%M%S");
-            let number = stored.recurrence.to_le_bytes();
-            let mark = fnv1a_parts(&[name.as_bytes(), uid.as_bytes(), &number]) as u32;
-            format!("{uid}_{original}_{mark:08x}")
-        }
+        Ok(original) if stored.recurrence != NOT_RECURRING => instance_id(uid, name, original),
         _ => uid.to_owned(),
     }
 }
