@@ -97,6 +97,8 @@ pub struct Connection {
     pub large: Option<Box<[u8]>>,
     /// Bytes in the buffer.
     pub filled: usize,
+    /// Requests in the buffer are answered in the next turn.
+    pub is_put_off: bool,
     /// What the epoll set waits for.
     pub interest: Interest,
     /// The place of its last request among the recent ones, where another's may stand by now.
@@ -138,6 +140,7 @@ impl Connection {
             taken_bytes: 0,
             large: None,
             filled: 0,
+            is_put_off: false,
             interest: Interest::Read,
             recent: Cell::new(0),
         }

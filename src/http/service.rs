@@ -95,10 +95,26 @@ pub(super) struct Asker<'c> {
 
 /// What became of a whole request.
 pub(super) enum Answered {
-    /// Here is its answer.
-    Now(Outgoing),
+    /// Here is its answer, which was there.
+    Kept(Outgoing),
+    /// Here is its answer, which had to be made.
+    Made(Outgoing),
     /// The pipeline makes it.
     Later(Asked),
+}
+
+/// What was found for a request.
+enum Found {
+    Kept(Rc<Answer>),
+    Made(Rc<Answer>),
+    Later,
+}
+
+impl Found {
+    /// What was made at once, if it was.
+    fn made(answer: Option<Rc<Answer>>) -> Self {
+        answer.map_or(Self::Later, Self::Made)
+    }
 }
 
 impl Service {
@@ -187,23 +203,26 @@ impl Service {
                 self.view(&key, asker, (asked.client, agent), turn)
             }
             Ok(Endpoint::Guarded(key)) => self.view_of(key, message, asker, asked.client, turn),
-            Ok(Endpoint::Admin(what)) => self.administer(what, message, bytes, asker.token),
-            Ok(Endpoint::Setup(what)) => self.set_up(what, message, bytes, asker.token),
+            Ok(Endpoint::Setup(what)) => {
+                Found::made(self.set_up(what, message, bytes, asker.token))
+            }
+            Ok(Endpoint::Admin(what)) => {
+                Found::made(self.administer(what, message, bytes, asker.token))
+            }
             Ok(Endpoint::Change(change)) => {
                 match self.change(change, message, bytes, asker.token) {
-                    Done::Answer(answer) => Some(answer),
-                    Done::Later => None,
+                    Done::Answer(answer) => Found::Made(answer),
+                    Done::Later => Found::Later,
                     Done::View(key) => self.view_of(key, message, asker, asked.client, turn),
                 }
             }
             Ok(Endpoint::Events) => return self.listen(&asked, bytes, turn),
-            Ok(endpoint) => {
-                if endpoint.is_made() {
-                    self.owe(asked.client, turn.now);
-                }
-                Some(self.act(endpoint, message))
+            Ok(endpoint) if endpoint.is_made() => {
+                self.owe(asked.client, turn.now);
+                Found::Made(self.act(endpoint, message))
             }
-            Err(refused) => Some(refused),
+            Ok(endpoint) => Found::Kept(self.act(endpoint, message)),
+            Err(refused) => Found::Kept(refused),
         };
         self.answered(asked, found, bytes, turn)
     }
@@ -212,9 +231,9 @@ impl Service {
     fn listen(&self, asked: &Asked, bytes: &[u8], turn: &Turn) -> Answered {
         let outgoing = |answer| self.outgoing(asked, answer, bytes, turn.date);
         if asked.manner.head_only {
-            return Answered::Now(outgoing(Rc::clone(&self.beginning)));
+            return Answered::Kept(outgoing(Rc::clone(&self.beginning)));
         }
-        Answered::Now(match self.streams.take() {
+        Answered::Kept(match self.streams.take() {
             Some(place) => outgoing(Rc::clone(&self.beginning)).followed_by(Follow::Events(place)),
             None => {
                 self.metrics.streams_refused.count();
@@ -224,16 +243,12 @@ impl Service {
         })
     }
 
-    fn answered(
-        &self,
-        asked: Asked,
-        found: Option<Rc<Answer>>,
-        bytes: &[u8],
-        turn: &Turn,
-    ) -> Answered {
+    fn answered(&self, asked: Asked, found: Found, bytes: &[u8], turn: &Turn) -> Answered {
+        let outgoing = |answer| self.outgoing(&asked, answer, bytes, turn.date);
         match found {
-            Some(answer) => Answered::Now(self.outgoing(&asked, answer, bytes, turn.date)),
-            None => Answered::Later(asked),
+            Found::Kept(answer) => Answered::Kept(outgoing(answer)),
+            Found::Made(answer) => Answered::Made(outgoing(answer)),
+            Found::Later => Answered::Later(asked),
         }
     }
 
@@ -304,21 +319,21 @@ impl Service {
         asker: &Asker<'_>,
         client: Peer,
         turn: &Turn,
-    ) -> Option<Rc<Answer>> {
+    ) -> Found {
         let agent = fnv1a(message.user_agent());
         self.view(&self.pipeline.normalized(key), asker, (client, agent), turn)
     }
 
-    /// A view of the calendar; `None` when the pipeline will bring it.
+    /// A view of the calendar.
     fn view(
         &self,
         key: &ViewKey,
         asker: &Asker<'_>,
         (client, agent): (Peer, u64),
         turn: &Turn,
-    ) -> Option<Rc<Answer>> {
+    ) -> Found {
         if !self.api.has_data() && key.view.needs_data() {
-            return Some(match key.view.is_page() {
+            return Found::Kept(match key.view.is_page() {
                 true => self.api.no_data_page(self.pipeline.screen().get()),
                 false => self.api.no_data(key.view.family()),
             });
@@ -335,13 +350,14 @@ impl Service {
             self.compare(has_pipeline, self.clock.now().since(began));
         }
         let answer = match asking {
-            Asking::Kept(answer) => return Some(answer),
+            Asking::Kept(answer) => return Found::Kept(answer),
             Asking::Full => {
                 let detail = "too much is being asked";
-                return Some(self.api.failure(key.view.family(), Status::UNAVAILABLE, detail));
+                let refused = self.api.failure(key.view.family(), Status::UNAVAILABLE, detail);
+                return Found::Kept(refused);
             }
-            Asking::Made(answer) => Some(answer),
-            Asking::Pending => None,
+            Asking::Made(answer) => Found::Made(answer),
+            Asking::Pending => Found::Later,
         };
         self.owe(client, turn.now);
         answer
