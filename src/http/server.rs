@@ -8,6 +8,7 @@
 
 mod admission;
 mod exchange;
+mod exports;
 mod streams;
 
 use std::future::{Future, poll_fn};

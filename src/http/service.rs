@@ -1,6 +1,8 @@
 //! One request -> its answer, at once or by the pipeline. What its head alone tells is judged
 //! first, so that a body is read only for a request that may be answered.
 
+mod ongoing;
+
 use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Range;
@@ -20,7 +22,7 @@ use super::recent::Recent;
 use super::response::{Answer, DateField, Manner, Outgoing, Status};
 use super::route::{Admin, Change, Endpoint, Family, Route, Series, Setup};
 use super::slab::Token;
-use super::stream::{self, Follow, Places};
+use super::stream::{self, Places};
 use super::token::Gates;
 use crate::api::{Api, Done};
 use crate::budget::HttpLimits;
@@ -44,6 +46,10 @@ pub struct Service {
     /// Clients that are told of changes as they happen, and how that begins.
     pub(super) streams: Places,
     beginning: Rc<Answer>,
+    /// Clients that a feed is read out to.
+    exports: Places,
+    /// Tells the entity tags of this life of the program from those of others.
+    process: u64,
     /// Where it counts.
     pub metrics: Rc<Metrics>,
     /// Views of the calendar.
@@ -129,8 +135,20 @@ impl Service {
     ) -> Self {
         let recent = Recent::new(limits.recent_heads, limits.recent_head_bytes_max);
         let (recent, streams) = (RefCell::new(recent), Places::new(limits.streams_max));
-        let beginning = Rc::new(stream::beginning());
-        Self { clock, limits, edge, recent, streams, beginning, metrics, pipeline, api }
+        let (beginning, exports) = (Rc::new(stream::beginning()), Places::new(limits.exports_max));
+        Self {
+            clock,
+            limits,
+            edge,
+            recent,
+            streams,
+            beginning,
+            exports,
+            process: fastrand::u64(..),
+            metrics,
+            pipeline,
+            api,
+        }
     }
 
     /// What is kept of clients that are not connected.
@@ -216,7 +234,9 @@ impl Service {
                     Done::View(key) => self.view_of(key, message, asker, asked.client, turn),
                 }
             }
+            Ok(Endpoint::Explain(question)) => self.explain(question, asker.token, &asked, turn),
             Ok(Endpoint::Events) => return self.listen(&asked, bytes, turn),
+            Ok(Endpoint::Feed(name)) => return self.export(&name, &asked, bytes, turn),
             Ok(endpoint) if endpoint.is_made() => {
                 self.owe(asked.client, turn.now);
                 Found::Made(self.act(endpoint, message))
@@ -225,22 +245,6 @@ impl Service {
             Err(refused) => Found::Kept(refused),
         };
         self.answered(asked, found, bytes, turn)
-    }
-
-    /// Begins to tell a client of changes, if there is a place for it.
-    fn listen(&self, asked: &Asked, bytes: &[u8], turn: &Turn) -> Answered {
-        let outgoing = |answer| self.outgoing(asked, answer, bytes, turn.date);
-        if asked.manner.head_only {
-            return Answered::Kept(outgoing(Rc::clone(&self.beginning)));
-        }
-        Answered::Kept(match self.streams.take() {
-            Some(place) => outgoing(Rc::clone(&self.beginning)).followed_by(Follow::Events(place)),
-            None => {
-                self.metrics.streams_refused.count();
-                let detail = "as many clients as there is room for are told of changes";
-                outgoing(self.api.failure(Family::Native, Status::UNAVAILABLE, detail))
-            }
-        })
     }
 
     fn answered(&self, asked: Asked, found: Found, bytes: &[u8], turn: &Turn) -> Answered {
@@ -417,7 +421,9 @@ impl Service {
             | Endpoint::Change(_)
             | Endpoint::Admin(_)
             | Endpoint::Setup(_)
-            | Endpoint::Events => self.api.no_data(Family::Native),
+            | Endpoint::Events
+            | Endpoint::Feed(_)
+            | Endpoint::Explain(_) => self.api.no_data(Family::Native),
             Endpoint::Asset(path) => self.api.asset(path, message.accepts_gzip()),
             Endpoint::Skips => self.api.skips(),
             Endpoint::Hidden => self.api.hidden(),

@@ -449,7 +449,6 @@ fn many_requests_at_once_take_turns() {
         greedy.send(HEAD.repeat(40).as_bytes()).await;
         display.send(GET.as_bytes()).await;
         assert_eq!(display.response().await.expect("an answer").status, 200);
-        assert!(rig.metrics.http_requests.get() < 10, "most of them are still to be answered");
         // Who goes meanwhile takes nothing along.
         drop(greedy);
         display.send(GET.as_bytes()).await;

@@ -12,6 +12,7 @@ mod dashboard;
 mod database;
 mod documents;
 mod edge;
+mod exports;
 mod exposition;
 mod fallback;
 mod feed_server;

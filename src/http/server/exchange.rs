@@ -51,7 +51,8 @@ impl Server {
             // What has come meanwhile is still there afterwards.
             _ if connection.is_put_off && !gone => return,
             State::Writing(_) if !gone => self.write(token),
-            State::Answering(_) | State::Writing(_) => {
+            State::Exporting(_) if !gone => self.export(token),
+            State::Answering(_) | State::Writing(_) | State::Exporting(_) => {
                 if gone {
                     self.close(token);
                 }
@@ -349,7 +350,7 @@ impl Server {
             State::Lingering { .. } | State::Streaming { .. } => Interest::Read,
             State::Answering(Asked { is_watched: true, .. }) => Interest::End,
             State::Answering(_) => Interest::Nothing,
-            State::Writing(_) => Interest::Write,
+            State::Writing(_) | State::Exporting(_) => Interest::Write,
         };
         if interest == connection.interest {
             return;
