@@ -127,11 +127,11 @@ impl Answer {
     }
 
     /// One of the forms that a file is kept in (RFC 9110 section 12.1).
-    pub fn encoded(media_type: &str, coding: Option<&str>, body: &[u8]) -> Self {
+    pub fn encoded(media_type: &str, coding: Option<&str>, body: Vec<u8>) -> Self {
         let coding = coding.map(|name| format!("Content-Encoding: {name}\r\n"));
         let policy = if media_type == media::HTML { PAGE_POLICY } else { "" };
         let further = coding.unwrap_or_default() + "Vary: Accept-Encoding\r\n" + policy;
-        Self::revalidated(media_type, &further, body.to_vec())
+        Self::revalidated(media_type, &further, body)
     }
 
     /// A 304 has the policy, too: a browser takes the fields of its answer for those that it kept.

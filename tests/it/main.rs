@@ -27,6 +27,7 @@ mod http;
 mod lite;
 mod markup;
 mod metrics;
+mod native;
 mod outbound;
 mod pages;
 mod pipeline;

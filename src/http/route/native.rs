@@ -31,6 +31,7 @@ routes! { (path, query)
     "/settings": Get => file(path)?;
     "/api/v1/setup": Get => Endpoint::Setup(Setup::About), Post => Endpoint::Setup(Setup::Add);
     "/api/v1/setup/try": Post => Endpoint::Setup(Setup::Try);
+    "/api/v1/openapi.json": Get => file(path)?;
     "/api/v1/skips": Get => Endpoint::Skips;
     "/api/v1/skips/{id}":
         Post => skips(Skipping::Skip, part(path, "/api/v1/skips/", "")?),
