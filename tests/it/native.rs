@@ -208,6 +208,42 @@ fn answers_are_as_they_are_described() {
     });
 }
 
+/// What people read is as true as what programs do.
+#[test]
+fn examples_are_as_answers_are_described() {
+    let text = include_str!("../../docs/API.md");
+    let document = include_str!("../../src/display/assets/openapi.json");
+    let document: Value = serde_json::from_str(document).expect("JSON");
+    let native = text.split("\n## ").find(|part| part.starts_with("Native")).expect("a part");
+    let mut judged = Vec::new();
+    for section in native.split("\n### ").skip(1) {
+        let path = section.split('`').nth(1).unwrap_or_default().trim_start_matches("GET ");
+        let example = section.rsplit_once("```json\n").map(|(_, rest)| rest);
+        let example = example.and_then(|rest| rest.split("```").next());
+        let schema = &document["paths"][path]["get"]["responses"]["200"]["content"];
+        let schema = &schema["application/json"]["schema"];
+        if let (Some(example), false) = (example, schema.is_null()) {
+            let example = serde_json::from_str(example).expect("JSON");
+            if path != "/api/v1/setup" {
+                judge(&example, schema, &document, path);
+                judged.push(path);
+            }
+        }
+    }
+    assert_eq!(
+        judged,
+        [
+            "/api/v1/next",
+            "/api/v1/events",
+            "/api/v1/calendars",
+            "/api/v1/explain",
+            "/api/v1/hidden",
+            "/api/v1/skips",
+            "/api/v1/history",
+        ]
+    );
+}
+
 /// Whatever is wrong with a request for one of our routes is said in the same way.
 #[test]
 fn every_error_of_our_routes_is_a_problem() {
