@@ -15,7 +15,7 @@ BENCH_OUT = --product $(TARGET)/release/calendarbot --out $(TARGET)/bench $(if $
 BENCH_PYTHON := $(TARGET)/bench/python/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage check bless oracle bench bench-http bench-ical bench-connections bench-pipeline bench-program bench-setup gate attack attack-cgroup budget-proof faults soak fuzz browser-test size tools metrics-check
+.PHONY: help run test coverage check bless oracle bench bench-http bench-ical bench-connections bench-pipeline bench-program bench-setup gate attack attack-cgroup budget-proof faults soak fuzz browser-test size tools metrics-check api-check
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -163,6 +163,15 @@ endef
 # What judges how accessible the pages are; nothing of it is part of the program.
 AXE_VERSION := 4.10.3
 AXE := $(TARGET)/axe/package/axe.min.js
+
+API_VENV := $(TARGET)/api-check
+api-check: tools ## schemathesis against the running program, by its own description; three minutes
+	$(call need,curl python3)
+	@$(API_VENV)/bin/schemathesis --version >/dev/null 2>&1 || { python3 -m venv $(API_VENV) && \
+	  $(API_VENV)/bin/pip install --quiet --requirement tests/api-check/requirements.txt; } || { \
+	  echo "Python is missing: sudo apt install python3-venv"; exit 1; }
+	$(CARGO) build --locked --quiet
+	tests/api-check/run.sh $(TARGET)/debug/calendarbot $(API_VENV)/bin/schemathesis
 
 browser-test: tools $(AXE) ## every page in Chromium, on every screen and by axe; pictures in target/browser
 	$(call need,chromium python3)

@@ -366,7 +366,7 @@ impl App {
         });
         let answering = executor.spawn({
             let pipeline = Rc::clone(&pipeline);
-            async move { pipeline.run().await }
+            async move { future::zip(pipeline.run(), pipeline.keep_explaining()).await.0 }
         });
         let warming = executor.spawn({
             let pipeline = Rc::clone(&pipeline);

@@ -196,6 +196,7 @@ fn http_limits(budget_bytes: usize) -> HttpLimits {
         rate_burst_seconds: 4,
         rate_made_tokens: 4,
         streams_max: slots / 4,
+        exports_max: (budget_bytes / (8 * MIB)).clamp(1, 4),
         slots_per_address_max: slots / 2,
         slot_buffer_bytes: 2 * KIB,
         large_buffers: (budget_bytes / (8 * MIB)).clamp(1, 16),
@@ -289,7 +290,7 @@ fn refresh_limits(budget_bytes: usize) -> RefreshLimits {
         head_bytes_max: 16 * KIB,
         interim_max: 8,
         outbound_idle_time: Duration::from_secs(30),
-        // Two intervals of most feeds; many routers forget a connection that is silent for longer.
+        // Two intervals of most feeds; routers forget connections that are silent for longer.
         outbound_idle_time_max: Duration::from_secs(600),
         outbound_idle_time_margin: Duration::from_secs(1),
         nudge_interval: Duration::from_secs(30),

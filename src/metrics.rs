@@ -90,7 +90,7 @@ macro_rules! metrics {
         #[derive(Default)]
         pub struct Metrics {
             $(#[doc = $help] pub $field: Metric,)*
-            /// From a whole request to its answer handed to the socket.
+            /// From a whole request to its answer handed to the socket, refusals (4xx) apart.
             pub request_seconds: Histogram,
             /// The same while only some clients have the pipeline, without the loop's share: of
             /// those that have it.
@@ -125,7 +125,7 @@ metrics! {
     slab_refused: Counter "slab.refused" "connections" "Clients answered 503 because no slot could be freed";
     accept_errors: Counter "slab.accept_errors" "errors" "Failed accepts, such as no file descriptor left";
     deadline_closed: Counter "slab.deadline_closed" "connections" "Connections closed because a deadline passed";
-    http_turns: Counter "http.turns" "turns" "Turns of the server's loop in which requests were answered";
+    http_turns: Counter "http.turns" "turns" "Turns of the server's loop in which requests were answered, and not only refused";
     http_requests: Counter "http.requests" as "" "requests" "Requests answered";
     http_rejected: Counter "http.rejected" "requests" "Requests refused by the framing rules";
     http_limited: Counter "http.limited" "requests" "Requests answered 429 because their client asked too often";

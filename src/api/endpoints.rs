@@ -137,8 +137,10 @@ impl Api {
         let mut assets = self.assets.borrow_mut();
         let shared = assets.entry((asset.path, accepts_gzip)).or_default();
         shared.upgrade().unwrap_or_else(|| {
-            let (coding, bytes) =
-                if accepts_gzip { (Some("gzip"), asset.gzip) } else { (None, asset.bytes) };
+            let (coding, bytes) = match accepts_gzip {
+                true => (Some("gzip"), asset.gzip.to_vec()),
+                false => (None, asset.plain()),
+            };
             let answer = Rc::new(Answer::encoded(asset.content_type, coding, bytes));
             *shared = Rc::downgrade(&answer);
             answer

@@ -1,6 +1,7 @@
 //! Our own routes. `docs/API.md` shows these shapes to people; it and this file change together.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use nanoserde::SerJson;
 
 use super::json::{Text, texts};
@@ -71,6 +72,36 @@ pub fn calendars(agenda: &Agenda<'_>) -> String {
     let calendars = agenda.calendars.iter().map(|calendar| status(calendar, agenda)).collect();
     let now = local(agenda.now, agenda.zone).into();
     Calendars { now, calendars }.serialize_json()
+}
+
+/// Why something is shown or not.
+pub struct Explanation<'a> {
+    /// Now.
+    pub now: Timestamp,
+    /// The zone that the answer speaks in.
+    pub zone: &'a TimeZone,
+    /// What was asked about.
+    pub id: &'a str,
+    /// Somebody skips it until then.
+    pub skipped_until: Option<Timestamp>,
+    /// What there is to say, by the name of each calendar that has it.
+    pub explained: Vec<(String, Vec<String>)>,
+}
+
+/// `GET /api/v1/explain`: why something is shown or not.
+pub fn explanation(explanation: &Explanation<'_>) -> String {
+    let Explanation { now, zone, id, skipped_until, explained } = explanation;
+    let calendars = explained
+        .iter()
+        .map(|(name, lines)| Explained { name: name.as_str().into(), lines: texts(lines) });
+    let answer = Explain {
+        now: local(*now, zone).into(),
+        zone: zone_name(zone, *now).into(),
+        id: (*id).into(),
+        skipped_until: skipped_until.map(|at| local(at, zone).into()),
+        calendars: calendars.collect(),
+    };
+    answer.serialize_json()
 }
 
 /// The body of an error answer, `application/problem+json` (RFC 9457 section 3). `title` names
@@ -160,6 +191,22 @@ struct Calendar<'a> {
     age_seconds: Option<i64>,
     last_error: Option<Text<'a>>,
     next_due: Option<Text<'a>>,
+}
+
+#[derive(SerJson)]
+#[nserde(serialize_none_as_null)]
+struct Explain<'a> {
+    now: Text<'a>,
+    zone: Text<'a>,
+    id: Text<'a>,
+    skipped_until: Option<Text<'a>>,
+    calendars: Vec<Explained<'a>>,
+}
+
+#[derive(SerJson)]
+struct Explained<'a> {
+    name: Text<'a>,
+    lines: Vec<Text<'a>>,
 }
 
 #[derive(SerJson)]

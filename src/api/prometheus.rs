@@ -109,7 +109,7 @@ impl Page {
         }
         let labels = [("method", "other"), ("route", "other"), ("code", "other")];
         self.sample(family, "_total", &labels, requests.beyond());
-        let help = "From a whole request to its answer handed to the socket";
+        let help = "From a whole request to its answer handed to the socket, refusals (4xx) apart";
         let durations = &seen.metrics.request_seconds;
         self.histogram("calendarbot_http_request_duration_seconds", help, durations);
         let help = "What it takes to make an answer that is not in the cache";

@@ -51,6 +51,8 @@ pub struct HttpLimits {
     pub rate_made_tokens: u32,
     /// Slots of clients that are told of changes as they happen (`/events`); one more is a 503.
     pub streams_max: usize,
+    /// Clients that a feed is read out to at once; one more is a 503.
+    pub exports_max: usize,
     /// Slots that one address may hold, so that one machine cannot take them all. Loopback is
     /// exempt: a proxy lives there.
     pub slots_per_address_max: usize,

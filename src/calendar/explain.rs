@@ -193,12 +193,17 @@ impl Series<'_> {
         listed
     }
 
+    /// True when something of it must not be seen.
+    pub fn is_masked(&self) -> bool {
+        self.parts.iter().any(|part| self.scene.hides(&part.details))
+    }
+
     /// All there is to say. `others` are entries of the other calendars at the times of
     /// [`Self::listed`]; `kept` is how many occurrences are stored, and `truncated` which cap has
     /// cut them short.
     pub fn lines(&self, others: &[Entry], kept: usize, truncated: Option<&str>) -> Vec<String> {
         let feed = &self.scene.status().name;
-        let masked = self.parts.iter().any(|part| self.scene.hides(&part.details));
+        let masked = self.is_masked();
         let mut lines = vec![match masked {
             true => format!("a private event in `{feed}` (--show-private shows it)"),
             false => format!("{} in `{feed}`", self.uid),

@@ -1,20 +1,13 @@
 //! `calendarbot explain`: reads what is stored, and has [`crate::calendar::explain`] say what it
 //! means.
 
-use jiff::{SignedDuration, Timestamp};
-use rusqlite::Connection;
-
 use super::stored::Stored;
-use crate::budget::Limits;
-use crate::calendar::Entry;
-use crate::calendar::explain::{Draft, NAMED_MAX, Scene, Summary, Totals};
-use crate::calendar::selection::resolve;
+use crate::calendar::explain::{NAMED_MAX, Scene, Summary, Totals};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Result;
-use crate::feed::store::{
-    StoredFeed, WindowQuery, count_occurrences, for_each_component, read_truncated, read_window,
-};
+use crate::feed::explain::series;
+use crate::feed::store::{StoredFeed, for_each_component, read_truncated};
 use crate::ical::component::Kind;
 
 /// Series that are explained at once.
@@ -78,18 +71,8 @@ fn search(scene: Scene<'_>, query: &str, stored: &Stored) -> Result<Vec<String>>
     })?;
     let mut lines = skipped(scene, query, feed);
     for uid in &found {
-        let mut series = Draft::new(scene, uid);
-        for_each_component(reader, feed, Kind::Event, &mut |other, text| {
-            if other == uid {
-                series.add(text);
-            }
-        })?;
-        let series = series.finish();
-        let others = others(scene, &series.listed(), reader, limits)?;
-        let kept = count_occurrences(reader, feed, uid)?;
-        let truncated = read_truncated(reader, feed, Some(uid), 1)?;
-        let reason = truncated.first().map(|(_, why)| why.as_str());
-        lines.extend(series.lines(&others, kept, reason));
+        let explained = series(scene, uid, reader, feed, limits)?;
+        lines.extend(explained.map(|explained| explained.lines).unwrap_or_default());
     }
     if more > 0 {
         lines.push(format!("and {more} more; say more of the title"));
@@ -105,37 +88,4 @@ fn skipped(scene: Scene<'_>, query: &str, feed: &StoredFeed) -> Vec<String> {
     let closed = scene.calendars[scene.calendar].private && !scene.show_private;
     let reasons = feed.skipped_reasons.iter().filter(|reason| !closed && reason.contains(query));
     reasons.map(|reason| format!("skipped: {reason}")).collect()
-}
-
-/// What the other calendars hold at the starts of these entries, read as the server reads it.
-fn others(
-    scene: Scene<'_>,
-    listed: &[Entry],
-    reader: &Connection,
-    limits: &Limits,
-) -> Result<Vec<Entry>> {
-    let mut others = Vec::new();
-    for entry in listed {
-        let from = resolve(entry.start, scene.zone);
-        let to = from.checked_add(SignedDuration::from_secs(1)).unwrap_or(Timestamp::MAX);
-        for (index, other) in scene.calendars.iter().enumerate() {
-            if index == scene.calendar {
-                continue;
-            }
-            let query = WindowQuery {
-                from,
-                to,
-                zone: scene.zone,
-                calendar: Some(&other.name),
-                ended: false,
-                limit: limits.pipeline.view_events_max,
-                rows_max: limits.pipeline.view_rows_max,
-                bytes_max: limits.pipeline.view_bytes_max,
-                calendars: scene.calendars,
-                settings: scene.settings,
-            };
-            others.extend(read_window(reader, &query, &limits.feed)?.0);
-        }
-    }
-    Ok(others)
 }

@@ -22,17 +22,22 @@ pub(super) fn export(
     let mask = (!show_private).then_some(mask);
     // A reader that has closed the pipe has read enough.
     let mut written = out.write_all(HEAD.as_bytes());
-    let mut write = |text: String| {
-        if written.is_ok() {
-            written = out.write_all(text.as_bytes());
-        }
-    };
-    for_each_component(&reader, &feed, Kind::TimeZone, &mut |tzid, text| {
-        write(zone(tzid, text, mask, &zones));
-    })?;
-    for_each_component(&reader, &feed, Kind::Event, &mut |_, text| {
-        write(event(text, mask, &zones));
-    })?;
-    write(TAIL.to_owned());
+    let mut piece = String::new();
+    for kind in [Kind::TimeZone, Kind::Event] {
+        for_each_component(&reader, &feed, kind, &mut |uid, text| {
+            piece.clear();
+            match kind {
+                Kind::TimeZone => zone(uid, text, mask, &zones, &mut piece),
+                Kind::Event => event(text, mask, &zones, &mut piece),
+            }
+            if written.is_ok() {
+                written = out.write_all(piece.as_bytes());
+            }
+        })?;
+    }
+    if written.is_ok() {
+        // Nor is this missed by one that has read enough.
+        let _ = out.write_all(TAIL.as_bytes());
+    }
     Ok(())
 }

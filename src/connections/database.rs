@@ -10,6 +10,7 @@
 //! read, and every change tries to open the writer again. Nor is a damaged file that cannot be put
 //! aside: what can be read of it is, and every change tries to put it aside.
 
+mod aside;
 pub mod baseline;
 mod open;
 pub mod overview;

@@ -8,6 +8,8 @@ pub mod page;
 pub mod setup;
 pub mod waiting;
 
+use flate2::{Decompress, FlushDecompress};
+
 use crate::calendar::locale::Locale;
 use crate::hash::fnv1a_parts;
 
@@ -55,11 +57,34 @@ pub struct Asset {
     pub path: &'static str,
     /// Its Content-Type.
     pub content_type: &'static str,
-    /// Its bytes, not compressed.
+    /// Its bytes, not compressed; empty when [`Self::plain`] is to make them.
     pub bytes: &'static [u8],
     /// The same in gzip, made when the program was built.
     pub gzip: &'static [u8],
 }
+
+impl Asset {
+    /// Its bytes, not compressed.
+    pub fn plain(&self) -> Vec<u8> {
+        if !self.bytes.is_empty() {
+            return self.bytes.to_vec();
+        }
+        // Behind a header of ten bytes (RFC 1952, without a name); the length stands at the end.
+        let Some((body, length)) = self.gzip[HEADER_BYTES..].split_last_chunk::<4>() else {
+            return Vec::new();
+        };
+        let mut plain = Vec::with_capacity(u32::from_le_bytes(*length) as usize);
+        let body = &body[..body.len() - CHECKSUM_BYTES];
+        let mut inflate = Decompress::new(false);
+        // It was made by this program's own build.
+        let _ = inflate.decompress_vec(body, &mut plain, FlushDecompress::Finish);
+        plain
+    }
+}
+
+/// What stands before and behind the deflated bytes of a gzip file.
+const HEADER_BYTES: usize = 10;
+const CHECKSUM_BYTES: usize = 4;
 
 /// The stylesheet of every page.
 pub const PAGE_CSS: Asset = Asset {
@@ -117,8 +142,17 @@ pub const DASHBOARD_JS: Asset = Asset {
     gzip: include_bytes!(concat!(env!("OUT_DIR"), "/dashboard.js.gz")),
 };
 
+/// The description of our own routes (OpenAPI 3.1), for programs that make clients of it. Hardly
+/// anybody asks for it: only its compressed form is kept.
+pub const OPENAPI: Asset = Asset {
+    path: "/api/v1/openapi.json",
+    content_type: "application/json",
+    bytes: &[],
+    gzip: include_bytes!(concat!(env!("OUT_DIR"), "/openapi.json.gz")),
+};
+
 /// Every file that is served as it is.
-pub static ASSETS: [Asset; 12] = [
+pub static ASSETS: [Asset; 13] = [
     PAGE_CSS,
     CALENDAR_CSS,
     PAGE_JS,
@@ -131,6 +165,7 @@ pub static ASSETS: [Asset; 12] = [
     FORMS_CSS,
     SETTINGS_HTML,
     SETTINGS_JS,
+    OPENAPI,
 ];
 
 /// The file at a path.
@@ -153,6 +188,13 @@ pub fn build_id() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_kept_compressed_is_what_was_compressed() {
+        let text = include_bytes!("assets/openapi.json");
+        assert_eq!(OPENAPI.plain(), text);
+        assert_eq!(FAVICON.plain(), FAVICON.bytes);
+    }
 
     #[test]
     fn the_dashboard_fits_in_30_kb() {

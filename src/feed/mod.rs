@@ -3,6 +3,7 @@
 //! [`Feeds`] is the list of what is configured and how each feed fares; [`refresh`] keeps it
 //! fresh; [`fetch`] brings bytes; [`store`] has all the SQL.
 
+pub mod explain;
 pub mod fetch;
 pub mod refresh;
 pub mod store;
@@ -121,10 +122,25 @@ pub struct Feed {
     wake: (Sender<()>, Receiver<()>),
     /// No wish is served sooner: its server has just been asked, or has said when it may be.
     no_nudge_before: Cell<Moment>,
+    /// Rises whenever what is stored of it changes.
+    stored_generation: Cell<u64>,
     /// Failures in a row.
     failures: Cell<u32>,
     /// Its window could not be moved when that was tried last.
     is_stuck: Cell<bool>,
+}
+
+/// What is stored of a feed, as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stored {
+    /// The row's number.
+    pub row: i64,
+    /// A hash of where the data came from.
+    pub source: i64,
+    /// Rises whenever the data changes, from the start of the program on.
+    pub generation: u64,
+    /// Only the times of its events may be seen.
+    pub private: bool,
 }
 
 /// A feed is stale after this many intervals without a good refresh.
@@ -163,6 +179,7 @@ impl Feed {
             is_wished: Cell::default(),
             wake: async_channel::bounded(1),
             no_nudge_before: Cell::default(),
+            stored_generation: Cell::default(),
             failures: Cell::default(),
             is_stuck: Cell::default(),
         }
@@ -181,6 +198,17 @@ impl Feed {
     /// When it was last known to be right.
     pub fn last_success(&self) -> Option<Timestamp> {
         self.status.borrow().last_success
+    }
+
+    /// What is stored of it, and how much of that may be seen.
+    pub fn stored(&self) -> Stored {
+        let remembered = self.remembered.borrow();
+        Stored {
+            row: remembered.id,
+            source: remembered.source,
+            generation: self.stored_generation.get(),
+            private: self.status.borrow().private,
+        }
     }
 
     /// When it was last known to be right, if that is newer than what is written down: its row

@@ -213,8 +213,9 @@ impl Refresher {
         self.metrics.refreshes.count();
         match outcome {
             Outcome::Published(published) => {
-                if !published.changed {
-                    self.metrics.refreshes_unchanged.count();
+                match published.changed {
+                    true => feed.stored_generation.set(feed.stored_generation.get() + 1),
+                    false => self.metrics.refreshes_unchanged.count(),
                 }
                 take_note(&mut status, published);
             }

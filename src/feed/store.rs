@@ -24,9 +24,12 @@ use rusqlite::{Connection, params};
 pub use publish::{FetchedFacts, Publication, Published, publish, read_zones};
 use row::instant;
 pub use staging::{Staging, begin_staging, stage};
-pub use stored::{StoredFeed, count_occurrences, for_each_component, read_feed, read_truncated};
+pub use stored::{
+    Place, StoredFeed, count_occurrences, for_each_component, for_each_of_series, read_feed,
+    read_on, read_truncated,
+};
 use warnings::told;
-pub use window::{FORM_SLACK_SECONDS, WindowQuery, judged_window, read_window};
+pub use window::{FORM_SLACK_SECONDS, WindowQuery, judged_window, read_window, uid_of};
 
 use crate::error::Result;
 use crate::ical::component::Kind;

@@ -9,15 +9,18 @@
 //!   │   │                                v                                    │
 //!   │   │                    answer there at once? ──no──> Answering ─┐       │
 //!   │   │                                │ yes                        │       │
-//!   │   └───── keep-alive ───────── Writing <─────────────────────────┴───────┘
-//!   │                                    │ close     │ events follow
-//!   │   deadline, client gone, evicted   v           v
-//!   └──────────────> gone <──────── Lingering    Streaming ──> gone
+//!   │   ├───── keep-alive ───────── Writing <─────────────────────────┴───────┘
+//!   │   │                            │ │ │ events follow
+//!   │   └──── Exporting <── a feed ──┘ │ └──────────> Streaming ──> gone
+//!   │             └──────────────────┐ │ close
+//!   │   deadline, client gone,       v v
+//!   └── evicted ──> gone <──────── Lingering
 //! ```
 //!
 //! `Lingering` reads and drops what the client still sends, so that closing does not reset the
 //! connection before the client has read its answer (RFC 9112 section 9.6). `Streaming` waits for
-//! nothing: an event that the socket does not take at once is for nobody, and ends it.
+//! nothing: an event that the socket does not take at once is for nobody, and ends it. `Exporting`
+//! makes a piece when the one before it is out.
 
 use std::cell::Cell;
 use std::io::{self, Write};
@@ -28,7 +31,7 @@ use super::listener::Socket;
 use super::peer::Peer;
 use super::response::{Manner, Outgoing};
 use super::route::Series;
-use super::stream::Place;
+use super::stream::{EXPORT_TIME_MAX, Exporting, Place};
 use crate::budget::HttpLimits;
 use crate::clock::Moment;
 
@@ -48,6 +51,8 @@ pub enum State {
     Answering(Asked),
     /// The socket is full.
     Writing(Outgoing),
+    /// A feed is read out to the client.
+    Exporting(Box<Exporting>),
     /// The client is told of changes as they happen.
     Streaming {
         /// One of a few.
@@ -97,6 +102,8 @@ pub struct Connection {
     pub large: Option<Box<[u8]>>,
     /// Bytes in the buffer.
     pub filled: usize,
+    /// Requests in the buffer are answered in the next turn.
+    pub is_put_off: bool,
     /// What the epoll set waits for.
     pub interest: Interest,
     /// The place of its last request among the recent ones, where another's may stand by now.
@@ -138,6 +145,7 @@ impl Connection {
             taken_bytes: 0,
             large: None,
             filled: 0,
+            is_put_off: false,
             interest: Interest::Read,
             recent: Cell::new(0),
         }
@@ -192,6 +200,7 @@ impl Connection {
     pub fn outgoing_bytes(&self) -> usize {
         match &self.state {
             State::Writing(outgoing) => outgoing.share_bytes(),
+            State::Exporting(export) => export.weight_bytes(),
             _ => 0,
         }
     }
@@ -207,9 +216,17 @@ impl Connection {
             State::Answering(_) => Duration::MAX,
             // A dead client is found out by what it is told.
             State::Streaming { .. } => Duration::MAX,
-            State::Writing(_) => limits.write_time,
+            State::Writing(_) | State::Exporting(_) => limits.write_time,
             State::Lingering { .. } => limits.linger_time,
         }
+    }
+
+    /// True when it has outstayed its state. However fast a client takes a feed, others wait for the
+    /// place.
+    pub fn is_overdue(&self, now: Moment, limits: &HttpLimits, pressed: bool) -> bool {
+        let is_past =
+            matches!(&self.state, State::Exporting(it) if now.since(it.since) >= EXPORT_TIME_MAX);
+        is_past || now.since(self.since) >= self.patience(limits, pressed)
     }
 
     /// Who goes first when a new client needs a slot: the lower, the sooner, and within a rank the
@@ -221,10 +238,10 @@ impl Connection {
             (State::Idle, _) => Some(1),
             (State::Head, true) => Some(2),
             (State::Body { .. }, true) => Some(3),
-            (State::Writing(_), true) => Some(4),
+            (State::Writing(_) | State::Exporting(_), true) => Some(4),
             // It comes back by itself, and there are places for a part of all clients only.
             (State::Streaming { .. }, _) => Some(5),
-            (State::Writing(_), false) => Some(6),
+            (State::Writing(_) | State::Exporting(_), false) => Some(6),
             (State::Body { .. }, false) => Some(7),
             (State::Head, false) => Some(8),
             (State::Answering(_), _) => None,

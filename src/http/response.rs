@@ -77,6 +77,8 @@ pub mod media {
     pub const JSON: &str = "application/json";
     /// RFC 9457 problem details.
     pub const PROBLEM: &str = "application/problem+json";
+    /// Calendars.
+    pub const CALENDAR: &str = "text/calendar; charset=utf-8";
     /// Words.
     pub const TEXT: &str = "text/plain; charset=utf-8";
 }
@@ -125,11 +127,11 @@ impl Answer {
     }
 
     /// One of the forms that a file is kept in (RFC 9110 section 12.1).
-    pub fn encoded(media_type: &str, coding: Option<&str>, body: &[u8]) -> Self {
+    pub fn encoded(media_type: &str, coding: Option<&str>, body: Vec<u8>) -> Self {
         let coding = coding.map(|name| format!("Content-Encoding: {name}\r\n"));
         let policy = if media_type == media::HTML { PAGE_POLICY } else { "" };
         let further = coding.unwrap_or_default() + "Vary: Accept-Encoding\r\n" + policy;
-        Self::revalidated(media_type, &further, body.to_vec())
+        Self::revalidated(media_type, &further, body)
     }
 
     /// A 304 has the policy, too: a browser takes the fields of its answer for those that it kept.
@@ -171,6 +173,17 @@ impl Answer {
         let fields =
             format!("Content-Type: {media_type}\r\nCache-Control: no-store\r\n{SAFETY}{further}");
         Self::assemble(Status::OK, &fields, body.to_vec())
+    }
+
+    /// The same of one that may be revalidated, without its body.
+    pub fn open_tagged(media_type: &str, entity_tag: &str, further: &str) -> Self {
+        let fields_unchanged = format!("ETag: {entity_tag}\r\nCache-Control: no-cache\r\n{SAFETY}");
+        let fields = format!("Content-Type: {media_type}\r\n{fields_unchanged}{further}");
+        Self {
+            fields_unchanged: fields_unchanged.into(),
+            entity_tag: entity_tag.into(),
+            ..Self::assemble(Status::OK, &fields, Vec::new())
+        }
     }
 
     /// A plain one as JSON.
@@ -300,10 +313,11 @@ impl Outgoing {
         Self { answer, date, manner, series, sent_bytes: 0, follow: None }
     }
 
-    /// The same, and then this until the connection ends.
-    pub(super) fn followed_by(mut self, follow: Follow) -> Self {
-        self.manner.keep_alive = false;
-        self.follow = Some(follow);
+    /// The same, and then this, unless the client wants the head alone or has it all.
+    pub(super) fn followed_by(mut self, follow: impl FnOnce(Manner) -> Follow) -> Self {
+        if !self.manner.head_only && !self.manner.unchanged {
+            self.follow = Some(follow(self.manner));
+        }
         self
     }
 

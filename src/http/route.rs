@@ -12,6 +12,7 @@ use self::table::Row;
 use super::frame::Method;
 use super::response::Status;
 use crate::display;
+use crate::pipeline::explain::Question;
 use crate::pipeline::key::{View, ViewKey};
 
 /// What a request asks for.
@@ -33,6 +34,10 @@ pub enum Endpoint {
     Events,
     /// What people hide.
     Hidden,
+    /// The feed of this name, as a calendar.
+    Feed(String),
+    /// Why something is shown or not.
+    Explain(Question),
     /// Something is to be done.
     Change(Change),
     /// An operator's, who has to show that they are one.
@@ -315,13 +320,13 @@ impl Series {
     }
 }
 
-/// True for a place in the table that a path is at. One that ends with `{id}` has all paths with
-/// something in its place: an id may have slashes, which cannot come escaped.
+/// True for a place in the table that a path is at. One with `{id}` or `{name}` has all paths with
+/// something in its place: it may have slashes, which cannot come escaped.
 fn leads_to(place: &str, path: &str) -> bool {
-    match place.strip_suffix("{id}") {
-        Some(before) => path.strip_prefix(before).is_some_and(|id| !id.is_empty()),
-        None => place == path,
-    }
+    let named = ["{id}", "{name}"].into_iter().find_map(|part| place.split_once(part));
+    let Some((before, after)) = named else { return place == path };
+    let part = path.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+    part.is_some_and(|part| !part.is_empty())
 }
 
 /// True below the interfaces of which every path is ours.
@@ -350,6 +355,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_description_of_our_routes_has_each_of_them_and_no_other() {
+        let text = crate::display::OPENAPI.plain();
+        let document: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        let described = document["paths"].as_object().unwrap().iter().flat_map(|(path, item)| {
+            let methods = item.as_object().unwrap().keys().filter(|key| *key != "parameters");
+            methods.map(move |method| format!("{} {path}", method.to_uppercase()))
+        });
+        let native = FAMILIES.into_iter().filter(|(family, _)| *family == Family::Native);
+        let routed = native.flat_map(|(_, rows)| rows).flat_map(|row| {
+            let methods =
+                row.allow.0.split(", ").filter(|name| !["HEAD", "OPTIONS"].contains(name));
+            methods.map(move |method| format!("{method} {}", row.paths[0]))
+        });
+        let (mut described, mut routed): (Vec<_>, Vec<_>) = (described.collect(), routed.collect());
+        described.sort();
+        routed.sort();
+        assert_eq!(described, routed);
+    }
+
+    #[test]
     fn every_path_has_one_route() {
         let paths = || rows().flat_map(|row| row.paths);
         for path in paths() {
@@ -372,6 +397,9 @@ mod tests {
             ("/api/v1/skips/", "other"),
             ("/api/v1/skips/a", "/api/v1/skips/{id}"),
             ("/api/v1/skips/a/b", "/api/v1/skips/{id}"),
+            ("/feeds/a.b.ics", "/feeds/{name}.ics"),
+            ("/feeds/.ics", "other"),
+            ("/feeds/a", "other"),
             ("*", "other"),
         ] {
             assert_eq!(Route::of(path).template(), template, "{path}");

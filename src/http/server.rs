@@ -8,6 +8,7 @@
 
 mod admission;
 mod exchange;
+mod exports;
 mod streams;
 
 use std::future::{Future, poll_fn};
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use async_channel::Receiver;
 use rustix::event::epoll;
+use smol::future;
 use smol::stream::Stream;
 
 use super::buffers::Buffers;
@@ -54,6 +56,8 @@ pub struct Server {
     event: Event,
     told_at: Moment,
     turn: Turn,
+    /// Connections with requests that are left to the next turn, each once.
+    put_off: Vec<Token>,
     /// Requests of this turn that have been answered in it.
     answered: u64,
     /// Some of earlier turns have been.
@@ -110,6 +114,7 @@ impl Server {
                 date: DateField::at(service.clock.http_date()),
                 is_alone: false,
             },
+            put_off: Vec::with_capacity(limits.slots),
             answered: 0,
             caught_up: false,
             service,
@@ -131,7 +136,7 @@ impl Server {
                 poll_fn(|cx| self.poll_woken(cx, stop.as_mut(), &mut sweep, &mut drain)).await;
             self.read_clock();
             match woken {
-                Woken::Ready => self.handle_events(),
+                Woken::Ready => {}
                 Woken::Completed(completion) => self.on_completion(completion),
                 Woken::Changed => self.tell_streams(),
                 Woken::Sweep => {
@@ -144,10 +149,15 @@ impl Server {
                     drain = Some(self.service.clock.sleep(self.service.limits.drain_time));
                 }
             }
+            self.handle_events();
             while let Ok(completion) = self.completions.try_recv() {
                 self.on_completion(completion);
             }
             self.note_time();
+            if !self.put_off.is_empty() {
+                // Whoever else is ready has its turn first.
+                future::yield_now().await;
+            }
         }
     }
 
@@ -175,7 +185,9 @@ impl Server {
         let is_over = |sleep: Option<&mut Sleep>, cx: &mut Context<'_>| {
             sleep.is_some_and(|sleep| Pin::new(sleep).poll(cx).is_ready())
         };
-        if self.event_loop.poll_events(cx, &mut self.events).is_ready() {
+        let has_events = self.event_loop.poll_events(cx, &mut self.events).is_ready();
+        let is_behind = !self.put_off.is_empty();
+        if has_events && !is_behind {
             return Poll::Ready(Woken::Ready);
         }
         if let Poll::Ready(Some(completion)) = self.completions.as_mut().poll_next(cx) {
@@ -191,7 +203,11 @@ impl Server {
             Some(_) => is_over(drain.as_mut(), cx),
             None => stop.poll_next(cx).is_ready(),
         };
-        if stops { Poll::Ready(Woken::Stop) } else { Poll::Pending }
+        match stops {
+            true => Poll::Ready(Woken::Stop),
+            false if has_events || is_behind => Poll::Ready(Woken::Ready),
+            false => Poll::Pending,
+        }
     }
 
     fn read_clock(&mut self) {
@@ -202,7 +218,9 @@ impl Server {
         self.turn.is_alone = false;
     }
 
+    /// What has come since the last turn, and then what that has put off.
     fn handle_events(&mut self) {
+        let mut put_off = std::mem::take(&mut self.put_off);
         let mut events = std::mem::take(&mut self.events);
         self.turn.is_alone = events.len() == 1;
         for event in events.drain(..) {
@@ -213,6 +231,11 @@ impl Server {
             }
         }
         self.events = events;
+        self.turn.is_alone = false;
+        self.go_on(&mut put_off);
+        if self.put_off.is_empty() {
+            self.put_off = put_off;
+        }
     }
 
     /// How long the requests of this turn have taken. The clock is read once for all of them, at

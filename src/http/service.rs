@@ -1,6 +1,8 @@
 //! One request -> its answer, at once or by the pipeline. What its head alone tells is judged
 //! first, so that a body is read only for a request that may be answered.
 
+mod ongoing;
+
 use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Range;
@@ -20,7 +22,7 @@ use super::recent::Recent;
 use super::response::{Answer, DateField, Manner, Outgoing, Status};
 use super::route::{Admin, Change, Endpoint, Family, Route, Series, Setup};
 use super::slab::Token;
-use super::stream::{self, Follow, Places};
+use super::stream::{self, Places};
 use super::token::Gates;
 use crate::api::{Api, Done};
 use crate::budget::HttpLimits;
@@ -44,6 +46,10 @@ pub struct Service {
     /// Clients that are told of changes as they happen, and how that begins.
     pub(super) streams: Places,
     beginning: Rc<Answer>,
+    /// Clients that a feed is read out to.
+    exports: Places,
+    /// Tells the entity tags of this life of the program from those of others.
+    process: u64,
     /// Where it counts.
     pub metrics: Rc<Metrics>,
     /// Views of the calendar.
@@ -95,10 +101,26 @@ pub(super) struct Asker<'c> {
 
 /// What became of a whole request.
 pub(super) enum Answered {
-    /// Here is its answer.
-    Now(Outgoing),
+    /// Here is its answer, which was there.
+    Kept(Outgoing),
+    /// Here is its answer, which had to be made.
+    Made(Outgoing),
     /// The pipeline makes it.
     Later(Asked),
+}
+
+/// What was found for a request.
+enum Found {
+    Kept(Rc<Answer>),
+    Made(Rc<Answer>),
+    Later,
+}
+
+impl Found {
+    /// What was made at once, if it was.
+    fn made(answer: Option<Rc<Answer>>) -> Self {
+        answer.map_or(Self::Later, Self::Made)
+    }
 }
 
 impl Service {
@@ -113,8 +135,20 @@ impl Service {
     ) -> Self {
         let recent = Recent::new(limits.recent_heads, limits.recent_head_bytes_max);
         let (recent, streams) = (RefCell::new(recent), Places::new(limits.streams_max));
-        let beginning = Rc::new(stream::beginning());
-        Self { clock, limits, edge, recent, streams, beginning, metrics, pipeline, api }
+        let (beginning, exports) = (Rc::new(stream::beginning()), Places::new(limits.exports_max));
+        Self {
+            clock,
+            limits,
+            edge,
+            recent,
+            streams,
+            beginning,
+            exports,
+            process: fastrand::u64(..),
+            metrics,
+            pipeline,
+            api,
+        }
     }
 
     /// What is kept of clients that are not connected.
@@ -187,53 +221,38 @@ impl Service {
                 self.view(&key, asker, (asked.client, agent), turn)
             }
             Ok(Endpoint::Guarded(key)) => self.view_of(key, message, asker, asked.client, turn),
-            Ok(Endpoint::Admin(what)) => self.administer(what, message, bytes, asker.token),
-            Ok(Endpoint::Setup(what)) => self.set_up(what, message, bytes, asker.token),
+            Ok(Endpoint::Setup(what)) => {
+                Found::made(self.set_up(what, message, bytes, asker.token))
+            }
+            Ok(Endpoint::Admin(what)) => {
+                Found::made(self.administer(what, message, bytes, asker.token))
+            }
             Ok(Endpoint::Change(change)) => {
                 match self.change(change, message, bytes, asker.token) {
-                    Done::Answer(answer) => Some(answer),
-                    Done::Later => None,
+                    Done::Answer(answer) => Found::Made(answer),
+                    Done::Later => Found::Later,
                     Done::View(key) => self.view_of(key, message, asker, asked.client, turn),
                 }
             }
+            Ok(Endpoint::Explain(question)) => self.explain(question, asker.token, &asked, turn),
             Ok(Endpoint::Events) => return self.listen(&asked, bytes, turn),
-            Ok(endpoint) => {
-                if endpoint.is_made() {
-                    self.owe(asked.client, turn.now);
-                }
-                Some(self.act(endpoint, message))
+            Ok(Endpoint::Feed(name)) => return self.export(&name, &asked, bytes, turn),
+            Ok(endpoint) if endpoint.is_made() => {
+                self.owe(asked.client, turn.now);
+                Found::Made(self.act(endpoint, message))
             }
-            Err(refused) => Some(refused),
+            Ok(endpoint) => Found::Kept(self.act(endpoint, message)),
+            Err(refused) => Found::Kept(refused),
         };
         self.answered(asked, found, bytes, turn)
     }
 
-    /// Begins to tell a client of changes, if there is a place for it.
-    fn listen(&self, asked: &Asked, bytes: &[u8], turn: &Turn) -> Answered {
-        let outgoing = |answer| self.outgoing(asked, answer, bytes, turn.date);
-        if asked.manner.head_only {
-            return Answered::Now(outgoing(Rc::clone(&self.beginning)));
-        }
-        Answered::Now(match self.streams.take() {
-            Some(place) => outgoing(Rc::clone(&self.beginning)).followed_by(Follow::Events(place)),
-            None => {
-                self.metrics.streams_refused.count();
-                let detail = "as many clients as there is room for are told of changes";
-                outgoing(self.api.failure(Family::Native, Status::UNAVAILABLE, detail))
-            }
-        })
-    }
-
-    fn answered(
-        &self,
-        asked: Asked,
-        found: Option<Rc<Answer>>,
-        bytes: &[u8],
-        turn: &Turn,
-    ) -> Answered {
+    fn answered(&self, asked: Asked, found: Found, bytes: &[u8], turn: &Turn) -> Answered {
+        let outgoing = |answer| self.outgoing(&asked, answer, bytes, turn.date);
         match found {
-            Some(answer) => Answered::Now(self.outgoing(&asked, answer, bytes, turn.date)),
-            None => Answered::Later(asked),
+            Found::Kept(answer) => Answered::Kept(outgoing(answer)),
+            Found::Made(answer) => Answered::Made(outgoing(answer)),
+            Found::Later => Answered::Later(asked),
         }
     }
 
@@ -304,21 +323,21 @@ impl Service {
         asker: &Asker<'_>,
         client: Peer,
         turn: &Turn,
-    ) -> Option<Rc<Answer>> {
+    ) -> Found {
         let agent = fnv1a(message.user_agent());
         self.view(&self.pipeline.normalized(key), asker, (client, agent), turn)
     }
 
-    /// A view of the calendar; `None` when the pipeline will bring it.
+    /// A view of the calendar.
     fn view(
         &self,
         key: &ViewKey,
         asker: &Asker<'_>,
         (client, agent): (Peer, u64),
         turn: &Turn,
-    ) -> Option<Rc<Answer>> {
+    ) -> Found {
         if !self.api.has_data() && key.view.needs_data() {
-            return Some(match key.view.is_page() {
+            return Found::Kept(match key.view.is_page() {
                 true => self.api.no_data_page(self.pipeline.screen().get()),
                 false => self.api.no_data(key.view.family()),
             });
@@ -334,13 +353,14 @@ impl Service {
             self.compare(has_pipeline, self.clock.now().since(turn.now));
         }
         let answer = match asking {
-            Asking::Kept(answer) => return Some(answer),
+            Asking::Kept(answer) => return Found::Kept(answer),
             Asking::Full => {
                 let detail = "too much is being asked";
-                return Some(self.api.failure(key.view.family(), Status::UNAVAILABLE, detail));
+                let refused = self.api.failure(key.view.family(), Status::UNAVAILABLE, detail);
+                return Found::Kept(refused);
             }
-            Asking::Made(answer) => Some(answer),
-            Asking::Pending => None,
+            Asking::Made(answer) => Found::Made(answer),
+            Asking::Pending => Found::Later,
         };
         self.owe(client, turn.now);
         answer
@@ -401,7 +421,9 @@ impl Service {
             | Endpoint::Change(_)
             | Endpoint::Admin(_)
             | Endpoint::Setup(_)
-            | Endpoint::Events => self.api.no_data(Family::Native),
+            | Endpoint::Events
+            | Endpoint::Feed(_)
+            | Endpoint::Explain(_) => self.api.no_data(Family::Native),
             Endpoint::Asset(path) => self.api.asset(path, message.accepts_gzip()),
             Endpoint::Skips => self.api.skips(),
             Endpoint::Hidden => self.api.hidden(),

@@ -1,16 +1,22 @@
 //! What follows an answer whose body has no end yet: Server-Sent Events (HTML Living Standard,
-//! section 9.2), the same bytes for everybody who listens.
+//! section 9.2), the same bytes for everybody who listens; or a feed, piece by piece.
 
 use std::cell::Cell;
 use std::io::Write;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::response::Answer;
+use super::response::{Answer, Manner};
+use crate::clock::Moment;
+use crate::error::Result;
+use crate::pipeline::Pipeline;
+use crate::pipeline::export::Export;
 
 /// The longest that a stream says nothing: what stands between takes a connection that is silent
 /// for longer for a dead one.
 pub(super) const COMMENT_INTERVAL: Duration = Duration::from_secs(25);
+/// The longest that reading out a feed may take: others wait for the place.
+pub(super) const EXPORT_TIME_MAX: Duration = Duration::from_secs(300);
 /// A line for nobody.
 pub(super) const COMMENT: &[u8] = b":\n\n";
 /// What comes at once. A browser whose stream ends asks again after these milliseconds.
@@ -55,6 +61,85 @@ impl Event {
 pub(super) enum Follow {
     /// Events, as they happen.
     Events(Place),
+    /// A feed.
+    Export(Box<Exporting>),
+}
+
+/// A feed on its way to a client.
+pub struct Exporting {
+    export: Export,
+    /// Given back with the rest.
+    _place: Place,
+    /// In chunks (RFC 9112 section 7.1), after which the connection may stay open; else it ends
+    /// with the connection.
+    manner: Manner,
+    piece: Vec<u8>,
+    sent_bytes: usize,
+    is_last: bool,
+    /// When it began.
+    pub(super) since: Moment,
+}
+
+/// A chunk's size, as long as that of any other, and the end of the line.
+const CHUNK_SIZE: &str = "00000000\r\n";
+const CHUNK_END: &str = "\r\n";
+const LAST_CHUNK: &str = "0\r\n\r\n";
+
+impl Exporting {
+    pub(super) fn new(export: Export, place: Place, manner: Manner, since: Moment) -> Self {
+        let (piece, sent_bytes, is_last) = (Vec::new(), 0, false);
+        Self { export, _place: place, manner, piece, sent_bytes, is_last, since }
+    }
+
+    /// Makes the next piece.
+    ///
+    /// # Errors
+    /// When there cannot be one.
+    pub(super) fn make_next(&mut self, pipeline: &Pipeline) -> Result<()> {
+        let is_chunked = !self.manner.is_1_0;
+        let mut piece = String::from(if is_chunked { CHUNK_SIZE } else { "" });
+        let before = piece.len();
+        // What was sent need not be there while the next one is made.
+        self.piece = Vec::new();
+        self.is_last = pipeline.next_piece(&mut self.export, &mut piece)?;
+        if is_chunked {
+            let size = format!("{:08x}", piece.len() - before);
+            piece.replace_range(..size.len(), &size);
+            piece.push_str(CHUNK_END);
+            piece.push_str(if self.is_last { LAST_CHUNK } else { "" });
+        }
+        (self.piece, self.sent_bytes) = (piece.into_bytes(), 0);
+        Ok(())
+    }
+
+    /// What is still to be sent of the piece at hand.
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.piece[self.sent_bytes..]
+    }
+
+    /// True when that was all of it.
+    pub(super) fn note_sent(&mut self, bytes: usize) -> bool {
+        self.sent_bytes += bytes;
+        self.is_sent()
+    }
+
+    pub(super) fn is_sent(&self) -> bool {
+        self.sent_bytes == self.piece.len()
+    }
+
+    /// True when no piece follows the one at hand.
+    pub(super) fn is_through(&self) -> bool {
+        self.is_last
+    }
+
+    pub(super) fn keeps_alive(&self) -> bool {
+        self.manner.keep_alive && !self.manner.is_1_0
+    }
+
+    /// What is held of the piece at hand.
+    pub(super) fn weight_bytes(&self) -> usize {
+        if self.is_sent() { 0 } else { self.piece.capacity() }
+    }
 }
 
 /// A fixed number of places.

@@ -4,6 +4,8 @@
 //! private event there may be only its time. Reading what is written here gives the same occurrences
 //! as the feed did.
 
+use std::borrow::Cow;
+
 use super::event::is_private;
 use super::line::{ContentLine, cut};
 use super::rule::Rule;
@@ -23,6 +25,9 @@ const MASKED: &str = "SUMMARY:Busy";
 /// RFC 5545 wants DTSTAMP, which is not kept: without LAST-MODIFIED nobody knows better.
 const NO_STAMP: &str = "19700101T000000Z";
 
+/// What stands around the lines of a component, DTSTAMP and a mask included.
+const FRAME_BYTES: usize = 256;
+
 /// What must not be seen of a feed.
 #[derive(Clone, Copy)]
 pub struct Mask {
@@ -34,50 +39,41 @@ pub struct Mask {
 
 /// A VTIMEZONE, from its stored text; nothing when no event of the feed is understood by it. In a
 /// feed that is private it has no name but ours, and no text.
-pub fn zone(tzid: &str, text: &str, mask: Option<Mask>, zones: &Zones) -> String {
-    let mut out = String::new();
+pub fn zone(tzid: &str, text: &str, mask: Option<Mask>, zones: &Zones, out: &mut String) {
     if zones.resolve(tzid).step != Step::Embedded {
-        return out;
+        return;
     }
-    match mask.filter(|mask| mask.everything) {
-        None => component("VTIMEZONE", stored::lines(text), &mut out),
-        Some(mask) => {
-            let lines = stored::lines(text).filter_map(|line| masked(line, mask, zones));
-            let lines: Vec<String> = lines.collect();
-            component("VTIMEZONE", lines.iter().map(String::as_str), &mut out);
-        }
-    }
-    out
+    let mask = mask.filter(|mask| mask.everything);
+    let mut lines = stored::lines(text).filter_map(|line| match mask {
+        None => Some(Cow::Borrowed(line)),
+        Some(mask) => masked(line, mask, zones).map(Cow::Owned),
+    });
+    component("VTIMEZONE", text.len(), &mut lines, out);
 }
 
 /// A VEVENT, from its stored text. With a `mask` there is only the time of a private one.
-pub fn event(text: &str, mask: Option<Mask>, zones: &Zones) -> String {
+pub fn event(text: &str, mask: Option<Mask>, zones: &Zones, out: &mut String) {
     let mask = mask.filter(|mask| mask.everything || is_private(text));
     let mut lines = stored::lines(text).filter_map(stored::content);
     let stamp = lines.find(|line| line.name == "LAST-MODIFIED");
     let stamp = stamp.and_then(|line| Some(written(Value::parse(line.value)?)));
     let stamp = stamp.filter(|stamp| stamp.ends_with('Z')).unwrap_or_else(|| NO_STAMP.to_owned());
-    let mut out = String::new();
     let masks = if mask.is_some() { &[MASKED, "CLASS:PRIVATE"][..] } else { &[] };
-    let written: Vec<String> = std::iter::once(format!("DTSTAMP:{stamp}"))
-        .chain(masks.iter().map(|&line| line.to_owned()))
-        .chain(stored::lines(text).filter_map(|line| rewritten(line, mask, zones)))
-        .collect();
-    component("VEVENT", written.iter().map(String::as_str), &mut out);
-    out
+    let mut lines = std::iter::once(Cow::Owned(format!("DTSTAMP:{stamp}")))
+        .chain(masks.iter().map(|&line| Cow::Borrowed(line)))
+        .chain(stored::lines(text).filter_map(|line| rewritten(line, mask, zones)));
+    component("VEVENT", text.len(), &mut lines, out);
 }
 
 /// A line of an event as it is written; `None` when it is not.
-fn rewritten(text: &str, mask: Option<Mask>, zones: &Zones) -> Option<String> {
-    match mask {
-        Some(mask) => masked(text, mask, zones),
-        None => {
-            let line = stored::content(text)?;
-            match stored::is_time(line.name) {
-                true => rewritten_time(&line, None, zones),
-                false => Some(text.to_owned()),
-            }
-        }
+fn rewritten<'t>(text: &'t str, mask: Option<Mask>, zones: &Zones) -> Option<Cow<'t, str>> {
+    if let Some(mask) = mask {
+        return masked(text, mask, zones).map(Cow::Owned);
+    }
+    let line = stored::content(text)?;
+    match stored::is_time(line.name) {
+        true => rewritten_time(&line, None, zones).map(Cow::Owned),
+        false => Some(Cow::Borrowed(text)),
     }
 }
 
@@ -202,9 +198,16 @@ fn written(value: Value) -> String {
     }
 }
 
-fn component<'a>(name: &str, lines: impl Iterator<Item = &'a str>, out: &mut String) {
+/// Writes a component whose stored text is so long. It grows by its folds, and hardly more.
+fn component<'t>(
+    name: &str,
+    text_bytes: usize,
+    lines: &mut dyn Iterator<Item = Cow<'t, str>>,
+    out: &mut String,
+) {
+    out.reserve_exact(text_bytes + text_bytes / 16 + FRAME_BYTES);
     fold(&format!("BEGIN:{name}"), out);
-    lines.for_each(|line| fold(line, out));
+    lines.for_each(|line| fold(&line, out));
     fold(&format!("END:{name}"), out);
 }
 
@@ -243,7 +246,13 @@ mod tests {
     fn check(text: &str, private: bool, expected: &[&str]) {
         let expected: String =
             [&["BEGIN:VEVENT"], expected, &["END:VEVENT", ""]].concat().join("\r\n");
-        assert_eq!(event(text, Some(mask(private)), &zones()), expected);
+        assert_eq!(exported(text, Some(mask(private)), &zones()), expected);
+    }
+
+    fn exported(text: &str, mask: Option<Mask>, zones: &Zones) -> String {
+        let mut out = String::new();
+        event(text, mask, zones, &mut out);
+        out
     }
 
     #[test]
@@ -282,7 +291,7 @@ mod tests {
                     LOCATION:Clinic\nATTENDEE;CN=Jane:jane@example.com";
         check(text, true, &expected);
         check(&format!("{text}\nCLASS:CONFIDENTIAL"), false, &expected);
-        assert!(event(text, None, &zones()).contains("LOCATION:Clinic"));
+        assert!(exported(text, None, &zones()).contains("LOCATION:Clinic"));
     }
 
     /// Whatever stands where only a time is wanted.
@@ -327,7 +336,10 @@ mod tests {
         let told = |everything| {
             let start = "UID:a\nCLASS:PRIVATE\nDTSTART;TZID=canary:20240101T090000";
             let mask = Some(mask(everything));
-            zone("canary", text, mask, &zones) + &event(start, mask, &zones)
+            let mut out = String::new();
+            zone("canary", text, mask, &zones, &mut out);
+            event(start, mask, &zones, &mut out);
+            out
         };
         let name = zone_name(mask(true), "canary");
         let masked = told(true);

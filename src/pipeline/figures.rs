@@ -1,5 +1,6 @@
 //! What is counted of cached answers: of all, and of each kind.
 
+use super::Pipeline;
 use super::cache::Evicted;
 use super::key::Kind;
 use crate::metrics::{Metric, Metrics};
@@ -66,5 +67,16 @@ pub(super) fn count_evicted(metrics: &Metrics, evicted: Evicted) {
     for (kind, count) in Kind::ALL.into_iter().zip(evicted) {
         metrics.cache_evicted.add(count);
         Figures::of(kind, metrics).evicted.add(count);
+    }
+}
+
+impl Pipeline {
+    /// What the cache holds now.
+    pub(super) fn gauge(&self) {
+        let (metrics, cache) = (&self.sources.metrics, self.cache.borrow());
+        metrics.cache_entries.set(cache.len() as u64);
+        metrics.cache_bytes.set(cache.weight_bytes() as u64);
+        metrics.cache_bytes_peak.raise(cache.weight_bytes() as u64);
+        metrics.memory.cache.set(cache.weight_bytes());
     }
 }

@@ -65,6 +65,8 @@ pub enum View {
         /// Events in `later`.
         limit: u16,
     },
+    /// `GET /api/v1/today`.
+    Today,
     /// `GET /api/v1/events`.
     Events {
         /// Start of the window; `None` is the start of today.
@@ -119,7 +121,7 @@ impl View {
         match self {
             View::Lite(view) => view.kind(),
             View::Full(view) => view.kind(),
-            View::Page | View::Next { .. } => Kind::WhatsNext,
+            View::Page | View::Next { .. } | View::Today => Kind::WhatsNext,
             View::Events { .. } | View::Calendar(_) => Kind::Range,
             View::Calendars => Kind::Setup,
         }
@@ -157,7 +159,8 @@ impl View {
             View::Page => Some(page::LATER_MAX),
             View::Next { limit } => Some(usize::from(*limit)),
             View::Full(view) => view.later(),
-            View::Lite(_) | View::Events { .. } | View::Calendars | View::Calendar(_) => None,
+            View::Lite(_) | View::Today | View::Events { .. } => None,
+            View::Calendars | View::Calendar(_) => None,
         }
     }
 
@@ -179,7 +182,7 @@ impl View {
             // Its clients start their countdown from a number of seconds without a date.
             View::Lite(_) => 1,
             View::Full(view) => view.seconds_max(),
-            View::Page | View::Next { .. } => 60,
+            View::Page | View::Next { .. } | View::Today => 60,
             View::Events { .. } | View::Calendar(_) => RANGE_SECONDS,
             View::Calendars => 600,
         }
@@ -189,7 +192,7 @@ impl View {
     pub fn counts_minutes(&self) -> bool {
         match self {
             View::Full(view) => view.is_of_meetings(),
-            _ => matches!(self, View::Page | View::Next { .. } | View::Lite(_)),
+            _ => matches!(self, View::Page | View::Next { .. } | View::Today | View::Lite(_)),
         }
     }
 }

@@ -18,6 +18,8 @@
 //! again switches itself off for a while.
 
 pub mod cache;
+pub mod explain;
+pub mod export;
 pub mod fallback;
 mod figures;
 pub mod key;
@@ -37,6 +39,7 @@ use jiff::Timestamp;
 use smol::future;
 
 use self::cache::{Cache, Found, Share};
+use self::explain::Questions;
 use self::fallback::{Event, Part, State};
 use self::figures::{count, count_evicted};
 use self::key::{View, ViewKey};
@@ -95,6 +98,7 @@ pub struct Pipeline {
     pace: RefCell<Pace>,
     queue: (Sender<Job>, Receiver<Job>),
     completions: Sender<Completion>,
+    questions: Questions,
 }
 
 impl Pipeline {
@@ -102,6 +106,7 @@ impl Pipeline {
     /// answer at a time.
     pub fn new(sources: Sources, limits: &Limits) -> (Self, Receiver<Completion>) {
         let (completions, completed) = async_channel::bounded(limits.http.slots);
+        let questions = Questions::new(limits);
         let (limits, tuning) = (limits.pipeline.clone(), Tuning::default());
         let share = Share {
             bytes_max: limits.cache_bytes_max,
@@ -122,6 +127,7 @@ impl Pipeline {
             pace: RefCell::new(Pace::new(limits.batch_wait_max)),
             queue: async_channel::bounded(limits.pending_keys_max),
             completions,
+            questions,
             limits,
         };
         (pipeline, completed)
@@ -484,13 +490,5 @@ impl Pipeline {
         }
         let (status, detail) = (Status::UNAVAILABLE, "the calendar's data cannot be read just now");
         Rc::new(errors::error(view.family(), status, detail, "Retry-After: 10\r\n"))
-    }
-
-    fn gauge(&self) {
-        let (metrics, cache) = (&self.sources.metrics, self.cache.borrow());
-        metrics.cache_entries.set(cache.len() as u64);
-        metrics.cache_bytes.set(cache.weight_bytes() as u64);
-        metrics.cache_bytes_peak.raise(cache.weight_bytes() as u64);
-        metrics.memory.cache.set(cache.weight_bytes());
     }
 }

@@ -59,6 +59,7 @@ pub(super) fn render<J>(
             (media::HTML, calendar::page(&agenda, view, wish.key.zone.as_deref(), &options))
         }
         View::Next { limit } => (media::JSON, native::next(&agenda, usize::from(*limit))),
+        View::Today => (media::JSON, native::next(&agenda, turn.limits.view_events_max)),
         View::Events { calendar, limit, .. } => {
             let (from, to) = wish.scope.window(turn.now);
             let (calendar, limit) = (calendar.as_deref(), usize::from(*limit));

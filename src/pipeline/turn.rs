@@ -191,6 +191,12 @@ impl<'p> Turn<'p> {
             View::Calendars => Scope::Nothing,
             View::Page | View::Next { .. } => ahead(SPARE_ENTRIES + key.view.later().unwrap_or(0)),
             View::Lite(view) => view.scopes(self.now, &zone, events_max)[0],
+            View::Today => {
+                let today = zone.to_datetime(self.now).date();
+                let tomorrow = today.tomorrow().ok().map(Bound::Day);
+                let (from, to) = window(Some(Bound::Day(today)), tomorrow, self.now, &zone);
+                Scope::Range { from, to, limit: events_max }
+            }
             View::Full(full::View::Database(table)) => Scope::Table(*table),
             View::Full(view) if view.counts_matches() => Scope::Matches,
             View::Full(_) => match &days {

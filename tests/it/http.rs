@@ -424,6 +424,52 @@ fn stopping_lets_an_answer_under_way_finish() {
     });
 }
 
+/// Nobody waits for all that another has sent at once.
+#[test]
+fn many_requests_at_once_take_turns() {
+    const HEAD: &str = "HEAD /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    const CHEAP: &str = "HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    for (request, count, turns) in [(HEAD, 40, 40), (CHEAP, 8, 1), (CHEAP, 9, 2), (CHEAP, 17, 3)] {
+        run(|executor| async move {
+            let (rig, _folder) = demo(&executor);
+            let mut greedy = rig.connect().await;
+            greedy.send(request.repeat(count).as_bytes()).await;
+            for _ in 0..count {
+                let answer = greedy.response_to("HEAD").await.expect("an answer");
+                assert_eq!(answer.status, 200);
+            }
+            assert_eq!(rig.metrics.http_turns.get(), turns, "{count} of {request}");
+            greedy.send(GET.as_bytes()).await;
+            assert_eq!(greedy.response().await.expect("an answer").status, 200);
+        });
+    }
+    run(|executor| async move {
+        let (rig, _folder) = demo(&executor);
+        let (mut greedy, mut display) = (rig.connect().await, rig.connect().await);
+        greedy.send(HEAD.repeat(40).as_bytes()).await;
+        display.send(GET.as_bytes()).await;
+        assert_eq!(display.response().await.expect("an answer").status, 200);
+        // Who goes meanwhile takes nothing along.
+        drop(greedy);
+        display.send(GET.as_bytes()).await;
+        assert_eq!(display.response().await.expect("an answer").status, 200);
+        rig.stop().await;
+    });
+}
+
+/// Whoever is refused again and again makes nobody look faster than they are.
+#[test]
+fn refusals_are_no_latencies() {
+    run(|executor| async move {
+        let (rig, _folder) = demo(&executor);
+        for (path, counted) in [("/healthz", 1), ("/nothing", 1), ("/?tz=x", 1), ("/healthz", 2)] {
+            rig.get(path).await;
+            assert_eq!(rig.metrics.request_seconds.count(), counted, "{path}");
+        }
+        assert_eq!(rig.metrics.http_turns.get(), 2);
+    });
+}
+
 /// Whoever asks in every zone of the world leaves no more behind than one of them does.
 #[test]
 fn zones_are_not_kept_for_ever() {

@@ -312,16 +312,52 @@ impl Client {
         };
         let head = String::from_utf8(self.read.drain(..end).collect()).expect("a head in ASCII");
         let status: u16 = head[9..12].parse().expect("a status");
-        let length = crate::feed_server::field(&head, "content-length");
+        let field = |name| crate::feed_server::field(&head, name);
+        let is_chunked = field("transfer-encoding") == Some("chunked");
         let length = match (method, status) {
             ("HEAD", _) | (_, 100 | 204 | 304) => 0,
-            _ => length.expect("a length").parse().expect("a number"),
+            _ if is_chunked => {
+                let body = self.chunks().await?;
+                return Some(Response { status, head, body });
+            }
+            _ => field("content-length").expect("a length").parse().expect("a number"),
         };
         while self.read.len() < length {
             assert!(self.fill().await, "the body ended early");
         }
         let body = String::from_utf8(self.read.drain(..length).collect()).expect("UTF-8");
         Some(Response { status, head, body })
+    }
+
+    /// Reads a body in chunks; `None` when the connection ends before the last one.
+    async fn chunks(&mut self) -> Option<String> {
+        let mut body = String::new();
+        loop {
+            let size = self.through("\r\n").await?;
+            let size = usize::from_str_radix(size.trim_end(), 16).expect("a size");
+            let chunk = self.exactly(size + 2).await?;
+            body.push_str(chunk.strip_suffix("\r\n").expect("the end of a chunk"));
+            if size == 0 {
+                return Some(body);
+            }
+        }
+    }
+
+    /// Reads so many bytes; `None` when the connection ends before.
+    pub(crate) async fn exactly(&mut self, count: usize) -> Option<String> {
+        while self.read.len() < count {
+            if !self.fill().await {
+                return None;
+            }
+        }
+        let read: Vec<u8> = self.read.drain(..count).collect();
+        Some(String::from_utf8_lossy(&read).into_owned())
+    }
+
+    /// Reads all that comes until the connection ends.
+    pub(crate) async fn rest(&mut self) -> String {
+        while self.fill().await {}
+        String::from_utf8(std::mem::take(&mut self.read)).expect("UTF-8")
     }
 
     /// Reads up to the end of these bytes; `None` when the connection ends before.

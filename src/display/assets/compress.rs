@@ -12,6 +12,7 @@ const FILES: &[&str] = &[
     "calendar.css",
     "page.js",
     "favicon.svg",
+    "openapi.json",
     "dashboard.html",
     "dashboard.css",
     "dashboard.js",

@@ -82,6 +82,68 @@ pub fn for_each_component(
     Ok(())
 }
 
+/// Shows the text of every event of a UID.
+pub fn for_each_of_series(
+    reader: &Connection,
+    feed: &StoredFeed,
+    uid: &str,
+    visit: &mut dyn FnMut(&str),
+) -> Result<()> {
+    let mut components = reader.prepare(
+        "SELECT text FROM component WHERE feed = ?1 AND kind = ?2 AND uid = ?3 ORDER BY id",
+    )?;
+    let mut rows = components.query(params![feed.id, EVENT, uid])?;
+    while let Some(row) = rows.next()? {
+        visit(row.get_ref(0)?.as_str().unwrap_or_default());
+    }
+    Ok(())
+}
+
+/// A place among the components of a feed, in the order of UID (or TZID) and row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The kind of the last one before it.
+    pub kind: Kind,
+    /// Its UID.
+    pub uid: String,
+    /// Its row.
+    pub row: i64,
+}
+
+impl Place {
+    /// Before all of a kind.
+    pub fn first(kind: Kind) -> Self {
+        Self { kind, uid: String::new(), row: i64::MIN }
+    }
+}
+
+/// Shows the components of one kind behind a place, UID and text, and moves the place along, until
+/// `visit` has enough. True when there are no more.
+pub fn read_on(
+    reader: &Connection,
+    feed: i64,
+    place: &mut Place,
+    visit: &mut dyn FnMut(&str, &str) -> bool,
+) -> Result<bool> {
+    let mut behind = reader.prepare_cached(
+        "SELECT id, uid, text FROM component
+         WHERE feed = ?1 AND kind = ?2 AND uid >= ?3 AND (uid > ?3 OR id > ?4)
+         ORDER BY uid, id",
+    )?;
+    let Place { kind, uid, row: last } = place;
+    let mut rows = behind.query(params![feed, kind_number(*kind), uid.as_str(), *last])?;
+    while let Some(row) = rows.next()? {
+        let text = |index| row.get_ref(index).map(|value| value.as_str().unwrap_or_default());
+        let has_enough = !visit(text(1)?, text(2)?);
+        text(1)?.clone_into(uid);
+        *last = row.get(0)?;
+        if has_enough {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// How many occurrences of a series are kept.
 pub fn count_occurrences(reader: &Connection, feed: &StoredFeed, uid: &str) -> Result<usize> {
     Ok(reader.query_row(

@@ -254,6 +254,15 @@ fn id(stored: &Stored, uid: &str, name: &str) -> String {
     }
 }
 
+/// The UID in the id of an instance of a series, if it has the form of one: a UID may have it, too.
+pub fn uid_of(id: &str) -> Option<&str> {
+    let (rest, mark) = id.rsplit_once('_')?;
+    let (uid, original) = rest.rsplit_once('_')?;
+    let is_mark = mark.len() == 8 && mark.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_original = original.len() == "20260105T080000".len() && original.contains('T');
+    (is_mark && is_original && !uid.is_empty()).then_some(uid)
+}
+
 /// The id of a private event: it tells neither the UID nor whether a rule made it.
 fn masked_id(stored: &Stored, source: i64, name: &str, uid: &str) -> String {
     let instance = stored.recurrence.to_le_bytes();

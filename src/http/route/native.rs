@@ -1,7 +1,7 @@
 //! Our own routes.
 
 use super::operator::file;
-use super::query::{Query, last_part};
+use super::query::{Query, part};
 use super::table::{allowed, routes};
 use super::{Change, Endpoint, Hiding, Setup, Skipping, skips, view};
 use crate::display::calendar::Layout;
@@ -22,19 +22,24 @@ routes! { (path, query)
         .view(Query::events);
     "/api/v1/calendars": Get => view(View::Calendars);
     "/api/v1/refresh": Post => Endpoint::Change(Change::Refresh);
+    "/api/v1/now": Get => Query::read(query, &["tz"])?.view(|_| View::Next { limit: 0 });
+    "/api/v1/today": Get => Query::read(query, &["tz"])?.view(|_| View::Today);
+    "/api/v1/explain": Get => Query::read(query, &["tz", "calendar"])?.question(query)?;
+    "/feeds/{name}.ics": Get => Endpoint::Feed(part(path, "/feeds/", ".ics")?);
     "/events": Get => Endpoint::Events;
     "/setup": Get => file(path)?;
     "/settings": Get => file(path)?;
     "/api/v1/setup": Get => Endpoint::Setup(Setup::About), Post => Endpoint::Setup(Setup::Add);
     "/api/v1/setup/try": Post => Endpoint::Setup(Setup::Try);
+    "/api/v1/openapi.json": Get => file(path)?;
     "/api/v1/skips": Get => Endpoint::Skips;
     "/api/v1/skips/{id}":
-        Post => skips(Skipping::Skip, last_part(path, "/api/v1/skips/")?),
-        Delete => skips(Skipping::Unskip, last_part(path, "/api/v1/skips/")?);
+        Post => skips(Skipping::Skip, part(path, "/api/v1/skips/", "")?),
+        Delete => skips(Skipping::Unskip, part(path, "/api/v1/skips/", "")?);
     "/api/v1/hidden": Get => Endpoint::Hidden;
     "/api/v1/hidden/{id}":
-        Post => hide(Hiding::Hide, last_part(path, "/api/v1/hidden/")?),
-        Delete => hide(Hiding::Unhide, last_part(path, "/api/v1/hidden/")?);
+        Post => hide(Hiding::Hide, part(path, "/api/v1/hidden/", "")?),
+        Delete => hide(Hiding::Unhide, part(path, "/api/v1/hidden/", "")?);
 }
 
 fn hide(what: Hiding, id: String) -> Endpoint {

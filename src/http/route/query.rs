@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use super::{Endpoint, Refusal, nothing, refusal};
 use crate::display::calendar::{self, Layout};
 use crate::http::response::Status;
+use crate::pipeline::explain::Question;
 use crate::pipeline::key::lite::{Detail, Morning};
 use crate::pipeline::key::{Bound, View, ViewKey};
 use crate::tzdb::tzdb;
@@ -20,6 +21,8 @@ const MORNING_EVENTS_DEFAULT: u8 = 50;
 /// A longer value in a query is refused. A calendar's name has up to 64 characters, each of up to
 /// four bytes; no zone or time is longer.
 const VALUE_BYTES_MAX: usize = 64 * 4;
+/// The same of an id, which no event has a longer one than.
+const ID_BYTES_MAX: usize = 640;
 
 /// The parameters that views know, each checked.
 #[derive(Default)]
@@ -129,6 +132,18 @@ impl Query {
         Ok(Endpoint::View(ViewKey { view: View::Calendar(view), zone }))
     }
 
+    /// With the id of what is asked about, which `query` holds, too.
+    pub(super) fn question(self, query: &str) -> Result<Endpoint, Refusal> {
+        let id = parse_query(query.as_bytes()).filter(|(name, _)| name == "id").last();
+        let id = id.map(|(_, id)| id.into_owned());
+        let is_one = |id: &String| (1..=ID_BYTES_MAX).contains(&id.len());
+        let id = id.filter(is_one).ok_or_else(|| {
+            let detail = format!("parameter `id`: expected an id of at most {ID_BYTES_MAX} bytes");
+            refusal(Status::BAD_REQUEST, &detail)
+        })?;
+        Ok(Endpoint::Explain(Question { id, calendar: self.calendar, zone: self.zone }))
+    }
+
     pub(super) fn events(&self) -> View {
         View::Events {
             from: self.from,
@@ -147,9 +162,10 @@ pub(crate) fn instant(text: &str) -> Option<i64> {
     }
 }
 
-/// What a path has after `before`, without the escapes (RFC 3986 section 2.1).
-pub(super) fn last_part(path: &str, before: &str) -> Result<String, Refusal> {
-    let mut parts = path.strip_prefix(before).unwrap_or_default().split('%');
+/// What a path has between `before` and `after`, without the escapes (RFC 3986 section 2.1).
+pub(super) fn part(path: &str, before: &str, after: &str) -> Result<String, Refusal> {
+    let escaped = path.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+    let mut parts = escaped.unwrap_or_default().split('%');
     let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
     for part in parts {
         // Framing has passed no other escapes than those of two digits.
@@ -157,6 +173,6 @@ pub(super) fn last_part(path: &str, before: &str) -> Result<String, Refusal> {
         bytes.push(u8::from_str_radix(digits, 16).map_err(|_| nothing())?);
         bytes.extend_from_slice(after.as_bytes());
     }
-    let detail = "the last part of this path is not UTF-8";
+    let detail = "a name in this path is not UTF-8";
     String::from_utf8(bytes).map_err(|_| refusal(Status::BAD_REQUEST, detail))
 }

@@ -130,12 +130,17 @@ impl Server {
     /// Closes a client that has left its socket full of answers when there is no room for one more.
     /// A large answer has been given its room before.
     pub(super) fn check_holding(&mut self, token: Token) {
-        let limits = &self.service.limits;
-        let is_small = |outgoing: &Outgoing| outgoing.total_bytes() <= limits.answer_bytes_at_once;
-        let Some(tenant) = self.slab.get_mut(token) else { return };
-        if matches!(&tenant.state, State::Writing(outgoing) if is_small(outgoing))
-            && !self.make_way(Unsent::default())
-        {
+        let at_once = self.service.limits.answer_bytes_at_once;
+        let others_hold =
+            || self.slab.iter().any(|(other, it)| other != token && it.outgoing_bytes() > 0);
+        let tenant = self.slab.iter().find(|(other, _)| *other == token);
+        let is_counted = match tenant.map(|(_, tenant)| &tenant.state) {
+            Some(State::Writing(outgoing)) => outgoing.total_bytes() <= at_once,
+            // As with an answer, one alone may be larger.
+            Some(State::Exporting(_)) => others_hold(),
+            _ => false,
+        };
+        if is_counted && !self.make_way(Unsent::default()) {
             self.service.metrics.slab_evicted.count();
             self.close(token);
         }
@@ -188,9 +193,7 @@ impl Server {
         let overdue: Vec<(Token, bool)> = self
             .slab
             .iter()
-            .filter(|(_, tenant)| {
-                self.turn.now.since(tenant.since) >= tenant.patience(&self.service.limits, pressed)
-            })
+            .filter(|(_, tenant)| tenant.is_overdue(self.turn.now, &self.service.limits, pressed))
             .map(|(token, tenant)| (token, !matches!(tenant.state, State::Lingering { .. })))
             .collect();
         for (token, is_news) in overdue {

@@ -18,7 +18,7 @@ enum Verdict {
     /// A head that may be answered once its body is here.
     Body { bytes_min: usize, expects_continue: bool },
     /// So many bytes are answered by this; none when the answer comes before their end.
-    Answer(Outgoing, usize),
+    Answer { outgoing: Outgoing, consumed: usize, is_made: bool },
     /// The pipeline makes the answer.
     Wait(Asked),
 }
@@ -26,11 +26,21 @@ enum Verdict {
 impl Verdict {
     fn of(answered: Answered, consumed: usize) -> Self {
         match answered {
-            Answered::Now(outgoing) => Self::Answer(outgoing, consumed),
+            Answered::Kept(outgoing) => Self::Answer { outgoing, consumed, is_made: false },
+            Answered::Made(outgoing) => Self::Answer { outgoing, consumed, is_made: true },
             Answered::Later(asked) => Self::Wait(asked),
         }
     }
+
+    /// Nothing is read any further.
+    fn refusal(outgoing: Outgoing) -> Self {
+        Self::Answer { outgoing, consumed: 0, is_made: false }
+    }
 }
+
+/// Answers that one connection gets in a turn, or one that has to be made: whoever sends many
+/// requests at once has others wait for no more.
+const ANSWERS_A_TURN: usize = 8;
 
 impl Server {
     pub(super) fn on_event(&mut self, token: Token, flags: epoll::EventFlags) {
@@ -38,8 +48,11 @@ impl Server {
         let Some(connection) = self.slab.get_mut(token) else { return };
         let gone = flags.intersects(EventFlags::ERR | EventFlags::HUP | EventFlags::RDHUP);
         match &mut connection.state {
+            // What has come meanwhile is still there afterwards.
+            _ if connection.is_put_off && !gone => return,
             State::Writing(_) if !gone => self.write(token),
-            State::Answering(_) | State::Writing(_) => {
+            State::Exporting(_) if !gone => self.export(token),
+            State::Answering(_) | State::Writing(_) | State::Exporting(_) => {
                 if gone {
                     self.close(token);
                 }
@@ -63,9 +76,11 @@ impl Server {
         }
     }
 
-    /// Answers every whole request in the buffer, as far as the socket takes the answers.
-    fn advance(&mut self, token: Token) {
-        loop {
+    /// Answers the whole requests in the buffer, as far as the socket takes the answers, and puts
+    /// off what is too much for one turn.
+    pub(super) fn advance(&mut self, token: Token) {
+        let mut answers_left = ANSWERS_A_TURN;
+        while answers_left > 0 {
             let Some(verdict) = self.judge(token) else { return };
             let Some(connection) = self.slab.get_mut(token) else { return };
             match verdict {
@@ -76,13 +91,34 @@ impl Server {
                 Verdict::Wait(asked) => {
                     return connection.enter(State::Answering(asked), self.turn.now);
                 }
-                Verdict::Answer(outgoing, consumed) => {
+                Verdict::Answer { outgoing, consumed, is_made } => {
                     self.consume(token, consumed);
                     if !self.answer(token, outgoing) {
                         return;
                     }
+                    answers_left = if is_made { 0 } else { answers_left - 1 };
                 }
             }
+        }
+        self.put_off(token);
+    }
+
+    /// Leaves what is still in the buffer to the next turn.
+    fn put_off(&mut self, token: Token) {
+        let Some(connection) = self.slab.get_mut(token) else { return };
+        if connection.filled > 0 {
+            connection.is_put_off = true;
+            self.put_off.push(token);
+        }
+    }
+
+    /// Goes on with what was put off in the turn before.
+    pub(super) fn go_on(&mut self, put_off: &mut Vec<Token>) {
+        for token in put_off.drain(..) {
+            let Some(connection) = self.slab.get_mut(token) else { continue };
+            connection.is_put_off = false;
+            self.advance(token);
+            self.set_interest(token);
         }
     }
 
@@ -115,7 +151,7 @@ impl Server {
                 match service.refuse(&asker, &message, bytes, turn) {
                     Some(outgoing) => {
                         service.metrics.http_requests.count();
-                        Verdict::Answer(outgoing, 0)
+                        Verdict::refusal(outgoing)
                     }
                     None => {
                         let expects_continue = message.expects_continue;
@@ -133,7 +169,7 @@ impl Server {
                 let detail = "this is not a valid request";
                 let outgoing = service.last_words(status, detail, bytes, turn);
                 service.note(connection.peer, bytes, &outgoing);
-                Verdict::Answer(outgoing, 0)
+                Verdict::refusal(outgoing)
             }
         })
     }
@@ -223,8 +259,11 @@ impl Server {
         let outgoing = self.ration(outgoing);
         let Some(connection) = self.slab.get_mut(token) else { return false };
         let metrics = &self.service.metrics;
-        metrics.requests.count(outgoing.series().to_bytes(), outgoing.status().code);
+        let code = outgoing.status().code;
+        metrics.requests.count(outgoing.series().to_bytes(), code);
         match connection.state {
+            // Refusals are quick, and however many there are, nobody waits less for an answer.
+            _ if (400..500).contains(&code) => {}
             // It was whole when this began.
             State::Answering(_) if connection.since != self.turn.now => {
                 metrics.request_seconds.record(self.turn.now.since(connection.since));
@@ -311,7 +350,7 @@ impl Server {
             State::Lingering { .. } | State::Streaming { .. } => Interest::Read,
             State::Answering(Asked { is_watched: true, .. }) => Interest::End,
             State::Answering(_) => Interest::Nothing,
-            State::Writing(_) => Interest::Write,
+            State::Writing(_) | State::Exporting(_) => Interest::Write,
         };
         if interest == connection.interest {
             return;

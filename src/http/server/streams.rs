@@ -13,6 +13,11 @@ impl Server {
     pub(super) fn follow(&mut self, token: Token, follow: Follow) {
         match follow {
             Follow::Events(place) => self.begin_stream(token, place),
+            Follow::Export(export) => {
+                if let Some(connection) = self.slab.get_mut(token) {
+                    connection.enter(State::Exporting(export), self.turn.now);
+                }
+            }
         }
     }
 

@@ -124,12 +124,15 @@ fn what_is_exported_reads_the_same() {
         for component in components.iter().filter(|component| component.kind == Kind::TimeZone) {
             zones.define(&component.text, &FeedLimits::default());
         }
-        let texts = components.iter().map(|Component { kind, uid, text }| match kind {
-            Kind::TimeZone => export::zone(uid, text, mask, &zones),
-            Kind::Event => export::event(text, mask, &zones),
-        });
-        let text = export::HEAD.to_owned() + &texts.collect::<String>() + export::TAIL;
-        let (items, summary) = read(text.as_bytes());
+        let mut exported = export::HEAD.to_owned();
+        for Component { kind, uid, text } in components {
+            match kind {
+                Kind::TimeZone => export::zone(uid, text, mask, &zones, &mut exported),
+                Kind::Event => export::event(text, mask, &zones, &mut exported),
+            }
+        }
+        exported += export::TAIL;
+        let (items, summary) = read(exported.as_bytes());
         let before = sample.expand(sample.window, &zone).0;
         let exported = Sample { items, calendar_zone: summary.unwrap().zone, ..sample };
         let after = exported.expand(exported.window, &zone).0;
