@@ -6,7 +6,7 @@ use jiff::ToSpan;
 use jiff::tz::TimeZone;
 
 use super::cache::Validity;
-use super::key::{RANGE_SECONDS, View};
+use super::key::{self, RANGE_SECONDS, View};
 use super::turn::{Rendered, Turn, Wish};
 use crate::api::full::Scene;
 use crate::api::native::EventsQuery;
@@ -44,6 +44,7 @@ pub(super) fn render<J>(
         }
     };
     let (media_type, body) = match view {
+        View::Page | View::Full(key::full::View::Calendar) => (media::HTML, page()),
         View::Full(view) => {
             let (counts, database) = turn.aside.parts();
             let layout = turn.sources.wall.layout(agenda.settings.display.layout);
@@ -51,7 +52,6 @@ pub(super) fn render<J>(
             let answer = Rc::new(full::answer(view, &agenda, &scene));
             return rendered(turn, wish, answer, &agenda);
         }
-        View::Page => (media::HTML, page()),
         View::Calendar(view) => {
             let screen = view.screen(turn.screen());
             let options = page_options(turn, screen, &wish.zone, build_id);
@@ -66,11 +66,11 @@ pub(super) fn render<J>(
         View::Calendars => (media::JSON, native::calendars(&agenda)),
         View::Lite(view) => (media::JSON, lite::answer(view, &agenda)),
     };
-    let answer = Rc::new(match media_type {
+    let answer = match media_type {
         media::HTML => Answer::framed(&turn.sources.frame_ancestors, body),
         _ => Answer::ok(media_type, body),
-    });
-    rendered(turn, wish, answer, &agenda)
+    };
+    rendered(turn, wish, Rc::new(answer), &agenda)
 }
 
 fn rendered<J>(

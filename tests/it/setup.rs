@@ -112,7 +112,7 @@ fn what_is_wrong_with_a_link_is_said_in_plain_words() {
             .reply("/canary/html", html)
             .reply("/canary/nothing", Reply::answer(200, &[], ""))
             .reply("/canary/text", Reply::answer(200, &[], "hello"))
-            .reply("/canary/large", Reply::answer(200, &[], &"x".repeat(40 << 20)))
+            .reply("/canary/large", Reply::answer(200, &[], &("BEGIN:VCALENDAR\r\n".to_owned() + &"X-A:1\r\n".repeat(6 << 20))))
             .reply("/canary/cut", Reply::answer(200, &[], "BEGIN:VCALENDAR\r\n"))
             .reply("/canary/reset", Reply::new([Step::Reset]));
         let server = FeedServer::start(&executor, script);
