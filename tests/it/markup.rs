@@ -42,7 +42,7 @@ const LONG: usize = 60_000;
 /// A calendar with these words everywhere, an event each: the first is under way, and the others
 /// follow.
 fn calendar() -> String {
-    let long = "<b>".repeat(LONG / 3);
+    let long = "<u>".repeat(LONG / 3);
     let mut text = String::from("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n");
     for (number, words) in WORDS.iter().copied().chain([&*long]).enumerate() {
         let (hour, minute) = (7 + number / 6, number % 6 * 10);
@@ -81,9 +81,16 @@ fn check_plain(who: &str, text: &str) {
 
 fn check_html(who: &str, page: &str) {
     let lower = page.to_lowercase();
-    for trace in
-        ["<script>", "<img", "<svg/", "<audio", "<b>", "<![cdata", "href=\"javascript:", "href=\"data:"]
-    {
+    for trace in [
+        "<script>",
+        "<img src=x",
+        "<svg/",
+        "<audio",
+        "<u>",
+        "<![cdata",
+        "href=\"javascript:",
+        "href=\"data:",
+    ] {
         assert!(!lower.contains(trace), "{who}: {trace}");
     }
     // Whatever looks like an attribute stands behind an escaped quote.
@@ -106,7 +113,7 @@ fn check_json(who: &str, body: &str) {
             escaped = c == '\\' && !escaped;
             ssml.push(c);
         }
-        for trace in ["\\u003caudio", "\\u003cscript", "\\u003cimg", "\\u003cb>", "\\u003c!["] {
+        for trace in ["\\u003caudio", "\\u003cscript", "\\u003cimg", "\\u003cu>", "\\u003c!["] {
             assert!(!ssml.contains(trace), "{who}: {ssml}");
         }
     }
