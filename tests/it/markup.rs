@@ -56,6 +56,10 @@ fn calendar() -> String {
         );
         // What is wrong with one is told in its words.
         text += &format!("BEGIN:VEVENT\r\nUID:{words}\r\nDTSTART:{words}\r\nEND:VEVENT\r\n");
+        text += &format!(
+            "BEGIN:VEVENT\r\nUID:zone {number}\r\nDTSTART;TZID=\"{words}\":20260107T090000\r\n\
+             SUMMARY:Elsewhere\r\nEND:VEVENT\r\n"
+        );
     }
     text + "END:VCALENDAR\r\n"
 }
