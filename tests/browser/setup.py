@@ -3,6 +3,8 @@
 from chromium import check_frame
 from program import HOSTILE
 
+# Loads of a page between a click and what follows from it.
+NAVIGATIONS_MAX = 5
 # Name, width, height, colour scheme, a phone.
 SCREENS = [("light", 1280, 800, "light", False), ("dark", 1280, 800, "dark", False)]
 SCREENS += [("phone", 360, 780, "light", True)]
@@ -16,10 +18,27 @@ def check_form(browser, screen, expected=()):
     check_frame(browser, screen)
 
 
+def arrive(browser, condition):
+    """Waits for that on the page that the browser is on its way to; a question gets lost with the old one."""
+    for _ in range(NAVIGATIONS_MAX):
+        try:
+            return browser.until(condition)
+        except AssertionError as error:
+            if "navigated or closed" not in str(error):
+                raise
+    raise AssertionError("the browser comes to no rest")
+
+
 def fill(browser, field, text):
     browser.ask(f"document.querySelector({field!r}).focus()")
     browser.ask(f"document.querySelector({field!r}).select()")
     browser.call("Input.insertText", text=text)
+
+
+def click(browser, selector):
+    """A click with the mouse, once the element is where the mouse can be."""
+    browser.ask(f"document.querySelector({selector!r}).scrollIntoView({{block: 'center'}})")
+    browser.click(selector)
 
 
 def check_setup(browser, program, port, screen, folder):
@@ -27,7 +46,7 @@ def check_setup(browser, program, port, screen, folder):
     url = program.url
     browser.open(f"{url}/", screen, "document.querySelector('a[href=setup]')")
     browser.ask("document.querySelector('a[href=setup]').click()")
-    browser.until("location.pathname === '/setup' && document.readyState === 'complete'")
+    arrive(browser, "location.pathname === '/setup' && document.readyState === 'complete'")
     check_form(browser, screen)
     browser.photograph(folder / f"setup-{screen[0]}.png")
     fill(browser, "#link", f"http://127.0.0.1:{port}/nothing.ics")
@@ -46,7 +65,7 @@ def check_setup(browser, program, port, screen, folder):
     browser.photograph(folder / f"setup-found-{screen[0]}.png")
     check_form(browser, screen)
     browser.press("Enter")
-    browser.until("location.pathname === '/' && document.querySelector('.countdown')")
+    arrive(browser, "location.pathname === '/' && document.querySelector('.countdown')")
     assert HOSTILE in browser.ask("document.querySelector('h1').innerText")
     browser.photograph(folder / f"setup-done-{screen[0]}.png")
     check_form(browser, screen)
@@ -64,7 +83,7 @@ def check_settings(browser, program, screen, folder):
     check_form(browser, screen)
     browser.photograph(folder / f"settings-{screen[0]}.png")
     for left in (1, 0):
-        browser.click("#skips button")
+        click(browser, "#skips button")
         browser.until(f"document.querySelectorAll('#skips button').length === {left}")
     assert browser.texts("#outcome") == ["Saved."]
     if browser.ask("!document.querySelector('#settings').hidden"):
@@ -74,7 +93,7 @@ def check_settings(browser, program, screen, folder):
         browser.until("document.querySelectorAll('#patterns button').length === 1")
         assert "Meeting 5" not in program.get("/agenda")
         browser.photograph(folder / f"settings-filter-{screen[0]}.png")
-        browser.click("#patterns button")
+        click(browser, "#patterns button")
         browser.until("document.querySelectorAll('#patterns button').length === 0")
         browser.until("document.querySelector('#outcome').textContent === 'Saved.'")
         assert "Meeting 5" in program.get("/agenda")
