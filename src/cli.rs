@@ -303,6 +303,7 @@ fn next(config: &Config, feed: Option<&str>, count: usize, json: bool) -> Result
 fn known(calendars: &[CalendarStatus], name: &str) -> Result<usize> {
     calendars.iter().position(|calendar| calendar.name == name).ok_or_else(|| {
         let names: Vec<&str> = calendars.iter().map(|calendar| calendar.name.as_str()).collect();
+        let name: String = name.chars().map(harmless).collect();
         Error::usage(format!("there is no feed `{name}`; there is: {}", names.join(", ")))
     })
 }

@@ -30,6 +30,18 @@ pub(super) fn default_places(inputs: &Inputs) -> impl Iterator<Item = PathBuf> {
     folders.map(|folder| folder.join("calendarbot/calendarbot.toml"))
 }
 
+/// Where the database is kept when no folder is named.
+pub(super) fn default_data_dir(inputs: &Inputs) -> Option<PathBuf> {
+    // systemd separates several folders by colons.
+    let state = inputs.variable("STATE_DIRECTORY").and_then(|paths| paths.split(':').next());
+    let xdg = || inputs.variable("XDG_DATA_HOME").map(Path::new).filter(|path| path.is_absolute());
+    let home = || inputs.variable("HOME").map(|home| Path::new(home).join(".local/share"));
+    match state {
+        Some(state) => Some(PathBuf::from(state)),
+        None => Some(xdg().map(Path::to_owned).or_else(home)?.join("calendarbot")),
+    }
+}
+
 /// Opens a file to read it. A pipe would be waited for, and with it everybody who is served.
 pub(super) fn open_regular(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;

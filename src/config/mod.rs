@@ -299,7 +299,7 @@ impl Draft {
             trusted_proxies: Vec::new(),
             rate_limit: 0,
             access_log: false,
-            data_dir: default_data_dir(inputs).unwrap_or_default(),
+            data_dir: file::default_data_dir(inputs).unwrap_or_default(),
             ca_file: None,
             memory_budget: inputs.default_budget,
             log_level: log::LevelFilter::Off,
@@ -444,17 +444,6 @@ fn feed_warnings(feed: &FeedConfig) -> impl Iterator<Item = String> {
 /// Gives every key that has a default in the table this value.
 fn set_defaults<T>(keys: &[Key<T>], target: &mut T) {
     keys.iter().for_each(|key| key.set_default(target));
-}
-
-fn default_data_dir(inputs: &Inputs) -> Option<PathBuf> {
-    // systemd separates several folders by colons.
-    let state = inputs.variable("STATE_DIRECTORY").and_then(|paths| paths.split(':').next());
-    let xdg = || inputs.variable("XDG_DATA_HOME").map(Path::new).filter(|path| path.is_absolute());
-    let home = || inputs.variable("HOME").map(|home| Path::new(home).join(".local/share"));
-    match state {
-        Some(state) => Some(PathBuf::from(state)),
-        None => Some(xdg().map(Path::to_owned).or_else(home)?.join("calendarbot")),
-    }
 }
 
 /// The configuration file and its text. It need not exist unless it was named.

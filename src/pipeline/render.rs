@@ -44,7 +44,7 @@ pub(super) fn render<J>(
         }
     };
     let (media_type, body) = match view {
-        View::Full(key::full::View::Calendar) => (media::HTML, page()),
+        View::Page | View::Full(key::full::View::Calendar) => (media::HTML, page()),
         View::Full(view) => {
             let (counts, database) = turn.aside.parts();
             let layout = turn.sources.wall.layout(agenda.settings.display.layout);
@@ -52,7 +52,6 @@ pub(super) fn render<J>(
             let answer = Rc::new(full::answer(view, &agenda, &scene));
             return rendered(turn, wish, answer, &agenda);
         }
-        View::Page => (media::HTML, page()),
         View::Calendar(view) => {
             let screen = view.screen(turn.screen());
             let options = page_options(turn, screen, &wish.zone, build_id);
@@ -68,11 +67,11 @@ pub(super) fn render<J>(
         View::Calendars => (media::JSON, native::calendars(&agenda)),
         View::Lite(view) => (media::JSON, lite::answer(view, &agenda)),
     };
-    let answer = Rc::new(match media_type {
+    let answer = match media_type {
         media::HTML => Answer::framed(&turn.sources.frame_ancestors, body),
         _ => Answer::ok(media_type, body),
-    });
-    rendered(turn, wish, answer, &agenda)
+    };
+    rendered(turn, wish, Rc::new(answer), &agenda)
 }
 
 fn rendered<J>(

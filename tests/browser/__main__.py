@@ -16,6 +16,7 @@ import axe
 import dashboard
 import live
 import pages
+import setup
 from chromium import DEADLINE_SECONDS, Browser
 from program import STILL, Program, serve_feeds
 
@@ -98,6 +99,7 @@ def main(binary, folder, source):
             desk = browse(pointer=True)
             check_desks(desk, still, eink, long, folder)
             check_access(desk, still, source)
+            setup.check(desk, start, port, folder)
             pages.check_hostile(desk, moving, folder)
             for check in live.CHECKS:
                 check(desk, moving)

@@ -290,8 +290,8 @@ impl Bench {
         let (database, _) = opened.expect("a database");
         let feeds = Rc::new(Feeds::new(Vec::new(), TimeZone::UTC));
         let sources = Sources {
-            frame_ancestors: String::new(),
             screen: Default::default(),
+            frame_ancestors: String::new(),
             clock: clock.clone(),
             database: Rc::new(database),
             feeds: Rc::clone(&feeds),

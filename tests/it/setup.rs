@@ -1,6 +1,7 @@
 //! The first calendar, and every other one: its link is tried, and then it is configured.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::rc::Rc;
@@ -11,6 +12,7 @@ use smol::LocalExecutor;
 use tempfile::TempDir;
 
 use crate::feed_server::{FeedServer, Reply, Script, Step, run};
+use crate::fetch::tls::Authority;
 use crate::rig::{NOW, Response, Rig, configure, configure_in, folder, toml};
 use crate::routes::WORK;
 
@@ -112,11 +114,16 @@ fn what_is_wrong_with_a_link_is_said_in_plain_words() {
             .reply("/canary/html", html)
             .reply("/canary/nothing", Reply::answer(200, &[], ""))
             .reply("/canary/text", Reply::answer(200, &[], "hello"))
-            .reply("/canary/large", Reply::answer(200, &[], &"x".repeat(40 << 20)))
+            .raw("/canary/large", "HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\nBEGIN:")
             .reply("/canary/cut", Reply::answer(200, &[], "BEGIN:VCALENDAR\r\n"))
             .reply("/canary/reset", Reply::new([Step::Reset]));
         let server = FeedServer::start(&executor, script);
-        let (rig, _folder) = demo(&executor, OPEN);
+        let stranger = Authority::new().server(|_| {});
+        let stranger = FeedServer::start_tls(&executor, Script::new(), stranger);
+        let folder = folder();
+        let config = configure(folder.path(), OPEN);
+        let unknown = |_: &str| Err(io::ErrorKind::NotFound.into());
+        let rig = Rig::start_changed(&executor, config, NOW, |app| app.with_lookup(unknown));
         for (path, words) in [
             ("401", "does not let anybody in"),
             ("403", "does not let anybody in"),
@@ -136,9 +143,8 @@ fn what_is_wrong_with_a_link_is_said_in_plain_words() {
             assert_eq!(answer.field("content-type"), Some("application/problem+json"));
             assert!(answer.json("detail").contains(words), "{path}: {}", answer.body);
         }
-        let port = server.address().port();
         for (link, words) in [
-            (format!("https://127.0.0.1:{port}/canary"), "no secure connection"),
+            (stranger.url("/canary").to_string(), "no secure connection"),
             ("https://feeds.invalid/canary".to_owned(), "is not found"),
             ("http://127.0.0.1:1/canary".to_owned(), "does not answer"),
             ("calendar.example/canary".to_owned(), "begins with https://"),
