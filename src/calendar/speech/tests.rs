@@ -194,7 +194,7 @@ fn what_the_morning_will_be_like() {
     let late = desk("2026-01-06T06:00:00+01:00", &busy);
     let agenda = late.agenda();
     let query = Query {
-        date: Some(late.now.to_zoned(late.zone.clone()).date()),
+        date: Some(late.zone.to_datetime(late.now).date()),
         meetings_max: 100,
         detail: Detail::Verbose,
     };
