@@ -27,6 +27,8 @@ pub struct Days<'a> {
     pub bars: Vec<Bar<'a>>,
     /// There was more than could be read.
     pub truncated: bool,
+    /// The next instant at which what is said of all this changes.
+    pub changes_at: Timestamp,
 }
 
 /// One of them.
@@ -91,7 +93,8 @@ impl<'a> Days<'a> {
         };
         let days = (0..count).map(day).collect();
         let (meetings, truncated) = selection::in_window(agenda, from, to, calendar, usize::MAX);
-        let mut all = Self { first, days, bars: Vec::new(), truncated };
+        let changes_at = selection::changes_of(&meetings, agenda);
+        let mut all = Self { first, days, bars: Vec::new(), truncated, changes_at };
         for meeting in meetings {
             all.add(agenda, meeting);
         }

@@ -158,6 +158,13 @@ pub fn midnight_after(now: Timestamp, zone: &TimeZone) -> Timestamp {
     day_after(zone.to_datetime(now).date(), zone)
 }
 
+/// The next instant at which what is said of these meetings changes.
+pub fn changes_of(meetings: &[Meeting<'_>], agenda: &Agenda<'_>) -> Timestamp {
+    let midnight = day_after(agenda.zone.to_datetime(agenda.now).date(), agenda.zone);
+    let meetings = meetings.iter().filter(|_| agenda.clock_is_set);
+    next_turn(meetings.map(|m| m.turn(agenda.now)), agenda.now, midnight)
+}
+
 /// The first turn or midnight after `now`.
 fn next_turn(
     turns: impl Iterator<Item = Timestamp>,

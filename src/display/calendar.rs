@@ -15,7 +15,7 @@ use super::{CALENDAR_CSS, Screen, Theme};
 use crate::calendar::Agenda;
 use crate::calendar::days::{self, Days, day_at};
 use crate::calendar::locale::{Language, Locale};
-use crate::calendar::selection::{self, Meeting};
+use crate::calendar::selection::Meeting;
 use crate::calendar::text::{day_with_year, days_with_year, local, month_with_year};
 use crate::ical::YEARS;
 
@@ -227,7 +227,7 @@ pub fn page(
     };
     let days = Days::new(agenda, first, count, view.calendar.as_deref());
     page.head(&title, Some(CALENDAR_CSS), EVERY);
-    page.open(selection::changes_at(agenda), view.layout.class());
+    page.open(days.changes_at, view.layout.class());
     page.banner(view, &title, (first, count), zone);
     page.notices();
     if days.truncated {

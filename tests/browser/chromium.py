@@ -114,6 +114,15 @@ class Browser:
         look = f"const look = () => ({condition}) ? done() : requestAnimationFrame(look); look();"
         self.ask(f"new Promise((done) => {{ {look} }})")
 
+    def until_loaded_anew(self, condition):
+        """The same while the page goes and another comes, which ends whatever was asked of it."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while True:
+            try:
+                return self.until(condition)
+            except AssertionError:
+                assert time.monotonic() < deadline, condition
+
     def texts(self, selector):
         return self.ask(f"[...document.querySelectorAll({selector!r})].map((n) => n.innerText)")
 

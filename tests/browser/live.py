@@ -76,7 +76,7 @@ def check_build(browser, program):
     open_page(browser, program)
     browser.ask("document.querySelector('#view').dataset.build = 'another'")
     browser.ask("dispatchEvent(new Event('online'))")
-    browser.until(f"!{MARK} && document.querySelector('.hero')")
+    browser.until_loaded_anew(f"!{MARK} && document.querySelector('.hero')")
 
 
 def check_motion(browser, program):

@@ -72,6 +72,7 @@ def check_hostile(browser, program, folder):
     for path in PAGES:
         about = ("desktop", 1280, 800, "light", False)
         browser.open(program.url + path, about, "document.querySelector('.clock time')")
-        assert HOSTILE in browser.ask("document.querySelector('main').textContent"), path
+        # A cell of a month shows the beginning of a title.
+        assert HOSTILE[:20] in browser.ask("document.querySelector('main').textContent"), path
         assert browser.ask("document.querySelectorAll('main img').length") == 0
         check_frame(browser, about)

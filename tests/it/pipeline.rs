@@ -66,6 +66,13 @@ fn target(route: &str, random: &mut Random) -> String {
             add("calendar", pick(random, &["", "", "", "a", "b", "c"]).to_owned());
             add("limit", pick(random, &["", "", "3", "40", "2000"]).to_owned());
         }
+        "/day" | "/week" | "/agenda" | "/month" => {
+            let day = 1 + random.below(28);
+            add("date", pick(random, &["", &format!("2026-01-{day:02}")]).to_owned());
+            add("days", pick(random, &["", "", "3", "14", "15"]).to_owned());
+            add("calendar", pick(random, &["", "", "a", "b"]).to_owned());
+            add("lang", pick(random, &["", "de"]).to_owned());
+        }
         _ => {}
     }
     target
@@ -121,6 +128,10 @@ fn answers_are_the_same_whatever_is_switched_off() {
         let mut random = Random(11);
         for route in [
             "/",
+            "/day",
+            "/week",
+            "/agenda",
+            "/month",
             "/api/v1/next",
             "/api/v1/events",
             "/api/v1/calendars",

@@ -267,6 +267,7 @@
       plan();
     } catch {
       setOffline(true);
+      due = performance.now() + RETRY_MS;
     }
   };
   start();
