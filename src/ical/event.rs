@@ -99,6 +99,21 @@ impl Event {
         builder.finish()
     }
 
+    /// Reads only what people are shown, and whether it stands in for an instance of a series. Its
+    /// times were readable when its occurrences were made, and are not read again.
+    pub fn shown(text: &str, limits: &FeedLimits) -> (Details, bool) {
+        let (mut builder, mut is_override) = (Builder::default(), false);
+        for line in stored::lines(text) {
+            let name = name(line);
+            is_override |= name == "RECURRENCE-ID";
+            if !stored::is_time(name) && !matches!(name, "RRULE" | "UID" | "LAST-MODIFIED") {
+                // What can fail is left out.
+                let _ = builder.read(line, limits);
+            }
+        }
+        (builder.details(), is_override)
+    }
+
     /// Reads only what [`expand`](super::expand::expand) asks for, as far as the series, of which
     /// `taken` keeps account, still has room. An expansion holds all components of a series at
     /// once: their texts must not be among them.
@@ -314,9 +329,17 @@ impl Builder {
         }
     }
 
+    fn details(&mut self) -> Details {
+        let mut details = std::mem::take(&mut self.details);
+        if details.conference.is_empty() {
+            details.conference = std::mem::take(&mut self.conference);
+        }
+        details
+    }
+
     fn finish(mut self) -> Result<Event, String> {
-        let start = self.start.ok_or("DTSTART is missing")?;
-        let end = match (self.end, self.duration) {
+        let start = self.start.take().ok_or("DTSTART is missing")?;
+        let end = match (self.end.take(), self.duration) {
             (Some(end), _) => {
                 // Only in one zone can they be compared before zones are known.
                 let comparable = end.zone == start.zone
@@ -332,14 +355,11 @@ impl Builder {
             (None, Some(duration)) => End::After(duration),
             (None, None) => End::Absent,
         };
-        if self.details.conference.is_empty() {
-            self.details.conference = self.conference;
-        }
         Ok(Event {
+            details: self.details(),
             uid: self.uid,
             sequence: self.sequence.unwrap_or(0),
             last_modified: self.last_modified,
-            details: self.details,
             recurrence_id: self.recurrence_id,
             warnings: self.warnings,
             start,
@@ -371,11 +391,12 @@ fn read_details(
     limits: &FeedLimits,
 ) {
     let value = line.value;
-    let plain = value.trim();
-    let is = |word: &str| plain.eq_ignore_ascii_case(word);
+    let plain = || value.trim().to_owned();
+    let is = |word: &str| value.trim().eq_ignore_ascii_case(word);
     let text = |newline, bytes_max| {
         let text = decode_text(value, newline);
-        cut(text.trim(), bytes_max).to_owned()
+        let trimmed = cut(text.trim(), bytes_max);
+        if trimmed.len() == text.len() { text } else { trimmed.to_owned() }
     };
     let set = |field: &mut String, text: String| {
         if field.is_empty() {
@@ -386,10 +407,10 @@ fn read_details(
         "SUMMARY" => set(&mut details.summary, text(' ', limits.text_bytes_max)),
         "DESCRIPTION" => set(&mut details.description, text('\n', limits.description_bytes_max)),
         "LOCATION" => set(&mut details.location, text(' ', limits.text_bytes_max)),
-        "URL" => set(&mut details.url, plain.to_owned()),
-        "CONFERENCE" => set(&mut details.conference, plain.to_owned()),
-        "X-GOOGLE-CONFERENCE" => set(google_conference, plain.to_owned()),
-        "COLOR" => set(&mut details.color, plain.to_owned()),
+        "URL" => set(&mut details.url, plain()),
+        "CONFERENCE" => set(&mut details.conference, plain()),
+        "X-GOOGLE-CONFERENCE" => set(google_conference, plain()),
+        "COLOR" => set(&mut details.color, plain()),
         "CATEGORIES" => {
             let room = limits.people_max.saturating_sub(details.categories.len());
             let decoded = split_texts(value).map(|part| decode_text(part, ' ').trim().to_owned());
@@ -405,7 +426,7 @@ fn read_details(
         "TRANSP" => details.transparent = is("TRANSPARENT"),
         // In doubt it is.
         "CLASS" => details.private |= !is("PUBLIC"),
-        "X-MICROSOFT-CDO-BUSYSTATUS" => details.busy = busy(plain),
+        "X-MICROSOFT-CDO-BUSYSTATUS" => details.busy = busy(value.trim()),
         "X-OUTLOOK-DELETED" => details.deleted = is("TRUE"),
         _ => {}
     }

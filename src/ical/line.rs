@@ -360,7 +360,7 @@ fn decode_caret(value: &str) -> Cow<'_, str> {
 pub(super) fn decode_text(value: &str, newline: char) -> String {
     let mut decoded = String::with_capacity(value.len());
     let mut rest = value;
-    while let Some(at) = rest.find(['\\', '\t']) {
+    while let Some(at) = memchr2(b'\\', b'\t', rest.as_bytes()) {
         decoded.push_str(&rest[..at]);
         let (char, length) = match rest.as_bytes()[at..] {
             [b'\t', ..] => (' ', 1),

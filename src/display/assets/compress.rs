@@ -1,5 +1,5 @@
 //! The build script: compresses the files in this folder that pages are made of, so that the
-//! program need not.
+//! program need not, and has the release build linked without what it never reads.
 
 use std::io::Write;
 use std::path::Path;
@@ -32,5 +32,20 @@ fn main() -> io::Result<()> {
         gzip.write_all(&fs::read(&path)?)?;
         fs::write(Path::new(&out).join(name).with_added_extension("gz"), gzip.finish()?)?;
     }
+    let is = |name, value: &str| env::var(name).is_ok_and(|found| found == value);
+    if is("PROFILE", "release") && is("CARGO_CFG_TARGET_OS", "linux") {
+        link_small();
+    }
     Ok(())
+}
+
+/// Tables for unwinding go, since a panic aborts, and of a relative relocation its place is kept,
+/// which takes a bit each and no more 24 bytes; glibc knows of that from 2.36 on.
+fn link_small() {
+    const SCRIPT: &str = "src/no-unwinding.ld";
+    println!("cargo::rerun-if-changed={SCRIPT}");
+    let folder = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
+    for argument in [&format!("-T,{folder}/{SCRIPT}"), "-z,pack-relative-relocs"] {
+        println!("cargo::rustc-link-arg-bins=-Wl,{argument}");
+    }
 }

@@ -1,9 +1,6 @@
-//! A request as bytes. async-h1 writes it, in memory, from parts that have been checked: it
-//! panics on what it does not like.
+//! A request as bytes, from parts that have been checked.
 
-use async_h1::client::Encoder;
-use http_types::{Method, Request, Url};
-use smol::io::AsyncReadExt;
+use http_types::Url;
 
 use super::FetchError;
 
@@ -28,38 +25,28 @@ impl Fields {
 }
 
 /// `GET` for `url`, with Host and `fields`.
-pub(super) async fn get(url: &Url, fields: &Fields) -> Result<Vec<u8>, FetchError> {
-    encode(Request::new(Method::Get, url.clone()), fields).await.map(without_content_length)
+pub(super) fn get(url: &Url, fields: &Fields) -> Vec<u8> {
+    encode("GET", url, fields, None)
 }
 
 /// `POST` of a text to `url`, with Host and `fields`.
-pub(super) async fn post(url: &Url, fields: &Fields, text: &str) -> Result<Vec<u8>, FetchError> {
-    let mut request = Request::new(Method::Post, url.clone());
-    request.set_body(text);
-    encode(request, fields).await
+pub(super) fn post(url: &Url, fields: &Fields, text: &str) -> Vec<u8> {
+    encode("POST", url, fields, Some(text))
 }
 
-async fn encode(mut request: Request, fields: &Fields) -> Result<Vec<u8>, FetchError> {
-    for (name, value) in &fields.0 {
-        request.insert_header(name.as_str(), value.as_str());
+/// A URL that was parsed holds no byte that could end the line, and neither does a checked field.
+fn encode(method: &str, url: &Url, fields: &Fields, text: Option<&str>) -> Vec<u8> {
+    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let host = url.host_str().unwrap_or_default();
+    let mut head = format!("{method} {}{query} HTTP/1.1\r\nhost: {host}{port}\r\n", url.path());
+    let length = text.map(|text| ("content-length".to_owned(), text.len().to_string()));
+    let mut sorted: Vec<_> = fields.0.iter().chain(&length).collect();
+    sorted.sort_unstable();
+    for (name, value) in sorted {
+        head += &format!("{name}: {value}\r\n");
     }
-    let mut bytes = Vec::new();
-    Encoder::new(request)
-        .read_to_end(&mut bytes)
-        .await
-        .map_err(|_| FetchError::refused("the request cannot be written"))?;
-    Ok(bytes)
-}
-
-/// async-h1 announces the length of a body that is not there. RFC 9110 section 8.6 advises
-/// against it, and some firewalls take such a GET for an attack. No value holds a line end, so
-/// what is found is the field.
-fn without_content_length(mut bytes: Vec<u8>) -> Vec<u8> {
-    const FIELD: &[u8] = b"\r\ncontent-length: 0\r\n";
-    if let Some(start) = bytes.windows(FIELD.len()).position(|window| window == FIELD) {
-        bytes.drain(start..start + FIELD.len() - 2);
-    }
-    bytes
+    (head + "\r\n" + text.unwrap_or_default()).into_bytes()
 }
 
 fn is_token(byte: u8) -> bool {
@@ -80,7 +67,7 @@ mod tests {
         for (name, value) in fields {
             checked.set(name, value).expect("a field");
         }
-        let bytes = smol::block_on(get(&url, &checked)).expect("bytes");
+        let bytes = get(&url, &checked);
         assert_eq!(String::from_utf8(bytes).expect("ASCII"), expected);
     }
 
@@ -105,7 +92,7 @@ mod tests {
         let url = "https://example.org/hook?key=a".parse().expect("a URL");
         let mut fields = Fields::new();
         fields.set("Content-Type", "application/json").expect("a field");
-        let bytes = smol::block_on(post(&url, &fields, "{}")).expect("bytes");
+        let bytes = post(&url, &fields, "{}");
         assert_eq!(
             String::from_utf8(bytes).expect("ASCII"),
             "POST /hook?key=a HTTP/1.1\r\nhost: example.org\r\ncontent-length: 2\r\n\

@@ -86,7 +86,7 @@ pub async fn post(
     for (name, value) in request.headers {
         fields.set(name, value)?;
     }
-    let bytes = encode::post(request.url, &fields, text).await?;
+    let bytes = encode::post(request.url, &fields, text);
     let errand = Errand { outbound, clock, limits, policy: request.policy };
     let (exchange, head) = errand.ask(&origin(request.url)?, &bytes).await?;
     exchange.settle();
@@ -113,7 +113,7 @@ async fn follow_redirects(
         // Once away it stays without credentials: a stranger must not choose what they open.
         at_home &= origin == home;
         let fields = if at_home { &own } else { &public.fields };
-        let bytes = encode::get(&url, fields).await?;
+        let bytes = encode::get(&url, fields);
         let (exchange, head) = errand.ask(&origin, &bytes).await?;
         match head.status {
             200 => {

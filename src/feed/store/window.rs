@@ -189,13 +189,15 @@ impl Events<'_> {
         };
         let text = row.get_ref(6)?.as_str().unwrap_or_default();
         let uid = row.get_ref(5)?.as_str().unwrap_or_default();
-        let event = Event::parse(text, self.limits).ok();
-        let event = event.filter(|event| filter.hides(&event.details).is_none());
+        let (details, is_override) = Event::shown(text, self.limits);
         let all_day = stored.times().is_some_and(|(start, _)| matches!(start, Time::Date(_)));
         let repeats = stored.recurrence != NOT_RECURRING;
-        let event =
-            event.filter(|event| judge.unwanted(&event.details, all_day, repeats).is_none());
-        let event = event.map(|event| Known::new(event, uid));
+        let is_shown = filter.hides(&details).is_none()
+            && judge.unwanted(&details, all_day, repeats).is_none();
+        let event = is_shown.then(|| {
+            let details = Rc::new(details);
+            Known { uid: uid.into(), details, is_override }
+        });
         self.bytes += size_of::<(i64, Known)>() + event.as_ref().map_or(0, Known::bytes);
         Ok(place.insert(event).as_ref())
     }
@@ -226,11 +228,6 @@ struct Known {
 }
 
 impl Known {
-    fn new(event: Event, uid: &str) -> Self {
-        let is_override = event.recurrence_id.is_some();
-        Self { uid: uid.into(), details: Rc::new(event.details), is_override }
-    }
-
     fn bytes(&self) -> usize {
         self.uid.len() + self.details.bytes()
     }

@@ -3,7 +3,12 @@
 use super::*;
 
 fn parse(lines: &[&str]) -> Result<Event, String> {
-    Event::parse(&lines.join("\n"), &FeedLimits::default())
+    let (text, limits) = (lines.join("\n"), FeedLimits::default());
+    let parsed = Event::parse(&text, &limits);
+    if let Ok(Event { details, recurrence_id, .. }) = &parsed {
+        assert_eq!(Event::shown(&text, &limits), (details.clone(), recurrence_id.is_some()));
+    }
+    parsed
 }
 
 #[test]
