@@ -284,6 +284,14 @@ pub(super) static HEALTH_KEYS: &[Key<Settings>] = &[
     ),
 ];
 
+/// What holds where nothing is configured.
+#[cfg(test)]
+pub fn usual_health() -> Settings {
+    let mut settings = Settings::default();
+    super::set_defaults(HEALTH_KEYS, &mut settings);
+    settings
+}
+
 /// What cannot be meant, a sentence each.
 pub(super) fn problems(settings: &Settings) -> impl Iterator<Item = String> {
     let wrong = settings.alerts.webhook.as_ref().and_then(|url| FeedUrl::of(url).err());

@@ -63,6 +63,8 @@ use self::tokens::Tokens;
 pub use self::args::{Action, Arguments, Command, help, parse};
 pub use self::feed::{Auth, FeedConfig, Source};
 pub use self::feed_url::FeedUrl;
+#[cfg(test)]
+pub use self::health_keys::usual_health;
 pub use self::sources::{Sources, Value};
 
 /// What the program does, valid by construction.

@@ -134,7 +134,8 @@ fn defaults() {
     assert_eq!(config.refresh_interval, Duration::from_secs(300));
     assert_eq!((config.past_days, config.future_days), (budget.past_days, budget.future_days));
     assert_eq!((config.flags, config.tuning), (Flags::ON, Tuning::default()));
-    assert_eq!(config.health, Settings::default());
+    let Settings { alerts, responses, rollback } = config.health;
+    assert_eq!((alerts.cpu_critical, responses.thrash_hits, rollback.errors), (80, 50, 5));
     assert_eq!((config.feeds.len(), config.warnings.len()), (0, 0));
     assert!(config.path.is_some_and(|path| path.ends_with("c.toml")));
 

@@ -337,14 +337,14 @@ fn percent(part: u64, whole: u64) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::health::settings::Settings;
+    use crate::config::usual_health;
 
     fn at(second: u64) -> Moment {
         Moment::default() + Duration::from_secs(second)
     }
 
     fn responses() -> Responses {
-        Settings::default().responses
+        usual_health().responses
     }
 
     #[test]

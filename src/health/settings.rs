@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::secret::Secret;
 
-/// All of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// All of them. By default they are blanks: the table of keys has what holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// `[alerts]`: when people are told.
     pub alerts: Alerts,
@@ -18,7 +18,7 @@ pub struct Settings {
 }
 
 /// When an alert is entered and when it is over.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Alerts {
     /// Where each edge is posted to, besides being logged.
     pub webhook: Option<Secret>,
@@ -69,7 +69,7 @@ pub struct Alerts {
 }
 
 /// What is done against pressure.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Responses {
     /// Off: alerts are told, and nothing is done.
     pub enabled: bool,
@@ -86,7 +86,7 @@ pub struct Responses {
 }
 
 /// When a part is switched off, and tried again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rollback {
     /// Off: what would be switched off stays on.
     pub enabled: bool,
@@ -156,66 +156,14 @@ impl Settings {
     }
 }
 
-impl Default for Settings {
-    /// The same as the defaults of the configuration's keys.
-    fn default() -> Self {
-        let seconds = Duration::from_secs;
-        Self {
-            alerts: Alerts {
-                webhook: None,
-                memory_warn: 75,
-                memory_critical: 95,
-                latency_warn: 1000,
-                latency_critical: 200,
-                latency_floor: 100,
-                latency_hold: seconds(180),
-                cpu_warn: 60,
-                cpu_critical: 80,
-                errors_warn: 5,
-                errors_critical: 20,
-                pool_warn: 85,
-                pool_critical: 95,
-                cache_warn: 90,
-                cache_critical: 95,
-                temperature_warn: 70,
-                temperature_critical: 80,
-                feed_intervals: 3,
-                feed_critical: seconds(24 * 3600),
-                disk_free: 64 << 20,
-                exit_percent: 90,
-                hold: seconds(10),
-                exit_hold: seconds(60),
-            },
-            responses: Responses {
-                enabled: true,
-                shed_after: seconds(30),
-                refresh_stretch: 200,
-                thrash_hits: 50,
-                thrash_evictions: 100,
-                thrash_hold: seconds(300),
-            },
-            rollback: Rollback {
-                enabled: true,
-                memory_hold: seconds(60),
-                cpu_hold: seconds(300),
-                latency_factor: 200,
-                latency_hold: seconds(180),
-                slower: 10,
-                errors: 5,
-                errors_hold: seconds(60),
-                retry: seconds(300),
-            },
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::usual_health;
 
     #[test]
     fn a_warning_comes_before_what_it_warns_of() {
-        let mut settings = Settings::default();
+        let mut settings = usual_health();
         assert_eq!(settings.conflicts(), []);
         settings.alerts.cpu_warn = 80;
         settings.alerts.memory_critical = 60;

@@ -1,6 +1,7 @@
 //! From readings to steps: each alert's figure and bounds, and what is learned.
 
 use super::*;
+use crate::config::usual_health;
 use crate::metrics::histogram::BOUNDS_US;
 
 const BUDGET: usize = 16 << 20;
@@ -33,7 +34,7 @@ fn at(second: u64) -> (Moment, Timestamp) {
 }
 
 fn health() -> Health {
-    Health::new(Settings::default(), BUDGET, None, None)
+    Health::new(usual_health(), BUDGET, None, None)
 }
 
 /// The edges of an alert, each with its second, level and threshold in tenths.
@@ -200,7 +201,7 @@ fn what_was_done_is_told_with_the_alert() {
 fn a_regression_against_the_last_version_is_told() {
     let last = Baseline { p95_ms: 50.0, mean_ms: 40.0, minutes: 100 };
     let usual = Baseline { p95_ms: 60.0, mean_ms: 50.0, minutes: 100 };
-    let mut health = Health::new(Settings::default(), BUDGET, Some(usual), Some(last));
+    let mut health = Health::new(usual_health(), BUDGET, Some(usual), Some(last));
     assert_eq!(health.slower_percent(), Some(25.0));
     let mut told = Vec::new();
     for second in 0..300 {

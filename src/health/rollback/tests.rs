@@ -1,7 +1,7 @@
 //! Every row of the matrix, a step a second.
 
 use super::*;
-use crate::health::settings::Settings;
+use crate::config::usual_health;
 
 /// What a state has told, each with its second.
 #[derive(Default)]
@@ -14,7 +14,7 @@ struct Bench {
 impl Bench {
     /// One step a second, with the symptoms of each; parts that are off are off.
     fn run(&mut self, seconds: std::ops::Range<u64>, symptoms: impl Fn(&State) -> Symptoms) {
-        let settings = Settings::default().rollback;
+        let settings = usual_health().rollback;
         for second in seconds {
             let (mut flags, mut held) = (Flags::ON, Flags::OFF);
             Flag::ALL.into_iter().for_each(|it| flags.set(it, self.state.cause(it).is_none()));
@@ -203,7 +203,7 @@ fn whoever_turns_it_off_gets_back_what_it_has_taken() {
     let mut bench = Bench::default();
     bench.run(0..200, |_| Symptoms { memory_critical: true, ..WELL });
     assert_eq!(bench.told().len(), 2);
-    let settings = Rollback { enabled: false, ..Settings::default().rollback };
+    let settings = Rollback { enabled: false, ..usual_health().rollback };
     let mut back = Vec::new();
     for second in 200..500 {
         let now = Moment::default() + Duration::from_secs(second);
