@@ -324,15 +324,14 @@ impl Service {
             });
         }
         let rollout = &self.edge.rollout;
-        let began = rollout.is_partial().then(|| self.clock.now());
         let has_pipeline = rollout.has(|salt| number(client, agent, salt));
         let asking = if has_pipeline {
             self.pipeline.ask(key, asker.token, turn.wall_second, turn.is_alone)
         } else {
             self.pipeline.ask_directly(key)
         };
-        if let (Some(began), Asking::Kept(_) | Asking::Made(_)) = (began, &asking) {
-            self.compare(has_pipeline, self.clock.now().since(began));
+        if rollout.is_partial() && matches!(asking, Asking::Kept(_) | Asking::Made(_)) {
+            self.compare(has_pipeline, self.clock.now().since(turn.now));
         }
         let answer = match asking {
             Asking::Kept(answer) => return Some(answer),
@@ -347,8 +346,9 @@ impl Service {
         answer
     }
 
-    /// Counts how long an answer took to be found or made, as long as there are clients with the
-    /// pipeline and without.
+    /// Counts how long an answer took, as long as there are clients with the pipeline and without:
+    /// from the beginning of the turn in which it was asked for, on either side, so that both wait
+    /// alike.
     pub(super) fn compare(&self, has_pipeline: bool, took: Duration) {
         let Metrics { seconds_with_pipeline, seconds_without_pipeline, .. } = &*self.metrics;
         if self.edge.rollout.is_partial() {
