@@ -34,18 +34,19 @@ fn main() -> io::Result<()> {
     }
     let is = |name, value: &str| env::var(name).is_ok_and(|found| found == value);
     if is("PROFILE", "release") && is("CARGO_CFG_TARGET_OS", "linux") {
-        link_small();
+        link_small(is("CARGO_CFG_TARGET_ENV", "gnu"));
     }
     Ok(())
 }
 
-/// Tables for unwinding go, since a panic aborts, and of a relative relocation its place is kept,
-/// which takes a bit each and no more 24 bytes; glibc knows of that from 2.36 on.
-fn link_small() {
+/// Tables for unwinding go, since a panic aborts. For glibc, which knows of that from 2.36 on, relative
+/// relocations are packed: a bit each instead of 24 bytes.
+fn link_small(for_glibc: bool) {
     const SCRIPT: &str = "src/no-unwinding.ld";
     println!("cargo::rerun-if-changed={SCRIPT}");
     let folder = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
-    for argument in [&format!("-T,{folder}/{SCRIPT}"), "-z,pack-relative-relocs"] {
-        println!("cargo::rustc-link-arg-bins=-Wl,{argument}");
+    println!("cargo::rustc-link-arg-bins=-Wl,-T,{folder}/{SCRIPT}");
+    if for_glibc {
+        println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
 }
