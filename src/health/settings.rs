@@ -158,7 +158,6 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::config::usual_health;
 
     #[test]

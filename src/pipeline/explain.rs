@@ -15,6 +15,7 @@ use crate::budget::Limits;
 use crate::calendar::CalendarStatus;
 use crate::calendar::explain::Scene;
 use crate::calendar::settings::Settings;
+use crate::calendar::skips::Skips;
 use crate::error::Result;
 use crate::feed::explain::series;
 use crate::feed::store::{read_feed, read_zones, uid_of};
@@ -76,12 +77,12 @@ impl Pipeline {
         let zone = named.unwrap_or_else(|| book.zone(feeds));
         let (default_zone, limits) = (feeds.zone(), self.questions.limits.clone());
         let calendars: Vec<_> = feeds.list().iter().map(|feed| feed.status(now)).collect();
-        let settings = Settings::clone(&people.settings);
+        let (settings, skips) = (Settings::clone(&people.settings), people.skips.clone());
         let skipped_until = people.skips.at(now).find(|skip| *skip.id == *question.id);
         let skipped_until = skipped_until.map(|skip| skip.until);
         let read = self.sources.database.read_aside(move |reader| {
             let explainer =
-                Explainer { reader, calendars, settings, zone, default_zone, now, limits };
+                Explainer { reader, calendars, settings, skips, zone, default_zone, now, limits };
             let explained = explainer.all(&question)?;
             let Explainer { zone, .. } = explainer;
             Ok((question, zone, explained))
@@ -105,6 +106,7 @@ struct Explainer<'r> {
     reader: &'r Connection,
     calendars: Vec<CalendarStatus>,
     settings: Settings,
+    skips: Skips,
     zone: TimeZone,
     default_zone: TimeZone,
     now: Timestamp,
@@ -148,6 +150,7 @@ impl Explainer<'_> {
             window: feed.window,
             limits,
             settings: &self.settings,
+            skips: &self.skips,
             show_private: false,
         };
         for uid in [Some(id), uid_of(id)].into_iter().flatten() {
