@@ -276,7 +276,8 @@ impl Speaker {
             let parts = [Words(&from), Words(" to "), Words(&to), Words(".")];
             self.say(&[&[Words("Your longest free time is from ")][..], &parts].concat());
         }
-        if let Some(wake_up) = morning.wake_up().filter(|_| detail >= Detail::Detailed) {
+        let wake_up = morning.wake_up().filter(|at| *at > agenda.now && detail >= Detail::Detailed);
+        if let Some(wake_up) = wake_up {
             let wake_up = time(wake_up, agenda.zone);
             self.say(&[Words("A good time to get up is "), Words(&wake_up), Words(".")]);
         }

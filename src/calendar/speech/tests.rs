@@ -191,6 +191,16 @@ fn what_the_morning_will_be_like() {
              6:00 am. All day there is Epiphany and Release."
         ),
     );
+    let late = desk("2026-01-06T06:00:00+01:00", &busy);
+    let agenda = late.agenda();
+    let query = Query {
+        date: Some(late.zone.to_datetime(late.now).date()),
+        meetings_max: 100,
+        detail: Detail::Verbose,
+    };
+    let said = morning_summary(&agenda, &summary::morning(&agenda, &query), Detail::Verbose).text;
+    assert!(said.starts_with("Good morning. You have 4 meetings this morning."), "{said}");
+    assert!(!said.contains("get up"), "it is too late for that: {said}");
     check(
         &["n 2026-01-05T22:00 2026-01-06T07:00 Night shift"],
         Detail::Normal,

@@ -74,8 +74,8 @@ impl Kiosk<'_> {
         let line = format!("GET /api/alexa/{intent}?tz=Europe/Berlin");
         let answer = send(self.0, &line, &bearer, "").await;
         assert_eq!(answer.status, 200, "{intent}: {}", answer.body);
-        let ssml = answer.json("ssml");
-        assert!(ssml.starts_with("\\u003cspeak>") && ssml.ends_with("\\u003c/speak>"), "{ssml}");
+        let is_whole = |part| answer.body.contains(part);
+        assert!(is_whole("\"ssml\":\"\\u003cspeak>") && is_whole("\\u003c/speak>\""), "{intent}");
         answer.json("speech_text").to_owned()
     }
 }
