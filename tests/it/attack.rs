@@ -35,8 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const RECOVERY: Duration = Duration::from_secs(8);
 /// Besiegers beyond the number of slots.
 pub(crate) const SURPLUS: u64 = 200;
-/// Anonymous memory that a second siege may add to what the first left. Pages of the binary come as
-/// they are touched, and there are no more of them than it has.
+/// Resident memory that a second siege may add to what the first left.
 const GROWTH_KIB: i64 = 128;
 
 /// The memory budget of whom is besieged.
@@ -95,14 +94,10 @@ impl Target {
         self.process.status(name) as i64
     }
 
-    /// Memory in KiB, page by page: the sum in `status` lags behind.
-    fn memory(&self, kind: &str) -> i64 {
-        let rollup = format!("/proc/{}/smaps_rollup", self.process.child.id());
-        kib(&fs::read_to_string(rollup).expect("it lives"), kind) as i64
-    }
-
+    /// Resident memory in KiB, page by page: the sum in `status` lags behind.
     fn rss(&self) -> i64 {
-        self.memory("Rss:")
+        let rollup = format!("/proc/{}/smaps_rollup", self.process.child.id());
+        kib(&fs::read_to_string(rollup).expect("it lives"), "Rss:") as i64
     }
 
     fn descriptors(&self) -> usize {
@@ -320,7 +315,7 @@ pub(crate) fn ask_politely(address: SocketAddr, until: &AtomicBool) -> Polite {
     seen
 }
 
-/// One siege; the anonymous memory that is left after it, in KiB.
+/// One siege; the memory that is left after it, in KiB.
 fn siege(target: &Target, attack: Attack) -> i64 {
     let clients = target.slots() + SURPLUS;
     let (evicted, refused) = (target.figure("slab", "evicted"), target.figure("slab", "refused"));
@@ -358,7 +353,7 @@ fn siege(target: &Target, attack: Attack) -> i64 {
     );
     assert!(polite.asked >= 8, "the polite client hardly asked");
     assert!(polite.answered * 100 >= polite.asked * 95, "{} of {}", polite.answered, polite.asked);
-    target.memory("Anonymous:")
+    rss
 }
 
 /// Waits until the program has nobody but us.

@@ -306,6 +306,14 @@ fn a_calendar_that_cannot_be_added_changes_nothing() {
         let full: Vec<_> = full.iter().map(|(name, url)| (&**name, url.clone())).collect();
         let (rig, _folder) = demo(&executor, &toml(&full));
         refused(&rig, 422, "33 feeds; allowed: at most 32").await;
+    });
+}
+
+#[test]
+fn calendars_are_added_as_long_as_the_budget_holds_them() {
+    run(|executor| async move {
+        let server = FeedServer::start(&executor, Script::new().ics("/canary.ics", WORK));
+        let link = server.url("/canary.ics");
         let small = "memory_budget = \"8MiB\"\n".to_owned() + &toml(&[("a", link.clone())]);
         let (rig, folder) = demo(&executor, &small);
         for at in 0..30 {

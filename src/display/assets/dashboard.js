@@ -30,7 +30,6 @@ const renew = (node, parts) => {
 };
 const setText = (node, text) => renew(node, [text]);
 
-// Figures as people read them; a dash is not known.
 const known = Number.isFinite;
 const shown = (format) => (value) => (known(value) ? format(value) : "–");
 const decimal = (n) => n.toFixed(n > 0 && n < 9.95 ? 1 : 0);
@@ -77,7 +76,6 @@ const facts = (card, list) => {
     [make("dt", "", name), make("dd", tone, value)];
   renew($("dl", card), held.flatMap(pair));
 };
-// A row is a list of cells, each a text, an element or some of them; the first is its head.
 const rows = (card, list, row) => {
   const body = $("tbody", card);
   const heads = body.parentNode.tHead.rows[0].cells;
@@ -86,7 +84,6 @@ const rows = (card, list, row) => {
   renew(body, list.map((item) => make("tr", "", ...row(item).map(cell))));
   body.parentNode.hidden = !list.length;
 };
-// A part of a whole, and the most that it was.
 const gauge = (value, peak, whole) => {
   const part = (n) => `${100 * Math.min(1, Math.max(0, n / whole))}%`;
   const [bar, mark] = [make("div", "fill"), make("div", "peak")];
@@ -202,7 +199,6 @@ const trace = (values, top) => {
   // A value alone is a dot: a line of no length with round ends.
   return [held.map((run) => `M${run.join("L")}h0`).join(""), held.map(ground).join("")];
 };
-// The least of 1, 2 or 5 times a power of ten that is not below a value.
 const ceiling = (value) => {
   const power = 10 ** Math.floor(Math.log10(value || 1));
   return power * [1, 2, 5, 10].find((step) => step * power >= value);
@@ -290,7 +286,6 @@ const named = (section, parent = stats) => {
   ]);
 };
 
-// Cards, by the section that each is drawn from.
 const LEVELS = { critical: "critical", warning: "warn" };
 const raised = (alerts = []) => alerts.filter((alert) => LEVELS[alert.level]);
 const CARDS = {
