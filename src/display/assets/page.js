@@ -189,6 +189,8 @@
   const say = (text, undo) => {
     const node = $("done");
     node.textContent = text;
+    // What is hidden cannot have the focus.
+    node.hidden = false;
     if (undo) {
       const button = document.createElement("button");
       button.type = "button";
@@ -197,7 +199,6 @@
       node.append(" ", button);
       button.focus({ preventScroll: true });
     }
-    node.hidden = false;
     clearTimeout(said);
     const leave = () => {
       if (node.contains(document.activeElement)) said = setTimeout(leave, SAID_MS);
