@@ -199,3 +199,6 @@ tools:
 	  $(CARGO) nextest --version >/dev/null 2>&1 || { \
 	    echo "installing cargo-nextest $(NEXTEST_VERSION)"; \
 	    $(CARGO) install --locked --quiet cargo-nextest --version "^$(NEXTEST_VERSION)"; };; esac
+
+# The Pi: cross building, packages, the emulated board.
+include $(wildcard cross/*.mk)
