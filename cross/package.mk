@@ -1,0 +1,32 @@
+# The package, what it starts, and all that is given away.
+
+DEB_TARGET ?= aarch64-unknown-linux-gnu
+DEB_BINARY ?= $(TARGET)/$(DEB_TARGET)/release/calendarbot
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+UNITS := $(TARGET)/units
+
+.PHONY: unit-check deb package-test dist
+
+# systemd-analyze looks for what a unit starts, and none of it need be installed here.
+unit-check: ## the units as systemd reads them, and how far the service is shut in (at most 1.2)
+	$(call need,systemd-analyze)
+	@rm -rf $(UNITS); mkdir -p $(UNITS)
+	@for unit in cross/systemd/*.service cross/systemd/*.socket; do \
+	  sed 's,^ExecStart=[^ ]*,ExecStart=/bin/true,' $$unit >$(UNITS)/$${unit##*/}; done
+	@systemd-analyze verify --man=no $(UNITS)/*.service $(UNITS)/*.socket && \
+	  echo "PASS: systemd-analyze verify finds nothing" || { echo "FAIL: systemd-analyze verify"; exit 1; }
+	@exposure=$$(systemd-analyze security --offline=true --no-pager $(UNITS)/calendarbot.service | \
+	  sed -n 's/.*exposure level for calendarbot.service: \([0-9.]*\).*/\1/p'); \
+	  echo "$$exposure" | awk '{ exit !($$1 != "" && $$1 <= 1.2) }' && \
+	  echo "PASS: exposure $$exposure, at most 1.2" || { echo "FAIL: exposure $$exposure, at most 1.2"; exit 1; }
+
+deb: $(DEB_BINARY) ## the package for the Pi, target/dist/*.deb (DEB_TARGET=x86_64-unknown-linux-gnu: for this machine)
+	$(call need,dpkg-deb readelf lintian)
+	cross/debian/build $(DEB_BINARY) $(VERSION) $(abspath $(TARGET))/dist
+	@lintian --fail-on error $(TARGET)/dist/calendarbot_$(VERSION)_*.deb && \
+	  echo "PASS: lintian finds no error"
+
+package-test: ## install, upgrade, roll back, downgrade, remove and purge the package in a new Debian; as root
+	$(call need,mmdebstrap)
+	$(CARGO) build --release --locked --quiet
+	cross/package-test.sh $(TARGET)/release/calendarbot $(TARGET)/package-test
