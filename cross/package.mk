@@ -23,10 +23,27 @@ unit-check: ## the units as systemd reads them, and how far the service is shut 
 deb: $(DEB_BINARY) ## the package for the Pi, target/dist/*.deb (DEB_TARGET=x86_64-unknown-linux-gnu: for this machine)
 	$(call need,dpkg-deb readelf lintian)
 	cross/debian/build $(DEB_BINARY) $(VERSION) $(abspath $(TARGET))/dist
-	@lintian --fail-on error $(TARGET)/dist/calendarbot_$(VERSION)_*.deb && \
+	@lintian --allow-root --fail-on error $(TARGET)/dist/calendarbot_$(VERSION)_*.deb && \
 	  echo "PASS: lintian finds no error"
 
 package-test: ## install, upgrade, roll back, downgrade, remove and purge the package in a new Debian; as root
 	$(call need,mmdebstrap)
 	$(CARGO) build --release --locked --quiet
 	cross/package-test.sh $(TARGET)/release/calendarbot $(TARGET)/package-test
+
+# cross/pi.mk makes those for the Pi.
+$(TARGET)/x86_64-unknown-linux-gnu/release/calendarbot:
+	$(CARGO) build --release --locked --quiet --target x86_64-unknown-linux-gnu
+
+DIST := $(TARGET)/dist
+PI_BINARY = $(TARGET)/aarch64-unknown-linux-$(1)/release/calendarbot
+dist: $(call PI_BINARY,gnu) $(call PI_BINARY,musl) ## all that is given away, in target/dist: binaries, package, man page, completions, sums, SBOM
+	$(call need,python3)
+	@rm -rf $(DIST)
+	@$(MAKE) --no-print-directory deb
+	@for libc in gnu musl; do install -m 755 $(TARGET)/aarch64-unknown-linux-$$libc/release/calendarbot \
+	  $(DIST)/calendarbot-$(VERSION)-aarch64-linux-$$libc; done
+	@install -m 644 docs/calendarbot.1 cross/debian/calendarbot-rollback.8 cross/completions/* LICENSE $(DIST)
+	@python3 cross/sbom.py aarch64-unknown-linux-gnu >$(DIST)/calendarbot-$(VERSION).cdx.json
+	@cd $(DIST) && sha256sum * >SHA256SUMS && sha256sum --quiet --check SHA256SUMS && cat SHA256SUMS
+	@echo "PASS: $$(ls $(DIST) | wc -l) files in $(DIST)"
