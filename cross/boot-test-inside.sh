@@ -118,7 +118,7 @@ sed -i 's/127.0.0.1:8080/127.0.0.1:80/' /lib/systemd/system/calendarbot.socket
 systemctl daemon-reload
 check "the socket, on a port that only root may take" systemctl start calendarbot.socket
 check "it starts the program" bash -c 'exec 3<>/dev/tcp/127.0.0.1/80 &&
-    printf "GET /readyz HTTP/1.0\r\n\r\n" >&3 && timeout 20 head -n 1 <&3 | grep " 200 "'
+    printf "GET /healthz HTTP/1.0\r\n\r\n" >&3 && timeout 20 head -n 1 <&3 | grep " 200 "'
 systemctl stop calendarbot.socket
 
 check "remove" dpkg -r calendarbot

@@ -13,7 +13,7 @@ define need-from
   || { echo "install it, such as: sudo apt install $(2)"; exit 1; }; }
 endef
 
-.PHONY: unit-check deb package-test package-boot dist
+.PHONY: unit-check deb package-test package-boot dist FORCE
 
 # systemd-analyze looks for what a unit starts, and none of it need be installed here.
 unit-check: ## the units as systemd reads them, and how far the service is shut in (at most 1.2)
@@ -46,7 +46,7 @@ package-boot: package-test ## the same where systemd runs, in a container: crede
 	cross/boot-test.sh $(TARGET)/release/calendarbot $(TARGET)/package-test
 
 # cross/pi.mk makes those for the Pi.
-$(TARGET)/x86_64-unknown-linux-gnu/release/calendarbot:
+$(TARGET)/x86_64-unknown-linux-gnu/release/calendarbot: FORCE
 	$(CARGO) build --release --locked --quiet --target x86_64-unknown-linux-gnu
 
 DIST := $(TARGET)/dist
