@@ -5,19 +5,11 @@ DEB_BINARY ?= $(TARGET)/$(DEB_TARGET)/release/calendarbot
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 UNITS := $(TARGET)/units
 
-# A program, and the Debian package that it comes with where that has another name.
-define need-from
-@PATH="$$PATH:/usr/sbin" command -v $(1) >/dev/null || { \
-  echo "missing: $(1); trying to install $(2)"; \
-  { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq --no-install-recommends $(2); } \
-  || { echo "install it, such as: sudo apt install $(2)"; exit 1; }; }
-endef
-
 .PHONY: unit-check deb package-test package-boot dist FORCE
 
 # systemd-analyze looks for what a unit starts, and none of it need be installed here.
 unit-check: ## the units as systemd reads them, and how far the service is shut in (at most 1.2)
-	$(call need-from,systemd-analyze,systemd)
+	$(call need,systemd-analyze:systemd)
 	@rm -rf $(UNITS); mkdir -p $(UNITS)
 	@for unit in cross/systemd/*.service cross/systemd/*.socket; do \
 	  sed 's,^ExecStart=[^ ]*,ExecStart=/bin/true,' $$unit >$(UNITS)/$${unit##*/}; done
@@ -29,9 +21,7 @@ unit-check: ## the units as systemd reads them, and how far the service is shut 
 	  echo "PASS: exposure $$exposure, at most 1.2" || { echo "FAIL: exposure $$exposure, at most 1.2"; exit 1; }
 
 deb: $(DEB_BINARY) ## the package for the Pi, target/dist/*.deb (DEB_TARGET=x86_64-unknown-linux-gnu: for this machine)
-	$(call need-from,dpkg-deb,dpkg)
-	$(call need-from,readelf,binutils)
-	$(call need,lintian)
+	$(call need,dpkg-deb:dpkg readelf:binutils lintian)
 	cross/debian/build $(DEB_BINARY) $(VERSION) $(abspath $(TARGET))/dist
 	@lintian --allow-root --fail-on error $(TARGET)/dist/calendarbot_$(VERSION)_*.deb && \
 	  echo "PASS: lintian finds no error"
@@ -42,7 +32,7 @@ package-test: ## install, upgrade, roll back, downgrade, remove and purge the pa
 	cross/package-test.sh $(TARGET)/release/calendarbot $(TARGET)/package-test
 
 package-boot: package-test ## the same where systemd runs, in a container: credentials, upgrade, automatic rollback; as root, six minutes
-	$(call need-from,systemd-nspawn,systemd-container)
+	$(call need,systemd-nspawn:systemd-container)
 	cross/boot-test.sh $(TARGET)/release/calendarbot $(TARGET)/package-test
 
 # cross/pi.mk makes those for the Pi.
