@@ -3,7 +3,7 @@
 # boot-test.sh BINARY FOLDER. On this machine's processor; the emulated board has the Pi's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-[ "$(id -u)" = 0 ] || { echo "this needs root: sudo make package-boot"; exit 1; }
+[ "$(id -u)" = 0 ] || { echo "SKIP: this needs root: sudo make package-boot"; exit 0; }
 binary=$(realpath "$1") folder=$(realpath -m "$2")
 root=$folder/boot
 trap 'rm -rf --one-file-system "$root"' EXIT

@@ -13,8 +13,9 @@ unit-check: ## the units as systemd reads them, and how far the service is shut 
 	@rm -rf $(UNITS); mkdir -p $(UNITS)
 	@for unit in cross/systemd/*.service cross/systemd/*.socket; do \
 	  sed 's,^ExecStart=[^ ]*,ExecStart=/bin/true,' $$unit >$(UNITS)/$${unit##*/}; done
-	@systemd-analyze verify --man=no $(UNITS)/*.service $(UNITS)/*.socket && \
-	  echo "PASS: systemd-analyze verify finds nothing" || { echo "FAIL: systemd-analyze verify"; exit 1; }
+	@# What it does not know, it only mentions.
+	@found=$$(systemd-analyze verify --man=no $(UNITS)/*.service $(UNITS)/*.socket 2>&1) && [ -z "$$found" ] && \
+	  echo "PASS: systemd-analyze verify finds nothing" || { echo "FAIL: $$found"; exit 1; }
 	@exposure=$$(systemd-analyze security --offline=true --no-pager $(UNITS)/calendarbot.service | \
 	  sed -n 's/.*exposure level for calendarbot.service: \([0-9.]*\).*/\1/p'); \
 	  echo "$$exposure" | awk '{ exit !($$1 != "" && $$1 <= 1.2) }' && \
