@@ -77,6 +77,17 @@ kill -KILL "$pid"
 check "killed, it is back" within 40 ask /healthz
 check "as another process" fails is MainPID "$pid"
 
+
+systemctl reset-failed calendarbot
+pid=$(of_unit MainPID)
+kill -STOP "$pid"
+begun=$SECONDS
+another_answers() {
+    [ "$(of_unit MainPID)" != "$pid" ] && ask /healthz
+}
+within 150 another_answers >/dev/null 2>&1
+check "it hangs: the watchdog has started another $((SECONDS - begun)) s later" another_answers
+
 systemctl reset-failed calendarbot
 check "upgrade" dpkg -i /packages/calendarbot_1.1_*.deb
 cp /usr/bin/calendarbot /packages/1.1
@@ -90,6 +101,24 @@ check "it answers" ask /healthz
 check "forward" calendarbot-rollback --forward
 check "it is the newer version" version_is 1.1
 check "it answers" ask /healthz
+
+# What the schema of two versions later would look like: the number is all that is looked at.
+systemctl stop calendarbot
+printf '\0\0\0\143' | dd of=/var/lib/calendarbot/calendarbot.db bs=1 seek=60 conv=notrunc status=none
+check "rollback with data that the version before cannot read" \
+    mentions 'the data are those of before the upgrade' calendarbot-rollback --to-previous
+check "it answers" ask /healthz
+check "what it could not read is kept" tar -tf /var/lib/calendarbot-previous/newer/data.tar
+check "forward" calendarbot-rollback --forward
+
+restart_often() {
+    local time
+    for time in 1 2 3 4; do systemctl restart calendarbot 2>/dev/null; done
+    within 10 ask /healthz
+}
+check "many starts by hand are no failure" restart_often
+check "and no reason to go back" version_is 1.1
+systemctl reset-failed calendarbot
 
 for bad in 1.2 1.3; do
     dpkg -i /packages/calendarbot_${bad}_*.deb >/dev/null 2>&1

@@ -153,7 +153,7 @@ cat >"$root/usr/local/bin/systemctl" <<'END'
 #!/bin/sh
 echo "$*" >>/systemctl
 case $1 in
-show) cat /status ;;
+show) case $* in *NRestarts*) cat /restarts ;; *) cat /status ;; esac ;;
 start) [ ! -s /starts ] || { sed -i 1d /starts; exit 1; } ;;
 esac
 END
@@ -161,11 +161,14 @@ printf '#!/bin/sh\necho "sleep $*" >>/systemctl\n' >"$root/usr/local/bin/sleep"
 chmod +x "$root/usr/local/bin/systemctl" "$root/usr/local/bin/sleep"
 automatic() {
     echo "$1" >"$root/status"
+    echo "${3:-3}" >"$root/restarts"
     : >"$root/starts"
     for ((i = 0; i < $2; i++)); do echo fail >>"$root/starts"; done
     : >"$root/systemctl"
     there calendarbot-rollback --automatic
 }
+says "automatic: starts by hand are no failures" 'started again' automatic 0 0 2
+check "automatic: so the program stays" same /usr/bin/calendarbot "$folder/newest"
 echo 'newest data' >"$root/var/lib/calendarbot/calendarbot.db"
 says "automatic: starts that fail bring back the program, and the data when it needs them" \
     'back from 1.2 to 1.0' automatic 1 1
