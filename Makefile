@@ -149,11 +149,12 @@ bench-programs: tools
 	$(CARGO) build --release --locked --quiet
 	$(CARGO) build --release --quiet $(BENCH)
 
-# Installs the programs of the list that are missing, as Debian packages of the same names, or
-# names them. What has just been installed to be measured shall not serve port 80 as well.
+# Installs the programs of the list that are missing, as Debian packages of the same names or of
+# those behind a colon, or names them. What has just been installed to be measured shall not serve
+# port 80 as well.
 define need
 @missing=; for program in $(1); do \
-  PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+  PATH="$$PATH:/usr/sbin" command -v $${program%%:*} >/dev/null || missing="$$missing $${program#*:}"; done; \
 [ -z "$$missing" ] || { echo "missing:$$missing; trying to install"; \
   { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq $$missing && \
     for program in $$missing; do systemctl disable --quiet --now $$program 2>/dev/null || :; done; } \
