@@ -7,11 +7,12 @@ target=$1
 tools=$target/pi
 triple=aarch64-unknown-linux-gnu
 cross_version=0.2.5
-# cross 0.2.5 takes the words behind an active toolchain for a part of its name, and would install
-# that: it gets one that is not active.
+# cross 0.2.5 takes the words "(active, default)" behind a toolchain for a part of its name, and adds
+# that anew over the one that is there: it gets a rustup of its own, which cannot harm anybody's, and
+# in it a toolchain that is not the default. It is not to be called without one, not even for its version.
 toolchain=${CROSS_TOOLCHAIN:-1.95.0}
 # What `cross test` runs: pure cores, and the program itself. All of it is `make pi-test`'s.
-tests=(--lib ical:: calendar:: http::frame pipeline:: health::)
+tests=(--lib -- ical:: calendar:: http::frame pipeline:: health::)
 
 mkdir -p "$tools"
 log=$tools/cross.log
@@ -46,10 +47,9 @@ if ! docker info >/dev/null 2>&1; then
   done
 fi
 
-rustup toolchain list | grep -q "^$toolchain-" || rustup toolchain install --profile minimal "$toolchain"
-rustup --quiet target add --toolchain "$toolchain" "$triple"
-[[ $("$tools/bin/cross" --version 2>/dev/null) == *"$cross_version"* ]] ||
-  cargo install --locked --quiet cross --version "$cross_version" --root "$tools"
+cargo install --locked --quiet cross --version "=$cross_version" --root "$tools"
+export RUSTUP_HOME=$tools/rustup
+rustup --quiet toolchain install --no-self-update --profile minimal --target "$triple" "$toolchain"
 
 # The network of the host: a bridge would need its firewall's consent.
 options=(--network host)
@@ -62,10 +62,11 @@ if ! docker image inspect "$base" >/dev/null 2>&1 && ! timeout 60 docker pull --
 fi
 export CROSS_BUILD_OPTS="${options[*]}" CARGO_TARGET_DIR=$target/cross PATH="$tools/bin:$PATH"
 
-for program in rustc cross docker; do
-  case $program in rustc) version=$(rustc "+$toolchain" --version) ;; *) version=$($program --version 2>/dev/null | head -n 1) ;; esac
-  echo "# $version" | tee -a "$log"
-done
+{
+  rustc "+$toolchain" --version
+  echo "cross $cross_version"
+  docker --version
+} | sed 's/^/# /' | tee -a "$log"
 echo "# CROSS_BUILD_OPTS=\"$CROSS_BUILD_OPTS\"" | tee -a "$log"
 run cross "+$toolchain" build --release --locked --target "$triple"
 run cross "+$toolchain" test --locked --target "$triple" "${tests[@]}"
