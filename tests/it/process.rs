@@ -14,7 +14,11 @@ use crate::rig::folder;
 use crate::routes::WORK;
 use crate::soak::kib;
 
-pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_calendarbot");
+/// A program for another machine is run by what emulates it: cross/pi.mk names that.
+pub(crate) const BINARY: &str = match option_env!("PROGRAM_UNDER_TEST") {
+    Some(path) => path,
+    None => env!("CARGO_BIN_EXE_calendarbot"),
+};
 
 /// A running process; killed when it is dropped.
 pub(crate) struct Process {
