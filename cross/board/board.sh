@@ -1,98 +1,57 @@
-# Sourced by the checks: the emulated board, a word to its shell, and what is said of it.
-# A Pi Zero 2W as far as QEMU knows one: one Cortex-A53 (that is enough for one thread), 512 MB.
+#!/usr/bin/env bash
+# The package on an emulated board: Debian with systemd, what befalls a Pi, and what is made of it.
+# A line a check, PASS or FAIL; the parts run one after the other on one disk.
+#
+#   board.sh FOLDER PACKAGE [PART]...     FOLDER is for what is fetched and made
+set -euo pipefail
+mkdir -p "$1"
+folder=$(realpath "$1")
+package=$(realpath "$2")
+shift 2
+. "$(dirname "$0")/lib.sh"
+. "$here/parts.sh"
+"$here/initrd.sh" "$folder"
+"$here/rootfs.sh" "$folder"
 
-here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
-work=$(mktemp -d)
-qemu=
-failed=0
+# The card; what is brought to the board; and a small disk for what is to be full.
+cp --sparse=always "$folder/rootfs" "$work/root"
+packages
+truncate --size=48M "$work/brought" && truncate --size=8M "$work/small"
+PATH=$PATH:/usr/sbin
+mkfs.ext4 -q -d "$work/packages" "$work/brought"
+mkfs.ext4 -q "$work/small"
+# Calendars for it, served here.
+mkdir "$work/feeds"
+mkfifo "$work/feeds.port"
+python3 "$here/feeds.py" "$work/feeds" > "$work/feeds.port" &
+others=$!
+read -r feeds_port < "$work/feeds.port"
 
-say() { # PASS|FAIL|SKIP what
-  printf '%s %s\n' "$1" "$2"
-  [ "$1" != FAIL ] || failed=$((failed + 1))
-}
-# Says PASS or FAIL of a command.
-check() { # what command...
-  local what=$1
-  shift
-  if "$@"; then say PASS "$what"; else say FAIL "$what"; fi
-}
-at_most() { # what value bound unit
-  check "$1: $2${4:+ $4}, at most $3" awk "BEGIN { exit !(\"$2\" != \"\" && \"$2\" + 0 <= $3) }"
-}
-# True once a command is, for so many seconds at most and as long as the board runs.
-within() { # seconds command...
-  local end=$((SECONDS + $1))
-  shift
-  until "$@"; do
-    [ "$SECONDS" -lt "$end" ] && board_runs || return 1
-    sleep 0.2
-  done
+disk() { printf -- '-drive file=%s,format=raw,if=none,id=%s -device virtio-blk-pci,drive=%s ' "$work/$1" "$1" "$1"; }
+
+# Its clock counts instructions while it works, two nanoseconds each, as in the smoke test.
+icount=shift=1
+power_on() { # further arguments of QEMU...
+  local began=$SECONDS
+  # shellcheck disable=SC2046
+  board_start 'root=/dev/vda' -icount "$icount" $(disk root) $(disk brought) $(disk small) "$@"
+  within 240 board_up || { say FAIL 'it boots'; exit 1; }
+  port=$(board_port)
+  quietly guest 'systemctl is-system-running --wait; mount -o ro /dev/vdb /mnt'
+  echo "     booted in $((SECONDS - began)) s"
 }
 
-# Starts the board; its console goes to $work/console.
-board_start() { # kernel arguments, further arguments of QEMU...
-  local arguments=$1
-  shift
-  # Names of their own for a board that starts again: nothing old is left in them.
-  ports=$(mktemp -d "$work/ports.XXXX")
-  mkfifo "$ports/shell.in" "$ports/shell.out" "$ports/monitor.in" "$ports/monitor.out"
-  exec 3<> "$ports/shell.in" 4<> "$ports/shell.out" 5<> "$ports/monitor.in" 6<> "$ports/monitor.out"
-  qemu-system-aarch64 -M virt -cpu cortex-a53 -smp 1 -m 512 -display none -nodefaults -no-reboot \
-    -kernel "$folder/vmlinuz" -initrd "$folder/initrd" \
-    -append "console=ttyAMA0 loglevel=4 nokaslr kpti=0 mitigations=off panic=1 $arguments" \
-    -chardev file,id=console,path="$work/console",append=on -serial chardev:console \
-    -chardev pipe,id=monitor,path="$ports/monitor" -mon chardev=monitor,mode=readline \
-    -chardev pipe,id=shell,path="$ports/shell" -device virtio-serial-pci \
-    -device virtserialport,chardev=shell,name=board -device virtio-rng-pci \
-    -netdev user,id=net,hostfwd=tcp:127.0.0.1:0-:8080 -device virtio-net-pci,netdev=net,id=card,romfile= \
-    "$@" 3>&- 4>&- 5>&- 6>&- > "$work/qemu" 2>&1 &
-  qemu=$!
-}
-board_runs() { [ -n "$qemu" ] && kill -0 "$qemu" 2>/dev/null; }
-board_stop() {
-  [ -z "$qemu" ] || kill "$qemu" 2>/dev/null || :
-  [ -z "$qemu" ] || wait "$qemu" 2>/dev/null || :
-  qemu=
-}
-# Whatever happens, nothing stays.
-board_end() {
-  local status=$?
-  board_stop
-  [ "$status" = 0 ] || { echo "the console's last lines:" && tail -n 30 "$work/console" "$work/qemu"; } >&2
-  rm -rf "$work"
-}
-trap board_end EXIT
-trap 'exit 1' INT TERM
-
-# What the board's root says to a command, and its status; 124 when nothing comes within $patience
-# seconds.
-patience=60
-guest() { # command...
-  local mark="@$RANDOM$RANDOM" line rest
-  printf '(\n%s\n) </dev/null 2>&1; echo "%s:$?"\n' "$*" "$mark" >&3
-  while IFS= read -r -t "$patience" line <&4; do
-    case $line in
-      *"$mark:"*)
-        rest=${line%%"$mark:"*}
-        [ -z "$rest" ] || printf '%s\n' "$rest"
-        return "${line##*"$mark:"}"
-        ;;
-    esac
-    printf '%s\n' "$line"
-  done
-  return 124
-}
-quietly() { "$@" > /dev/null 2>&1; }
-# The shell answers once the system is up. What it has read of an earlier try, it answers later.
-board_up() { patience=5 quietly guest true; }
-
-monitor() { # command: what QEMU says to it
-  local line
-  printf '%s\n' "$1" >&5
-  while IFS= read -r -t 1 line <&6; do printf '%s\n' "$line"; done
-}
-# The port of this machine that is the board's 8080: the first free one, chosen by the system.
-board_port() { monitor 'info usernet' | awk '/HOST_FORWARD/ { print $4; exit }'; }
-get() { curl -s -m 20 "http://127.0.0.1:$port$1"; }
-has() { get "$1" | grep -F "$2" > /dev/null; } # path text
-status() { curl -s -m 20 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$port$1"; }
+# From here on, what fails is told and not the end.
+set +e
+power_on
+for part in install ${*:-$parts}; do
+  echo "== $part"
+  # Each begins with a program that runs.
+  case $part in install) ;; *) guest 'systemctl reset-failed calendarbot; systemctl start calendarbot' ;; esac
+  before=$failed
+  "part_$part"
+  [ "$failed" = "$before" ] || guest 'journalctl -u calendarbot -u calendarbot-rollback -n 40 --no-pager -o short-monotonic'
+  [ "$part $failed" = "install 0" ] || [ "$part" != install ] || exit 1
+done
+[ "$failed" = 0 ] && echo 'PASS all of it' || echo "FAIL $failed checks"
+exit $((failed > 0))

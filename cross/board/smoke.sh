@@ -6,7 +6,7 @@ set -euo pipefail
 mkdir -p "$1"
 folder=$(realpath "$1")
 program=$(realpath "$2")
-. "$(dirname "$0")/board.sh"
+. "$(dirname "$0")/lib.sh"
 "$here/initrd.sh" "$folder"
 
 # It lies on a disk, as on a card: of what is in memory anyway, more would count as the program's.
