@@ -27,7 +27,7 @@ use crate::calendar::{Agenda, CalendarStatus, Entry};
 use crate::clock::{Clock, Moment};
 use crate::config::{self, Arguments, Command, Config, Inputs};
 use crate::connections::database;
-use crate::daemon::{Wish, Wishes, log_to_stderr};
+use crate::daemon::{Supervisor, Wish, Wishes, log_to_stderr};
 use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::feed::store::{WindowQuery, read_window};
@@ -84,6 +84,7 @@ fn serve(arguments: &Arguments, inputs: &Inputs) -> Result<()> {
         .map_err(|error| configuration::with_way_back(error, arguments, inputs))?;
     log_to_stderr(config.log_level);
     config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
+    let supervisor = Rc::new(Supervisor::from_environment());
     let event_loop = Rc::new(EventLoop::new()?);
     let executor = Rc::new(LocalExecutor::new());
     let (arguments, inputs) = (arguments.clone(), inputs.clone());
@@ -94,21 +95,25 @@ fn serve(arguments: &Arguments, inputs: &Inputs) -> Result<()> {
             let wishes = Wishes::listen()?;
             let _signals = {
                 let file = config.path.clone();
-                executor.spawn(pass_on(wishes, orders, arguments, inputs, file))
+                let supervisor = Rc::clone(&supervisor);
+                executor.spawn(pass_on(wishes, orders, arguments, inputs, file, supervisor))
             };
             let clock = Clock::system(None);
+            let _watching = executor.spawn(Rc::clone(&supervisor).watch(clock.clone()));
             let mut rebuilt: Option<Moment> = None;
             let mut turned = None;
             loop {
+                supervisor.opening();
                 let mut app = App::open(
                     config.clone(),
                     Clock::system(config.test_time),
                     Rc::clone(&event_loop),
-                )?;
+                )?
+                .with_supervisor(Rc::clone(&supervisor));
                 if let Some(turned) = turned.take() {
                     app = app.with_turned(turned);
                 }
-                announce(app.addresses(), &config);
+                announce(app.addresses(), &config, &supervisor);
                 // A reload may name another folder, which takes effect at the next start.
                 let folder = config.data_dir.clone();
                 match app.run(&executor, taken.clone()).await {
@@ -178,6 +183,7 @@ async fn pass_on(
     arguments: Arguments,
     inputs: Inputs,
     started_from: Option<PathBuf>,
+    supervisor: Rc<Supervisor>,
 ) {
     let mut stopping = false;
     loop {
@@ -185,19 +191,25 @@ async fn pass_on(
             Wish::Stop if stopping => std::process::exit(1),
             Wish::Stop => {
                 stopping = true;
+                supervisor.stopping();
                 Order::Stop
             }
-            Wish::Reload => match config::load(&arguments, &inputs) {
-                Ok(config) if config.path.is_none() && started_from.is_some() => {
-                    log::error!("reload: the configuration file is gone; the old one stays");
-                    continue;
+            Wish::Reload => {
+                supervisor.reloading();
+                match config::load(&arguments, &inputs) {
+                    Ok(config) if config.path.is_none() && started_from.is_some() => {
+                        log::error!("reload: the configuration file is gone; the old one stays");
+                        supervisor.reloaded();
+                        continue;
+                    }
+                    Ok(config) => Order::Reload(Box::new(config)),
+                    Err(error) => {
+                        log::error!("reload: {error}; the old configuration stays");
+                        supervisor.reloaded();
+                        continue;
+                    }
                 }
-                Ok(config) => Order::Reload(Box::new(config)),
-                Err(error) => {
-                    log::error!("reload: {error}; the old configuration stays");
-                    continue;
-                }
-            },
+            }
         };
         // Full means that as much has been ordered already; a stop takes the place of a reload.
         let _ = match order {
@@ -207,7 +219,9 @@ async fn pass_on(
     }
 }
 
-fn announce(addresses: &[Address], config: &Config) {
+fn announce(addresses: &[Address], config: &Config, supervisor: &Supervisor) {
+    let first = addresses.first().map(Address::to_string).unwrap_or_default();
+    supervisor.ready(&first);
     let version = env!("CARGO_PKG_VERSION");
     let budget = show_bytes(config.memory_budget);
     for address in addresses {
@@ -215,8 +229,7 @@ fn announce(addresses: &[Address], config: &Config) {
     }
     log::info!("data is kept in {}", config.data_dir.display());
     if config.feeds.is_empty() {
-        let address = addresses.first().map(Address::to_string).unwrap_or_default();
-        log::info!("this is the demo calendar; try: curl -s {address}api/v1/next");
+        log::info!("this is the demo calendar; try: curl -s {first}api/v1/next");
         log::info!(
             "yours instead: CALENDARBOT_ICS_URL=https://… calendarbot, or calendarbot -c FILE \
              (calendarbot help)"

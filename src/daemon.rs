@@ -1,9 +1,12 @@
-//! Being a process: signals, and where the log goes.
+//! Being a process: signals, the service manager, and where the log goes.
+
+mod notify;
 
 use std::fs;
 use std::io::{IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
 use async_signal::{Signal, Signals};
 use rustix::process::{Pid, kill_process};
@@ -11,6 +14,8 @@ use smol::stream::StreamExt;
 
 use crate::calendar::text::harmless;
 use crate::error::{Error, Result};
+
+pub use self::notify::Supervisor;
 
 /// What the operating system asks of a daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +46,23 @@ impl Wishes {
             Some(Ok(Signal::Hup)) => Wish::Reload,
             _ => Wish::Stop,
         }
+    }
+}
+
+impl Supervisor {
+    /// The one of this process's environment, which is left as it is: no other program is started.
+    pub fn from_environment() -> Self {
+        let variable = |name| std::env::var(name).ok();
+        let Some(socket) = std::env::var_os("NOTIFY_SOCKET") else { return Self::default() };
+        // It may be meant for a process that this one was started by.
+        let pid = std::process::id().to_string();
+        let is_meant = variable("WATCHDOG_PID").is_none_or(|of| of == pid);
+        let us = variable("WATCHDOG_USEC").and_then(|us| us.parse().ok()).filter(|us| *us > 0);
+        let watchdog = us.filter(|_| is_meant).map(Duration::from_micros);
+        Self::at(&socket, watchdog).unwrap_or_else(|error| {
+            log::warn!("{error}");
+            Self::default()
+        })
     }
 }
 
