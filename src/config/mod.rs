@@ -22,6 +22,7 @@ mod filter;
 mod fixed;
 mod given;
 mod health_keys;
+mod help;
 pub mod history;
 mod key;
 mod keys;
@@ -60,11 +61,12 @@ use self::problems::Problems;
 use self::sources::{AllGiven, Origin};
 use self::tokens::Tokens;
 
-pub use self::args::{Action, Arguments, Command, help, parse};
+pub use self::args::{Action, Arguments, Command, parse};
 pub use self::feed::{Auth, FeedConfig, Source};
 pub use self::feed_url::FeedUrl;
 #[cfg(test)]
 pub use self::health_keys::usual_health;
+pub use self::help::help;
 pub use self::sources::{Sources, Value};
 
 /// What the program does, valid by construction.
