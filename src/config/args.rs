@@ -84,6 +84,8 @@ pub enum Action {
 pub struct Arguments {
     /// What to do.
     pub command: Command,
+    /// In the background; only for [`Command::Serve`].
+    pub daemon: bool,
     pub(super) settings: Vec<(&'static Key<Draft>, String)>,
     pub(super) warnings: Vec<String>,
 }
@@ -146,6 +148,7 @@ pub(super) const BELONGING: &[(&str, &[&str])] = &[
     ("watch", &["stats"]),
     ("url", &["stats"]),
     ("show-private", &["explain", "export"]),
+    ("daemon", &["serve"]),
 ];
 
 /// An option that is understood.
@@ -170,10 +173,11 @@ enum Does {
     Watch,
     Url,
     ShowPrivate,
+    Daemon,
     Help,
     Version,
-    /// Kept for old command lines; the warning may be empty.
-    Nothing(&'static str),
+    /// Kept for old command lines.
+    Nothing,
 }
 
 /// The options that are no keys of the configuration.
@@ -186,17 +190,11 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("watch", None, "", "stats: again every two seconds", Does::Watch),
     Opt::new("url", None, "URL", "stats: of the server at http://HOST:PORT", Does::Url),
     Opt::new("show-private", None, "", "explain, export: private events, too", Does::ShowPrivate),
+    Opt::new("daemon", None, "", "serve: in the background, once it serves", Does::Daemon),
     Opt::new("help", Some('h'), "", "show this", Does::Help),
     Opt::new("version", Some('V'), "", "show the version", Does::Version),
-    Opt::new("web", None, "", "accepted: the same as serve", Does::Nothing("")),
-    Opt::new("layout", None, "NAME", "accepted, without effect", Does::Nothing("")),
-    Opt::new(
-        "daemon",
-        None,
-        "",
-        "accepted, without effect: service managers do this",
-        Does::Nothing("--daemon has no effect: the program stays in the foreground"),
-    ),
+    Opt::new("web", None, "", "accepted: the same as serve", Does::Nothing),
+    Opt::new("layout", None, "NAME", "accepted, without effect", Does::Nothing),
 ];
 
 impl Opt {
@@ -215,7 +213,7 @@ impl Opt {
         let value = match key.option {
             _ if key.is_switch() => "",
             "config" => "FILE",
-            "unix-socket" | "base-path" => "PATH",
+            "unix-socket" | "base-path" | "pid-file" => "PATH",
             "data-dir" => "DIR",
             "memory-budget" => "SIZE",
             "log-level" => "LEVEL",
@@ -253,6 +251,7 @@ struct Line {
     /// The words after `explain`, `export` and `config`.
     subject: Vec<String>,
     show_private: bool,
+    daemon: bool,
     feed: Option<String>,
     count: Option<usize>,
     json: bool,
@@ -323,10 +322,10 @@ impl Line {
             Does::Json => self.json = true,
             Does::Watch => self.watch = true,
             Does::ShowPrivate => self.show_private = true,
+            Does::Daemon => self.daemon = true,
             Does::Help => self.help = true,
             Does::Version => self.version = true,
-            Does::Nothing("") => {}
-            Does::Nothing(warning) => self.warnings.push(warning.to_owned()),
+            Does::Nothing => {}
         }
         Ok(())
     }
@@ -338,10 +337,11 @@ impl Line {
             "json" => self.json,
             "watch" => self.watch,
             "url" => self.url.is_some(),
+            "daemon" => self.daemon,
             _ => self.show_private,
         };
         let stray = BELONGING.iter().find(|(name, owners)| {
-            given(name) && self.command.is_none_or(|command| !owners.contains(&command))
+            given(name) && !owners.contains(&self.command.unwrap_or("serve"))
         });
         let command = match self.command {
             command if self.help => {
@@ -377,7 +377,8 @@ impl Line {
             }
             _ => Command::Serve,
         };
-        Ok(Arguments { command, settings: self.settings, warnings: self.warnings })
+        let daemon = self.daemon && command == Command::Serve;
+        Ok(Arguments { command, daemon, settings: self.settings, warnings: self.warnings })
     }
 }
 

@@ -91,6 +91,8 @@ pub struct Config {
     pub access_log: bool,
     /// The folder of the database.
     pub data_dir: PathBuf,
+    /// Where the number of the process is written.
+    pub pid_file: Option<PathBuf>,
     /// Certificate authorities that feed servers are trusted by, beside the public ones.
     pub ca_file: Option<PathBuf>,
     /// Bytes for the whole process.
@@ -284,6 +286,7 @@ struct Draft {
     /// Of the source that is being read.
     rollout_percent: Option<(u32, By)>,
     tokens: Tokens,
+    runtime_dir: Option<PathBuf>,
     allow_private_feeds: bool,
     /// The addresses of the owner that hold for every feed.
     me: Vec<String>,
@@ -302,6 +305,7 @@ impl Draft {
             rate_limit: 0,
             access_log: false,
             data_dir: file::default_data_dir(inputs).unwrap_or_default(),
+            pid_file: None,
             ca_file: None,
             memory_budget: inputs.default_budget,
             log_level: log::LevelFilter::Off,
@@ -333,6 +337,7 @@ impl Draft {
             flags_enabled_by: By::Default,
             rollout_percent: None,
             tokens: Tokens::default(),
+            runtime_dir: file::runtime_dir(inputs),
             allow_private_feeds: false,
             me: Vec::new(),
         };

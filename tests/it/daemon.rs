@@ -1,13 +1,18 @@
-//! The program as a daemon: what it tells the service manager.
+//! The program as a daemon: what it tells the service manager, where it leaves its number and its
+//! log, what of it outlives a crash, and how it gets into the background.
 
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use crate::feed_server::{FeedServer, Script, run};
-use crate::process::{Process, command, configure};
+use crate::process::{Process, command, configure, output, text};
 use crate::rig::folder;
 use crate::routes::WORK;
 
@@ -121,4 +126,163 @@ fn without_a_manager_it_serves_all_the_same() {
     assert!(process.get("/healthz").starts_with("HTTP/1.1 200"));
     process.signal("-TERM");
     assert_eq!(process.wait(), Some(0));
+}
+
+/// A request that is half here when it is told to stop is answered.
+#[test]
+fn who_is_in_the_middle_of_asking_is_answered_after_the_order_to_stop() {
+    let folder = folder();
+    let (manager, socket) = Manager::new(Some(folder.path()));
+    let mut process = supervised(folder.path(), &socket, &[], &[]);
+    let mut client = TcpStream::connect(process.address).expect("connected");
+    client.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n").expect("sent");
+    // Its turn comes after that of the first half.
+    process.get("/healthz");
+    process.signal("-TERM");
+    manager.until("STOPPING=1");
+    client.write_all(b"\r\n").expect("sent");
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).expect("answered");
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    assert_eq!(process.wait(), Some(0));
+}
+
+#[test]
+fn its_number_is_in_a_file_as_long_as_it_serves() {
+    let folder = folder();
+    let path = folder.path().join("calendarbot.pid");
+    let name = path.to_str().expect("a name in UTF-8");
+    // Left behind by a machine that lost its power.
+    fs::write(&path, "4194305\n").expect("written");
+    let mut process = Process::start(folder.path(), &["--pid-file", name]);
+    let number = || fs::read_to_string(&path).expect("a number");
+    assert_eq!(number(), format!("{}\n", process.child.id()));
+    let data = folder.path().join("other");
+    let data = data.to_str().expect("a name in UTF-8");
+    let mut second = command(folder.path(), &["--port", "0", "--pid-file", name]);
+    let second = second.args(["--data-dir", data]).output().expect("it runs");
+    assert_eq!(second.status.code(), Some(1));
+    let said = format!("is of a calendarbot that runs as process {}", process.child.id());
+    assert!(text(&second.stderr).contains(&said), "{}", text(&second.stderr));
+    assert_eq!(number(), format!("{}\n", process.child.id()), "the first one's");
+    process.signal("-TERM");
+    assert_eq!(process.wait(), Some(0));
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_number_s_file_without_a_folder_is_in_that_of_the_run() {
+    let folder = folder();
+    let check = |environment: &[(&str, &str)]| {
+        let mut command = command(folder.path(), &["check", "--pid-file", "a.pid"]);
+        let output = command.envs(environment.iter().copied()).output().expect("it runs");
+        (output.status.code(), text(&output.stderr))
+    };
+    assert_eq!(check(&[("XDG_RUNTIME_DIR", "/run/user/1")]).0, Some(0));
+    let (code, said) = check(&[]);
+    assert_eq!(code, Some(78));
+    assert!(said.contains("--pid-file is \"a.pid\"; allowed: an absolute path"), "{said}");
+}
+
+/// Priorities are for the journal alone: a log that was sent elsewhere since has words.
+#[test]
+fn the_log_has_priorities_only_where_it_goes_to_the_journal() {
+    for (is_journal, first) in [(true, "<6>calendarbot "), (false, "calendarbot ")] {
+        let folder = folder();
+        let path = folder.path().join("log");
+        let file = File::create(&path).expect("made");
+        let inode = file.metadata().expect("read");
+        let inode = (inode.dev(), inode.ino() + u64::from(!is_journal));
+        let (manager, socket) = Manager::new(Some(folder.path()));
+        let mut command = command(folder.path(), &["--port", "0"]);
+        command.env("JOURNAL_STREAM", format!("{}:{}", inode.0, inode.1));
+        let mut child = command.env("NOTIFY_SOCKET", socket).stderr(file).spawn().expect("started");
+        (0..2).for_each(|_| _ = manager.next());
+        let _ = child.kill();
+        let _ = child.wait();
+        let log = fs::read_to_string(&path).expect("a log");
+        assert!(log.lines().any(|line| line.starts_with(first)), "{log}");
+    }
+}
+
+#[test]
+fn a_crash_leaves_nothing_and_a_daemon_is_closed_to_its_own_user() {
+    for is_daemon in [true, false] {
+        let folder = folder();
+        let (_manager, socket) = Manager::new(Some(folder.path()));
+        let mut process = match is_daemon {
+            true => supervised(folder.path(), &socket, &[], &[]),
+            false => Process::start(folder.path(), &[]),
+        };
+        let proc = format!("/proc/{}", process.child.id());
+        let limits = fs::read_to_string(format!("{proc}/limits")).expect("read");
+        let core = limits.lines().find(|line| line.starts_with("Max core file size"));
+        let words: Vec<_> = core.expect("a limit").split_whitespace().skip(4).take(2).collect();
+        assert_eq!(words, ["0", "0"]);
+        // What may not be looked into belongs to root (proc(5)).
+        let owner = fs::metadata(format!("{proc}/environ")).expect("it lives").uid();
+        let own = fs::metadata(folder.path()).expect("made").uid();
+        assert_eq!(owner, if is_daemon { 0 } else { own });
+        process.signal("-TERM");
+        assert_eq!(process.wait(), Some(0));
+    }
+}
+
+/// The number in "… as process 412".
+fn background(said: &str) -> u32 {
+    let (_, pid) = said.trim_end().rsplit_once(" as process ").expect("the number");
+    pid.parse().expect("a number")
+}
+
+#[test]
+fn in_the_background_it_says_where_it_serves_and_goes_on() {
+    let folder = folder();
+    let log = folder.path().join("log");
+    let pid_file = folder.path().join("pid");
+    let pid_file = pid_file.to_str().expect("a name in UTF-8");
+    let mut command = command(folder.path(), &["--daemon", "--port", "0", "--pid-file", pid_file]);
+    command.stdout(Stdio::piped()).stderr(File::create(&log).expect("made"));
+    let output = command.spawn().expect("started").wait_with_output().expect("it ends");
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let pid = background(&said);
+    let address = said.strip_prefix("calendarbot serves at http://").expect("an address");
+    let address = address.split('/').next().expect("one");
+    let mut client = TcpStream::connect(address).expect("connected");
+    client.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").expect("sent");
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).expect("answered");
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    // In a session of its own: fields 4 and 6 of proc(5)'s stat.
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
+    let fields: Vec<_> = stat.rsplit(") ").next().expect("fields").split(' ').collect();
+    assert_eq!(fields[3], pid.to_string(), "its session");
+    for descriptor in [0, 1] {
+        let file = fs::read_link(format!("/proc/{pid}/fd/{descriptor}")).expect("open");
+        assert_eq!(file, Path::new("/dev/null"));
+    }
+    let stop = std::process::Command::new("kill").arg(pid.to_string()).status().expect("sent");
+    assert!(stop.success());
+    // It is nobody's child here: it is gone when its number is.
+    run(|_| async move {
+        while Path::new(&format!("/proc/{pid}")).exists() && Path::new(pid_file).exists() {
+            smol::future::yield_now().await;
+        }
+    });
+    assert!(fs::read_to_string(&log).expect("a log").contains("serves at http://"));
+}
+
+#[test]
+fn a_start_in_the_background_that_fails_ends_as_the_program_would() {
+    let folder = folder();
+    for (arguments, code, said) in [
+        (&["--daemon", "--port", "0", "-c", "/nonexistent.toml"][..], 78, "/nonexistent.toml"),
+        (&["--daemon", "--host", "192.0.2.1", "--port", "0"], 1, "--host"),
+        (&["--daemon", "check"], 2, "--daemon belongs to the command serve"),
+    ] {
+        let output = output(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(said), "{}", text(&output.stderr));
+        assert!(output.stdout.is_empty());
+    }
 }
