@@ -34,7 +34,7 @@ impl Drop for Process {
     }
 }
 
-fn command(folder: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(BINARY);
     command.env_clear().env("HOME", folder).env("TZ", "Europe/Berlin").args(arguments);
     command.arg("--data-dir").arg(folder.join("data"));
