@@ -58,10 +58,8 @@ board_stop() {
 }
 # Whatever happens, nothing stays.
 board_end() {
-  local status=$?
   board_stop
   [ -z "$others" ] || kill "$others" 2>/dev/null || :
-  [ "$status" = 0 ] || { echo "the console's last lines:" && tail -n 30 "$work/console" "$work/qemu"; } >&2
   rm -rf "$work"
 }
 trap board_end EXIT
@@ -86,6 +84,9 @@ guest() { # command...
   return 124
 }
 quietly() { "$@" > /dev/null 2>&1; }
+board_booted() {
+  within 240 board_up || { tail -n 40 "$work/console" "$work/qemu" && say FAIL 'it boots' && exit 1; }
+}
 # The shell answers once the system is up. What it has read of an earlier try, it answers later.
 board_up() { patience=5 quietly guest true; }
 
