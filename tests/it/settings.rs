@@ -309,3 +309,41 @@ fn who_may_change_settings() {
         }
     });
 }
+
+/// Calendars with one long meeting that wins against any number of short ones inside it.
+fn crowded(losers: usize) -> String {
+    let event = |uid: &str, start: &str, end: &str| {
+        format!("BEGIN:VEVENT\r\nUID:{uid}\r\nDTSTART:{start}Z\r\nDTEND:{end}Z\r\nEND:VEVENT\r\n")
+    };
+    let short = |n: usize| {
+        let (hour, minute) = (8 + n / 60, n % 60);
+        let at = |second: u32| format!("20260105T{hour:02}{minute:02}{second:02}");
+        event(&format!("short{n}"), &at(0), &at(30))
+    };
+    let mut events = event("long", "20260105T070000", "20260105T220000");
+    events.extend((0..losers).map(short));
+    events += &event("first", "20260106T090000", "20260106T100000");
+    events += &event("second", "20260106T110000", "20260106T120000");
+    format!("BEGIN:VCALENDAR\r\n{events}END:VCALENDAR\r\n")
+}
+
+/// However many have to give way, what comes after them is told of, as far as is read at all.
+#[test]
+fn those_that_give_way_do_not_hide_what_comes_after_them() {
+    run(|executor| async move {
+        for (losers, expected) in [(140, "first"), (396, "first"), (500, "null")] {
+            let script = Script::new().ics("/a.ics", &crowded(losers));
+            let (rig, _server, _config, _folder) = fed(&executor, script).await;
+            let primary = r#"{"conflict_display_mode":"primary"}"#;
+            assert_eq!(send(&rig, "PUT /api/settings/conflicts", primary).await.status, 200);
+            let next = rig.get("/api/v1/next").await.body;
+            let next = next.split_once("\"next\":").expect("what is next").1;
+            assert!(next[..40].contains(expected), "{losers}: {next}");
+            let lite = rig.get("/api/whats-next").await.body;
+            let found = if expected == "null" { "\"meeting\":null" } else { expected };
+            assert!(lite.contains(found), "{losers}: {lite}");
+            let truncated = rig.get("/api/v1/next").await.json("truncated").to_owned();
+            assert_eq!(truncated, (expected == "null").to_string(), "{losers}");
+        }
+    });
+}
