@@ -347,3 +347,52 @@ fn those_that_give_way_do_not_hide_what_comes_after_them() {
         }
     });
 }
+
+/// `\d` is not `\D`, and `HR` is not `hr` where somebody says so.
+#[test]
+fn patterns_are_the_same_when_they_mean_the_same() {
+    const PATTERNS: &str = "/api/settings/filters/patterns";
+    run(|executor| async move {
+        let (rig, _server, _folder) = with_work(&executor).await;
+        let pattern = |text: &str, is_regex: bool, case_sensitive: bool| {
+            let text = text.replace('\\', "\\\\");
+            format!(
+                r#"{{"pattern":"{text}","is_regex":{is_regex},"case_sensitive":{case_sensitive}}}"#
+            )
+        };
+        for (text, is_regex, case_sensitive, status) in [
+            (r"\d{5}", true, false, 200),
+            (r"\D{5}", true, false, 200),
+            (r"\D{5}", true, false, 400),
+            ("HR", false, true, 200),
+            ("hr", false, true, 200),
+            ("hr", false, true, 400),
+            ("hr", false, false, 200),
+            ("HR", false, false, 400),
+        ] {
+            let body = pattern(text, is_regex, case_sensitive);
+            let answer = send(&rig, &format!("POST {PATTERNS}"), &body).await;
+            assert_eq!(answer.status, status, "{body}: {}", answer.body);
+        }
+        for (gone, status, left) in [
+            (pattern("HR", false, false), 200, r"\d{5} \D{5} HR hr"),
+            (pattern("HR", false, false), 404, r"\d{5} \D{5} HR hr"),
+            (pattern("hr", false, true), 200, r"\d{5} \D{5} HR"),
+            (r#"{"pattern":"HR"}"#.to_owned(), 200, r"\d{5} \D{5}"),
+            (pattern(r"\D{5}", true, false), 200, r"\d{5}"),
+        ] {
+            let answer = send(&rig, &format!("DELETE {PATTERNS}"), &gone).await;
+            assert_eq!(answer.status, status, "{gone}: {}", answer.body);
+            let listed = rig.get("/api/settings/filters").await.body.replace("\\\\", "\\");
+            let (_, list) = listed.split_once("\"patterns\": [").expect("a list");
+            let texts = list.split("\"pattern\": \"").skip(1);
+            let texts: Vec<&str> = texts.map(|rest| &rest[..rest.find('"').unwrap_or(0)]).collect();
+            assert_eq!(texts.join(" "), left, "{gone}");
+        }
+        let query = format!("POST {PATTERNS}");
+        assert_eq!(send(&rig, &query, &pattern("x", false, true)).await.status, 200);
+        let line = |sensitive| format!("DELETE {PATTERNS}?pattern=x&case_sensitive={sensitive}");
+        assert_eq!(send(&rig, &line(false), "").await.status, 404);
+        assert_eq!(send(&rig, &line(true), "").await.status, 200);
+    });
+}

@@ -162,12 +162,18 @@ fn patterns(place: &str, value: Value<'_>, target: &mut Vec<Pattern>, faults: &m
         }
         let place = format!("{place}[{index}]");
         let Some(pattern) = pattern(&place, item, faults) else { continue };
-        if read.iter().any(|other| other.is_same(&pattern)) {
+        if has(&read, &pattern) {
             faults.add(&place, "the same pattern stands there twice");
         }
         read.push(pattern);
     }
     *target = read;
+}
+
+/// True when one of them means the same.
+pub(super) fn has(patterns: &[Pattern], pattern: &Pattern) -> bool {
+    let (text, is_regex) = (pattern.text(), pattern.is_regex());
+    patterns.iter().any(|other| other.is_same(text, is_regex, pattern.case_sensitive))
 }
 
 fn pattern(place: &str, value: Value<'_>, faults: &mut Faults) -> Option<Pattern> {
