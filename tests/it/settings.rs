@@ -396,3 +396,52 @@ fn patterns_are_the_same_when_they_mean_the_same() {
         assert_eq!(send(&rig, &line(true), "").await.status, 200);
     });
 }
+
+/// Both names of the list of patterns stand in an answer: whichever a client changes counts.
+#[test]
+fn either_name_of_the_patterns_may_be_changed() {
+    run(|executor| async move {
+        let (rig, _server, _folder) = with_work(&executor).await;
+        let (old, new) = (r#"{"pattern":"one"}"#, r#"{"pattern":"Stand-up"}"#);
+        let both = |titles: &str, patterns: &str| {
+            format!(r#"{{"title_patterns":[{titles}],"patterns":[{patterns}]}}"#)
+        };
+        let grown = format!("{old},{new}");
+        for (body, status, counts) in [
+            (both(&grown, old), 200, true),
+            (both(old, &grown), 200, true),
+            (both(old, ""), 200, false),
+            (both(old, old), 200, false),
+            (both(&grown, &grown), 200, true),
+            (both(&grown, new), 400, false),
+        ] {
+            let stored = format!(r#"{{"patterns":[{old}]}}"#);
+            assert_eq!(send(&rig, FILTERS, &stored).await.status, 200);
+            let answer = send(&rig, FILTERS, &body).await;
+            assert_eq!(answer.status, status, "{body}: {}", answer.body);
+            let shown = rig.get("/api/v1/events").await.body.contains("Stand-up");
+            assert_eq!(shown, !counts, "{body}");
+        }
+    });
+}
+
+/// The rules of hiding hold for a list of ids, too.
+#[test]
+fn a_list_of_what_is_hidden_has_ids_each_once() {
+    run(|executor| async move {
+        let (rig, _server, _folder) = with_work(&executor).await;
+        let long = format!(r#"{{"hidden_events":["a","{}"]}}"#, "x".repeat(2000));
+        for wrong in [r#"{"hidden_events":["a",""]}"#, &long] {
+            let answer = send(&rig, FILTERS, wrong).await;
+            assert_eq!(answer.status, 400, "{wrong:.60}: {}", answer.body);
+            let import = format!(r#"{{"event_filters":{wrong}}}"#);
+            let answer = send(&rig, "POST /api/settings/import", &import).await;
+            assert_eq!(answer.status, 400, "{wrong:.60}: {}", answer.body);
+            assert_eq!(rig.get("/api/v1/hidden").await.body, r#"{"hidden":[]}"#);
+        }
+        let twice = r#"{"hidden_events":["a","b","a"]}"#;
+        assert_eq!(send(&rig, FILTERS, twice).await.status, 200);
+        let hidden = rig.get("/api/v1/hidden").await.body;
+        assert_eq!(hidden, r#"{"hidden":[{"id":"a"},{"id":"b"}]}"#);
+    });
+}

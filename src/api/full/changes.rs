@@ -60,7 +60,7 @@ pub fn validate(text: &[u8], settings: &Settings, limits: &PeopleLimits) -> Rc<A
     if let Some(refused) = refused(Setting::Validate, text, limits.text_bytes_max()) {
         return refused;
     }
-    let read = reading::read(text, Part::All, settings);
+    let read = reading::read(text, Part::All, settings, limits.id_bytes_max);
     let read = read.and_then(|read| fitting(read, limits.settings_bytes_max()));
     let faults = read.err().unwrap_or_default();
     let shape = ValidShape {
@@ -79,16 +79,17 @@ pub fn applied(
     what: Setting,
     text: &[u8],
     settings: &Settings,
-    bytes_max: usize,
+    limits: &PeopleLimits,
 ) -> Result<Settings, Rc<Answer>> {
+    let read = |part, settings| reading::read(text, part, settings, limits.id_bytes_max);
     let read = match what {
-        Setting::Put(part) => reading::read(text, part, settings),
-        Setting::Import | Setting::Validate => reading::read(text, Part::All, &Settings::default()),
+        Setting::Put(part) => read(part, settings),
+        Setting::Import | Setting::Validate => read(Part::All, &Settings::default()),
         Setting::Reset => Ok(Settings::default()),
         Setting::AddPattern => with_pattern(text, settings)?,
         Setting::RemovePattern => return without_pattern(text, settings),
     };
-    let read = read.and_then(|read| fitting(read, bytes_max));
+    let read = read.and_then(|read| fitting(read, limits.settings_bytes_max()));
     read.map_err(|faults| invalid(what, &faults.list().join("; "), faults.list()))
 }
 
