@@ -336,30 +336,59 @@ case_power_cut() {
   say PASS "9 copies were started: see above for those that failed"
 }
 
-# Skips one meeting after another as long as it is answered, and notes what was acknowledged. There
-# is room for all of a round.
-skip_on() { # round
+# Skips, hides and sets one thing after another as long as it is answered, and notes what was
+# acknowledged. There is room for all of a round.
+change_on() { # round
   for number in $(seq 60); do
-    code=$(curl -s -o /dev/null -w '%{http_code}' -m 5 -X POST \
-      "http://$address/api/v1/skips/$1-$number") || break
-    case $code in 201) echo "$1-$number" >> acknowledged ;; esac
+    id=$1-$number
+    case $((number % 3)) in
+      0) changed 201 "skip $id" -X POST "http://$address/api/v1/skips/$id" ;;
+      1) changed 201 "hide $id" -X POST "http://$address/api/v1/hidden/$id" ;;
+      2)
+        echo "$id" > asked_last
+        changed 200 "set $id" -X PUT -d "{\"color_theme\":\"$id\"}" \
+          "http://$address/api/settings/display"
+        ;;
+    esac || break
   done
 }
-all_skipped() {
-  get /api/v1/skips > skipped
-  while read -r id; do
-    grep -q "\"id\":\"$id\"" skipped || { echo "$id" >> lost; return 1; }
+changed() { # status what argument...
+  status=$1 what=$2
+  shift 2
+  code=$(curl -s -o /dev/null -w '%{http_code}' -m 5 -H 'Content-Type: application/json' "$@") ||
+    return 1
+  case $code in "$status") echo "$what" >> acknowledged ;; esac
+}
+# What was set last may be there without having been acknowledged.
+all_kept() {
+  get /api/v1/skips > skip
+  get /api/v1/hidden > hide
+  get /api/settings/display > set
+  theme=''
+  while read -r what id; do
+    case $what in
+      set) theme=$id ;;
+      *) grep -q "\"id\":\"$id\"" "$what" || { echo "$what $id" >> lost; return 1; } ;;
+    esac
   done < acknowledged
+  [ -z "$theme" ] || grep -q "\"color_theme\": \"\($theme\|$(cat asked_last)\)\"" set ||
+    { echo "set $theme" >> lost; return 1; }
+}
+forget() {
+  curl -s -o /dev/null -X DELETE "http://$address/api/skip"
+  curl -s -o /dev/null -X PUT -H 'Content-Type: application/json' -d '{"hidden_events":[]}' \
+    "http://$address/api/settings/filters"
+  : > acknowledged
 }
 
 case_kill_9() {
   with sqlite3
   begin
-  whole=0 ready=0 sound=0 published=0 shown=0 kept=0 skips=0 skipper=''
+  whole=0 ready=0 sound=0 published=0 shown=0 kept=0 changes=0 changer=''
   : > acknowledged
   for round in $(seq "$rounds"); do
     stop KILL
-    wait $skipper
+    wait $changer
     if intact; then sound=$((sound + 1)); fi
     found=$(stored)
     if [ "$(echo "$found" | wc -l)" = 1 ] && [ -n "$found" ]; then whole=$((whole + 1)); fi
@@ -367,26 +396,25 @@ case_kill_9() {
     generation $((round + 1)) 20000
     if start; then ready=$((ready + 1)); fi
     if one_generation; then shown=$((shown + 1)); fi
-    if [ "$round" -gt 1 ] && all_skipped; then kept=$((kept + 1)); fi
-    skips=$((skips + $(wc -l < acknowledged)))
-    curl -s -o /dev/null -X DELETE "http://$address/api/skip"
-    : > acknowledged
-    skip_on "$round" &
-    skipper=$!
+    if [ "$round" -gt 1 ] && all_kept; then kept=$((kept + 1)); fi
+    changes=$((changes + $(wc -l < acknowledged)))
+    forget
+    change_on "$round" &
+    changer=$!
     # Another moment of the refresh each time.
     sleep "0.$(printf %02d $((round * 2)))"
   done
   stop KILL
-  wait $skipper
-  if start && all_skipped; then kept=$((kept + 1)); fi
-  skips=$((skips + $(wc -l < acknowledged)))
+  wait $changer
+  if start && all_kept; then kept=$((kept + 1)); fi
+  changes=$((changes + $(wc -l < acknowledged)))
   stop
   check "$sound of $rounds files were whole" [ "$sound" = "$rounds" ]
   check "$ready of $rounds were ready in 5 s" [ "$ready" = "$rounds" ]
   check "$whole of $rounds held one whole generation ($published the newest)" [ "$whole" = "$rounds" ]
   check "$shown of $rounds showed one generation" [ "$shown" = "$rounds" ]
-  check "$kept of $rounds had every skip that was acknowledged" [ "$kept" = "$rounds" ]
-  check "these were $skips" [ "$skips" -gt "$rounds" ]
+  check "$kept of $rounds had every change that was acknowledged" [ "$kept" = "$rounds" ]
+  check "these were $changes" [ "$changes" -gt "$rounds" ]
 }
 
 case_clock_1970() {

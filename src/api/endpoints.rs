@@ -18,6 +18,7 @@ use super::{admin, hidden, json, lite, prometheus, setup, skips, stats};
 use crate::budget::Plan;
 use crate::calendar::text::utc;
 use crate::clock::{Clock, Moment};
+use crate::display::waiting::{self, Face};
 use crate::display::{self, Screen};
 use crate::feed::Feeds;
 use crate::flags::rollout::Rollout;
@@ -31,7 +32,7 @@ use crate::http::route::{
 use crate::http::slab::Token;
 use crate::http::token::Barred;
 use crate::metrics::Metrics;
-use crate::pipeline::key::ViewKey;
+use crate::pipeline::key::{View, ViewKey};
 
 /// What these endpoints know of the rest of the program.
 pub struct Known {
@@ -90,6 +91,8 @@ const PROPORTIONAL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Seconds after which a client without data may ask again: the first refresh takes about that.
 const RETRY_SECONDS: u32 = 5;
+/// The same for a page of a calendar that is not there: it may be configured one day.
+const RETRY_UNKNOWN_SECONDS: u32 = 60;
 
 impl Api {
     /// The endpoints of a program that starts now.
@@ -121,11 +124,38 @@ impl Api {
         self.known.feeds.watch()
     }
 
-    /// What people get as long as there is no data.
-    pub fn no_data_page(&self, screen: Screen) -> Rc<Answer> {
-        let page = display::waiting::page(screen, &display::build_id(), RETRY_SECONDS);
-        let further = format!("Retry-After: {RETRY_SECONDS}\r\n");
-        Rc::new(Answer::page(Status::UNAVAILABLE, &further, page.as_bytes()))
+    /// The answer to a view of which there is nothing: no data yet, or no calendar of this name.
+    pub fn nothing(&self, view: &View, screen: &Cell<Screen>) -> Option<Rc<Answer>> {
+        let is_early = view.needs_data() && !self.has_data();
+        let list = self.known.feeds.list();
+        let is_unknown = |name: &&str| list.iter().all(|feed| feed.name != *name);
+        let unknown = view.calendar().filter(is_unknown);
+        if !is_early && unknown.is_none() {
+            return None;
+        }
+        if !view.is_page() {
+            let detail = "there is no calendar of this name";
+            return Some(match is_early {
+                true => self.no_data(view.family()),
+                false => self.failure(view.family(), Status::NOT_FOUND, detail),
+            });
+        }
+        let settings = self.known.book.settings();
+        let screen = view.screen(screen.get().set(&settings.display));
+        let (display, build_id) = (&settings.display, &*display::build_id());
+        let face = |seconds| Face { screen, display, build_id, seconds };
+        Some(Rc::new(match unknown.filter(|_| !is_early) {
+            Some(name) => {
+                let names = list.iter().map(|feed| &*feed.name);
+                let page = waiting::unknown(&face(RETRY_UNKNOWN_SECONDS), name, names);
+                Answer::page(Status::NOT_FOUND, "", page.as_bytes())
+            }
+            None => {
+                let further = format!("Retry-After: {RETRY_SECONDS}\r\n");
+                let page = waiting::page(&face(RETRY_SECONDS));
+                Answer::page(Status::UNAVAILABLE, &further, page.as_bytes())
+            }
+        }))
     }
 
     /// A file that is part of the program.

@@ -179,7 +179,8 @@ pub fn stored_text(settings: &Settings) -> String {
 /// # Errors
 /// What is wrong with it.
 pub fn read_stored(text: &str) -> Result<Settings, String> {
-    let read = reading::read(text.as_bytes(), Part::All, &Settings::default());
+    // Ids may have been longer when it was stored.
+    let read = reading::read(text.as_bytes(), Part::All, &Settings::default(), usize::MAX);
     let mut settings = read.map_err(|faults| faults.list().join("; "))?;
     let metadata = Value::read(text.as_bytes()).and_then(|value| value.member("metadata"));
     let modified = metadata.and_then(|metadata| metadata.member("last_modified"));

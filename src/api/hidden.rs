@@ -26,15 +26,20 @@ pub(super) fn id(what: Hiding, id: String, body: &[u8]) -> String {
 
 /// The answer to an id that is no id.
 pub(super) fn refused(what: Hiding, id: &str, id_bytes_max: usize) -> Option<Rc<Answer>> {
-    let detail = match id.len() {
-        0 => "Missing graph_id".to_owned(),
-        length if length > id_bytes_max => format!("an id has at most {id_bytes_max} bytes"),
-        _ => return None,
-    };
+    let detail = fault(id, id_bytes_max)?;
     Some(match what {
         Hiding::Hide | Hiding::Unhide => Rc::new(failure(Status::BAD_REQUEST, &detail, "")),
         Hiding::FullHide | Hiding::FullUnhide => error(Status::BAD_REQUEST, &detail),
     })
+}
+
+/// What is wrong with an id.
+pub(super) fn fault(id: &str, id_bytes_max: usize) -> Option<String> {
+    match id.len() {
+        0 => Some("Missing graph_id".to_owned()),
+        length if length > id_bytes_max => Some(format!("an id has at most {id_bytes_max} bytes")),
+        _ => None,
+    }
 }
 
 /// What is set once a wish is fulfilled.

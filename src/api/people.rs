@@ -192,7 +192,7 @@ impl Wish {
                 after.settings = Rc::new(hidden);
             }
             Wanted::Set(what, text) => {
-                let set = changes::applied(*what, text, settings, limits.settings_bytes_max())?;
+                let set = changes::applied(*what, text, settings, limits)?;
                 after.settings = Rc::new(set);
             }
         }

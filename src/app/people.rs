@@ -89,7 +89,7 @@ impl PeopleWriter {
         if wish.refreshes() {
             self.feeds.nudge_all();
         }
-        wish.fulfilled(&before, &after, self.clock.wall(), &self.feeds.zone())
+        wish.fulfilled(&before, &after, self.clock.wall(), &self.book.zone(&self.feeds))
     }
 
     /// Writes what is new; what is written is in force then.

@@ -4,9 +4,8 @@
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use super::Agenda;
 use super::selection::{self, Meeting};
-use super::skips::Skips;
-use super::{Agenda, Entry};
 
 /// Subjects with one of these are time set aside, not meetings. "focus" covers "focus time".
 const FOCUS_WORDS: [&str; 4] = ["focus", "deep work", "thinking time", "planning time"];
@@ -32,19 +31,10 @@ pub fn next_meeting<'a>(agenda: &Agenda<'a>) -> Option<Meeting<'a>> {
 
 /// True when [`next_meeting`] cannot come to another answer by entries that begin at `complete` or
 /// later.
-pub fn is_next_known(
-    entries: &[Entry],
-    now: Timestamp,
-    skips: &Skips,
-    complete: Timestamp,
-) -> bool {
-    entries.iter().any(|entry| {
-        let start = selection::resolve(entry.start, &TimeZone::UTC);
-        start >= now
-            && complete.duration_since(start) > LUNCH_YIELDS
-            && !is_focus(&entry.details.summary)
-            && skips.until(entry, now).is_none()
-    })
+pub fn is_next_known(agenda: &Agenda<'_>, complete: Timestamp) -> bool {
+    let is_settled =
+        |m: Meeting<'_>| m.start >= agenda.now && complete.duration_since(m.start) > LUNCH_YIELDS;
+    !agenda.clock_is_set || meetings(agenda).map(at_utc_midnight).any(is_settled)
 }
 
 /// Of the timed meetings that touch today the one that ends last.

@@ -11,6 +11,7 @@ pub mod waiting;
 use flate2::{Decompress, FlushDecompress};
 
 use crate::calendar::locale::Locale;
+use crate::calendar::settings::Display;
 use crate::hash::fnv1a_parts;
 
 /// How all pages are written and coloured, where nobody wants one otherwise.
@@ -20,6 +21,13 @@ pub struct Screen {
     pub locale: Locale,
     /// Colours.
     pub theme: Theme,
+}
+
+impl Screen {
+    /// The same in the colours that people have set, if they have.
+    pub fn set(self, display: &Display) -> Self {
+        Self { theme: Theme::parse(&display.theme).unwrap_or(self.theme), ..self }
+    }
 }
 
 /// The colours of a page.

@@ -336,11 +336,8 @@ impl Service {
         (client, agent): (Peer, u64),
         turn: &Turn,
     ) -> Found {
-        if !self.api.has_data() && key.view.needs_data() {
-            return Found::Kept(match key.view.is_page() {
-                true => self.api.no_data_page(self.pipeline.screen().get()),
-                false => self.api.no_data(key.view.family()),
-            });
+        if let Some(nothing) = self.api.nothing(&key.view, self.pipeline.screen()) {
+            return Found::Kept(nothing);
         }
         let rollout = &self.edge.rollout;
         let has_pipeline = rollout.has(|salt| number(client, agent, salt));

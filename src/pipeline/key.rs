@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
-use crate::display::{calendar, page};
+use crate::display::{Screen, calendar, page};
 use crate::http::route::Family;
 use crate::ical::YEARS;
 
@@ -166,7 +166,15 @@ impl View {
 
     /// True for a page, which people see.
     pub fn is_page(&self) -> bool {
-        matches!(self, View::Page | View::Calendar(_))
+        matches!(self, View::Page | View::Calendar(_) | View::Full(full::View::Calendar))
+    }
+
+    /// How it is written and coloured, where pages are like `usual`.
+    pub fn screen(&self, usual: Screen) -> Screen {
+        match self {
+            View::Calendar(view) => view.screen(usual),
+            _ => usual,
+        }
     }
 
     /// True when it is worth making before somebody asks for it: one that holds for a second is

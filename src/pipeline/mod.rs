@@ -36,6 +36,7 @@ use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use smol::future;
 
 use self::cache::{Cache, Found, Share};
@@ -194,6 +195,11 @@ impl Pipeline {
     /// How pages are written and coloured. Those that are kept are dropped with the feeds.
     pub fn screen(&self) -> &Cell<Screen> {
         &self.sources.screen
+    }
+
+    /// The zone that answers speak in where nothing else is asked for.
+    pub fn zone(&self) -> TimeZone {
+        self.sources.zone()
     }
 
     /// The one key of all that get the same bytes.

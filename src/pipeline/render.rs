@@ -25,16 +25,7 @@ pub(super) fn render<J>(
     truncated: bool,
     build_id: &str,
 ) -> Rendered {
-    let agenda = Agenda {
-        now: wish.now,
-        clock_is_set: turn.sources.clock.is_set(),
-        zone: &wish.zone,
-        entries,
-        truncated,
-        calendars: &turn.calendars,
-        skips: &turn.people.skips,
-        settings: &turn.people.settings,
-    };
+    let agenda = turn.agenda(wish, entries, truncated);
     let view = &wish.key.view;
     let page = || {
         let options = page_options(turn, turn.screen(), &wish.zone, build_id);

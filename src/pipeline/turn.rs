@@ -1,6 +1,8 @@
 //! One turn: a few keys, one moment, one generation of the data, one reader and one read
 //! transaction. Views of the same time share what is read for them.
 
+mod scope;
+
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -8,27 +10,28 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+pub(super) use self::scope::Scope;
 use super::Sources;
 use super::cache::Validity;
 use super::key::{Bound, View, ViewKey, full};
 use crate::api::full::database::Found;
 use crate::api::people::People;
 use crate::budget::PipelineLimits;
-use crate::calendar::settings::{self, ConflictMode, Counts, PATTERNS_MAX};
-use crate::calendar::{CalendarStatus, Entry, selection};
+use crate::calendar::settings::{self, Counts, PATTERNS_MAX};
+use crate::calendar::{Agenda, CalendarStatus, Entry, selection};
 use crate::connections::database::{Lease, overview};
-use crate::display::{Screen, Theme, calendar};
+use crate::display::{Screen, calendar};
 use crate::error::Result;
 use crate::feed::store::{FORM_SLACK_SECONDS, WindowQuery, judged_window, read_window};
 use crate::http::response::Answer;
 use crate::http::route::Table;
-use crate::ical::{Time, Window};
+use crate::ical::Window;
 use crate::tzdb::tzdb;
 
 /// Entries that are read beside those that a view shows: enough on nearly all days, and reading one
 /// is most of what such an answer costs.
 const SPARE_ENTRIES: usize = 24;
-/// The same where those were not enough, and for the rules that pass over many.
+/// The same for the rules that pass over many.
 pub(super) const SPARE_ENTRIES_MAX: usize = 64;
 /// `/api/v1/events` without an end covers this many days.
 const EVENTS_DAYS: i64 = 7;
@@ -63,24 +66,8 @@ pub(super) struct Wish<J> {
     pub(super) now: Timestamp,
     /// The page of days that the wall shows in the place of what's next.
     pub(super) days: Option<calendar::View>,
+    /// What to read at first.
     pub(super) scope: Scope,
-    /// What to read when that was not enough.
-    more: Option<Scope>,
-}
-
-/// What a view is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Scope {
-    /// No events.
-    Nothing,
-    /// How many events each pattern of the settings matches.
-    Matches,
-    /// Something about the database itself.
-    Table(Table),
-    /// The last meeting of today that is over, and so many entries from now on.
-    Ahead { wanted: usize },
-    /// What touches a window, so many events at most.
-    Range { from: Timestamp, to: Timestamp, limit: usize },
 }
 
 /// What was read beside entries, for the only view of its turn that asks for such.
@@ -123,31 +110,29 @@ impl<J> Wish<J> {
     /// They come in the order in which they are stored, in which dates and floating times are
     /// those of UTC: what begins well before the last of them is complete.
     fn is_enough(&self, entries: &[Entry], truncated: bool, turn: &Turn<'_>) -> bool {
-        let (now, skips) = (self.now, &turn.people.skips);
         let (view, later) = (&self.key.view, self.key.view.later());
-        if !truncated || (later.is_none() && !matches!(view, View::Lite(_))) {
+        if !truncated || self.days.is_some() || (later.is_none() && !matches!(view, View::Lite(_)))
+        {
             return true;
         }
         let Some(last) = entries.last() else { return false };
         let last = selection::resolve(last.start, &TimeZone::UTC);
         let complete_until = last.saturating_sub(SignedDuration::from_secs(FORM_SLACK_SECONDS));
         let Ok(complete_until) = complete_until else { return false };
+        let agenda = turn.agenda(self, entries, truncated);
         if let View::Lite(view) = view {
-            return view.is_enough(entries, &self.zone, (now, complete_until), skips);
+            return view.is_enough(&agenda, complete_until);
         }
+        // Those that are skipped, or have to give way to another, are none of them.
         let (mut ahead, mut is_next_there) = (0, false);
-        for entry in entries {
-            let start = selection::resolve(entry.start, &self.zone);
-            let is_ahead = start > now && start < complete_until;
-            if is_ahead && skips.until(entry, now).is_none() {
+        for meeting in selection::meetings(&agenda) {
+            let is_ahead = meeting.start > self.now && meeting.start < complete_until;
+            if is_ahead && meeting.skipped_until.is_none() {
                 ahead += 1;
-                is_next_there |= !matches!(entry.start, Time::Date(_));
+                is_next_there |= !meeting.all_day;
             }
         }
-        // Every other one may have to give way.
-        let is_halved = turn.people.settings.conflicts.mode == ConflictMode::Primary;
-        let needed = |later: usize| if is_halved { 2 * later } else { later };
-        is_next_there && later.is_none_or(|later| ahead > needed(later))
+        is_next_there && later.is_none_or(|later| ahead > later)
     }
 }
 
@@ -190,7 +175,7 @@ impl<'p> Turn<'p> {
         let scope = match &key.view {
             View::Calendars => Scope::Nothing,
             View::Page | View::Next { .. } => ahead(SPARE_ENTRIES + key.view.later().unwrap_or(0)),
-            View::Lite(view) => view.scopes(self.now, &zone, events_max)[0],
+            View::Lite(view) => view.scope(self.now, &zone, events_max),
             View::Today => {
                 let today = zone.to_datetime(self.now).date();
                 let tomorrow = today.tomorrow().ok().map(Bound::Day);
@@ -209,20 +194,13 @@ impl<'p> Turn<'p> {
             }
             View::Calendar(view) => of_days(view),
         };
-        let more = match &key.view {
-            View::Lite(view) => Some(view.scopes(self.now, &zone, events_max)[1]),
-            view => view.later().map(|later| ahead(SPARE_ENTRIES_MAX + later)),
-        };
-        let more = more.filter(|more| days.is_none() && *more != scope);
         let now = if days.is_some() { self.now } else { self.shown_now(&key.view, &zone) };
-        Wish { job, key, zone, now, days, scope, more }
+        Wish { job, key, zone, now, days, scope }
     }
 
     /// How pages are written and coloured: as people have set it, or else the configuration.
     pub(super) fn screen(&self) -> Screen {
-        let screen = self.sources.screen.get();
-        let theme = Theme::parse(&self.people.settings.display.theme);
-        Screen { theme: theme.unwrap_or(screen.theme), ..screen }
+        self.sources.screen.get().set(&self.people.settings.display)
     }
 
     /// The page of days that a view shows, if the wall has such a layout.
@@ -279,18 +257,39 @@ impl<'p> Turn<'p> {
         part.filter(|(entries, truncated)| wish.is_enough(entries, *truncated, self))
     }
 
-    /// What one wish needs.
+    /// What one wish needs, as far as is read at all.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub(super) fn read_alone<J>(&mut self, wish: &Wish<J>) -> Result<Reading> {
         let (zone, calendar) = (&wish.zone, wish.key.view.calendar());
-        let reading = self.read(wish.scope, wish.now, zone, calendar)?;
-        match wish.more {
-            Some(more) if !wish.is_enough(&reading.entries, reading.truncated, self) => {
-                self.read(more, wish.now, zone, calendar)
-            }
-            _ => Ok(reading),
+        let mut scope = wish.scope;
+        loop {
+            let reading = self.read(scope, wish.now, zone, calendar)?;
+            let wider = scope.wider(reading.entries.len(), self.limits.view_events_max);
+            scope = match wider {
+                Some(wider) if !wish.is_enough(&reading.entries, reading.truncated, self) => wider,
+                _ => return Ok(reading),
+            };
+        }
+    }
+
+    /// What was read for a wish, as answers are made from it.
+    pub(super) fn agenda<'a, J>(
+        &'a self,
+        wish: &'a Wish<J>,
+        entries: &'a [Entry],
+        truncated: bool,
+    ) -> Agenda<'a> {
+        Agenda {
+            now: wish.now,
+            clock_is_set: self.sources.clock.is_set(),
+            zone: &wish.zone,
+            entries,
+            truncated,
+            calendars: &self.calendars,
+            skips: &self.people.skips,
+            settings: &self.people.settings,
         }
     }
 
@@ -361,41 +360,6 @@ impl<'p> Turn<'p> {
                 Ok(Reading { entries, ended, truncated })
             }
         })
-    }
-}
-
-impl Scope {
-    /// True when one reading does for both, which are in order.
-    fn overlaps(self, next: Self) -> bool {
-        match (self, next) {
-            (Scope::Ahead { .. }, Scope::Ahead { .. }) => true,
-            // One without an end is mostly cut off, and no use to others then.
-            (Scope::Range { to, .. }, Scope::Range { from, to: end, .. }) => {
-                from < to && to.max(end) < Timestamp::MAX
-            }
-            _ => false,
-        }
-    }
-
-    /// From when to when a range goes.
-    pub(super) fn window(self, now: Timestamp) -> (Timestamp, Timestamp) {
-        match self {
-            Scope::Range { from, to, .. } => (from, to),
-            Scope::Ahead { .. } => (now, Timestamp::MAX),
-            Scope::Nothing | Scope::Matches | Scope::Table(_) => (now, now),
-        }
-    }
-
-    fn union(self, other: Self) -> Self {
-        match (self, other) {
-            (Scope::Ahead { wanted: a }, Scope::Ahead { wanted: b }) => {
-                Scope::Ahead { wanted: a.max(b) }
-            }
-            (Scope::Range { from, to, limit }, Scope::Range { from: start, to: end, .. }) => {
-                Scope::Range { from: from.min(start), to: to.max(end), limit }
-            }
-            (scope, _) => scope,
-        }
     }
 }
 

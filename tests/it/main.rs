@@ -51,6 +51,7 @@ mod soak;
 mod storage;
 mod strangers;
 mod streams;
+mod switches;
 mod turns;
 mod warmth;
 mod window;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::feed_server::{FeedServer, Reply, Script, Step, run};
+use crate::full::{send, with_work};
 use crate::rig::{Rig, configure, fed, folder, toml};
 use crate::routes::WORK;
 
@@ -85,7 +86,7 @@ fn before_there_is_data_a_page_says_that_it_comes() {
         let text = toml(&[("work", server.url("/work.ics"))])
             .replace("[[feeds]]", "[display]\nlanguage = \"fr\"\n[[feeds]]");
         let rig = Rig::start(&executor, configure(folder.path(), &text));
-        for path in PAGES.into_iter().chain(["/"]) {
+        for path in PAGES.into_iter().chain(["/", "/calendar"]) {
             let page = rig.get(path).await;
             assert_eq!((page.status, page.field("retry-after")), (503, Some("5")), "{path}");
             assert_eq!(page.field("content-type"), Some("text/html; charset=utf-8"));
@@ -95,6 +96,42 @@ fn before_there_is_data_a_page_says_that_it_comes() {
             assert!(page.body.contains("Vos calendriers se chargent…"), "{}", page.body);
         }
         assert_eq!(rig.get("/api/v1/next").await.json("status"), "503");
+        let display = r#"{"color_theme":"eink","display_density":"spacious"}"#;
+        assert_eq!(send(&rig, "PUT /api/settings/display", display).await.status, 200);
+        for (path, tag) in [
+            ("/", "<html lang=\"fr\" data-theme=\"eink\" data-density=\"spacious\""),
+            ("/calendar", "<html lang=\"fr\" data-theme=\"eink\" data-density=\"spacious\""),
+            ("/day?lang=de&theme=dark", "<html lang=\"de\" data-theme=\"dark\" data-density="),
+        ] {
+            let page = rig.get(path).await.body;
+            assert!(page.contains(tag), "{path}: {page}");
+        }
+    });
+}
+
+/// A typo in the address of a wall is no empty calendar.
+#[test]
+fn a_calendar_that_is_not_there_is_said_to_be_so() {
+    run(|executor| async move {
+        let (rig, _server, _folder) = with_work(&executor).await;
+        let answer = rig.get("/api/v1/events?calendar=wrok").await;
+        assert_eq!((answer.status, answer.json("status")), (404, "404"));
+        assert_eq!(answer.field("content-type"), Some("application/problem+json"));
+        for path in PAGES {
+            let page = rig.get(&format!("{path}?calendar=%3Cb%3E&lang=de&theme=dark")).await;
+            assert_eq!(page.status, 404, "{path}");
+            assert_eq!(page.field("content-type"), Some("text/html; charset=utf-8"));
+            for part in [
+                "<html lang=\"de\" data-theme=\"dark\"",
+                "&lt;b&gt;",
+                "href=\"?calendar=a\"",
+                "http-equiv=\"refresh\"",
+            ] {
+                assert!(page.body.contains(part), "{path}: {part} is not in {}", page.body);
+            }
+            assert!(!page.body.contains("<b>"), "{path}: {}", page.body);
+            assert_eq!(rig.get(&format!("{path}?calendar=a")).await.status, 200, "{path}");
+        }
     });
 }
 

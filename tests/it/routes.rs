@@ -68,7 +68,6 @@ fn events_of_a_window() {
             ("from=2026-01-05T08:14:59Z&to=2026-01-05T13:30:01Z", 2),
             ("from=2026-01-05&to=2026-01-12&limit=3", 3),
             ("from=2026-01-05&to=2026-01-12&calendar=work", 7),
-            ("from=2026-01-05&to=2026-01-12&calendar=home", 0),
             ("", 7),
         ] {
             let answer = rig.get(&format!("/api/v1/events?{query}")).await;

@@ -309,3 +309,139 @@ fn who_may_change_settings() {
         }
     });
 }
+
+/// Calendars with one long meeting that wins against any number of short ones inside it.
+fn crowded(losers: usize) -> String {
+    let event = |uid: &str, start: &str, end: &str| {
+        format!("BEGIN:VEVENT\r\nUID:{uid}\r\nDTSTART:{start}Z\r\nDTEND:{end}Z\r\nEND:VEVENT\r\n")
+    };
+    let short = |n: usize| {
+        let (hour, minute) = (8 + n / 60, n % 60);
+        let at = |second: u32| format!("20260105T{hour:02}{minute:02}{second:02}");
+        event(&format!("short{n}"), &at(0), &at(30))
+    };
+    let mut events = event("long", "20260105T070000", "20260105T220000");
+    events.extend((0..losers).map(short));
+    events += &event("first", "20260106T090000", "20260106T100000");
+    events += &event("second", "20260106T110000", "20260106T120000");
+    format!("BEGIN:VCALENDAR\r\n{events}END:VCALENDAR\r\n")
+}
+
+/// However many have to give way, what comes after them is told of, as far as is read at all.
+#[test]
+fn those_that_give_way_do_not_hide_what_comes_after_them() {
+    run(|executor| async move {
+        for (losers, expected) in [(140, "first"), (396, "first"), (500, "null")] {
+            let script = Script::new().ics("/a.ics", &crowded(losers));
+            let (rig, _server, _config, _folder) = fed(&executor, script).await;
+            let primary = r#"{"conflict_display_mode":"primary"}"#;
+            assert_eq!(send(&rig, "PUT /api/settings/conflicts", primary).await.status, 200);
+            let next = rig.get("/api/v1/next").await.body;
+            let next = next.split_once("\"next\":").expect("what is next").1;
+            assert!(next[..40].contains(expected), "{losers}: {next}");
+            let lite = rig.get("/api/whats-next").await.body;
+            let found = if expected == "null" { "\"meeting\":null" } else { expected };
+            assert!(lite.contains(found), "{losers}: {lite}");
+            let truncated = rig.get("/api/v1/next").await.json("truncated").to_owned();
+            assert_eq!(truncated, (expected == "null").to_string(), "{losers}");
+        }
+    });
+}
+
+/// `\d` is not `\D`, and `HR` is not `hr` where somebody says so.
+#[test]
+fn patterns_are_the_same_when_they_mean_the_same() {
+    const PATTERNS: &str = "/api/settings/filters/patterns";
+    run(|executor| async move {
+        let (rig, _server, _folder) = with_work(&executor).await;
+        let pattern = |text: &str, is_regex: bool, case_sensitive: bool| {
+            let text = text.replace('\\', "\\\\");
+            format!(
+                r#"{{"pattern":"{text}","is_regex":{is_regex},"case_sensitive":{case_sensitive}}}"#
+            )
+        };
+        for (text, is_regex, case_sensitive, status) in [
+            (r"\d{5}", true, false, 200),
+            (r"\D{5}", true, false, 200),
+            (r"\D{5}", true, false, 400),
+            ("HR", false, true, 200),
+            ("hr", false, true, 200),
+            ("hr", false, true, 400),
+            ("hr", false, false, 200),
+            ("HR", false, false, 400),
+        ] {
+            let body = pattern(text, is_regex, case_sensitive);
+            let answer = send(&rig, &format!("POST {PATTERNS}"), &body).await;
+            assert_eq!(answer.status, status, "{body}: {}", answer.body);
+        }
+        for (gone, status, left) in [
+            (pattern("HR", false, false), 200, r"\d{5} \D{5} HR hr"),
+            (pattern("HR", false, false), 404, r"\d{5} \D{5} HR hr"),
+            (pattern("hr", false, true), 200, r"\d{5} \D{5} HR"),
+            (r#"{"pattern":"HR"}"#.to_owned(), 200, r"\d{5} \D{5}"),
+            (pattern(r"\D{5}", true, false), 200, r"\d{5}"),
+        ] {
+            let answer = send(&rig, &format!("DELETE {PATTERNS}"), &gone).await;
+            assert_eq!(answer.status, status, "{gone}: {}", answer.body);
+            let listed = rig.get("/api/settings/filters").await.body.replace("\\\\", "\\");
+            let (_, list) = listed.split_once("\"patterns\": [").expect("a list");
+            let texts = list.split("\"pattern\": \"").skip(1);
+            let texts: Vec<&str> = texts.map(|rest| &rest[..rest.find('"').unwrap_or(0)]).collect();
+            assert_eq!(texts.join(" "), left, "{gone}");
+        }
+        let query = format!("POST {PATTERNS}");
+        assert_eq!(send(&rig, &query, &pattern("x", false, true)).await.status, 200);
+        let line = |sensitive| format!("DELETE {PATTERNS}?pattern=x&case_sensitive={sensitive}");
+        assert_eq!(send(&rig, &line(false), "").await.status, 404);
+        assert_eq!(send(&rig, &line(true), "").await.status, 200);
+    });
+}
+
+/// Both names of the list of patterns stand in an answer: whichever a client changes counts.
+#[test]
+fn either_name_of_the_patterns_may_be_changed() {
+    run(|executor| async move {
+        let (rig, _server, _folder) = with_work(&executor).await;
+        let (old, new) = (r#"{"pattern":"one"}"#, r#"{"pattern":"Stand-up"}"#);
+        let both = |titles: &str, patterns: &str| {
+            format!(r#"{{"title_patterns":[{titles}],"patterns":[{patterns}]}}"#)
+        };
+        let grown = format!("{old},{new}");
+        for (body, status, counts) in [
+            (both(&grown, old), 200, true),
+            (both(old, &grown), 200, true),
+            (both(old, ""), 200, false),
+            (both(old, old), 200, false),
+            (both(&grown, &grown), 200, true),
+            (both(&grown, new), 400, false),
+        ] {
+            let stored = format!(r#"{{"patterns":[{old}]}}"#);
+            assert_eq!(send(&rig, FILTERS, &stored).await.status, 200);
+            let answer = send(&rig, FILTERS, &body).await;
+            assert_eq!(answer.status, status, "{body}: {}", answer.body);
+            let shown = rig.get("/api/v1/events").await.body.contains("Stand-up");
+            assert_eq!(shown, !counts, "{body}");
+        }
+    });
+}
+
+/// The rules of hiding hold for a list of ids, too.
+#[test]
+fn a_list_of_what_is_hidden_has_ids_each_once() {
+    run(|executor| async move {
+        let (rig, _server, _folder) = with_work(&executor).await;
+        let long = format!(r#"{{"hidden_events":["a","{}"]}}"#, "x".repeat(2000));
+        for wrong in [r#"{"hidden_events":["a",""]}"#, &long] {
+            let answer = send(&rig, FILTERS, wrong).await;
+            assert_eq!(answer.status, 400, "{wrong:.60}: {}", answer.body);
+            let import = format!(r#"{{"event_filters":{wrong}}}"#);
+            let answer = send(&rig, "POST /api/settings/import", &import).await;
+            assert_eq!(answer.status, 400, "{wrong:.60}: {}", answer.body);
+            assert_eq!(rig.get("/api/v1/hidden").await.body, r#"{"hidden":[]}"#);
+        }
+        let twice = r#"{"hidden_events":["a","b","a"]}"#;
+        assert_eq!(send(&rig, FILTERS, twice).await.status, 200);
+        let hidden = rig.get("/api/v1/hidden").await.body;
+        assert_eq!(hidden, r#"{"hidden":[{"id":"a"},{"id":"b"}]}"#);
+    });
+}

@@ -78,6 +78,20 @@ fn the_native_routes_have_the_documented_shapes() {
     });
 }
 
+/// What is said at once is what the list says, in the zone that people have set.
+#[test]
+fn a_skip_is_told_in_the_zone_that_people_have_set() {
+    run(|executor| async move {
+        let (rig, _server, _folder) = with_work(&executor).await;
+        let zone = r#"{"timezone":"America/New_York"}"#;
+        let set = crate::full::send(&rig, "PUT /api/settings/display", zone).await;
+        assert_eq!(set.status, 200);
+        let answer = send(&rig, "POST /api/v1/skips/call", "").await.body;
+        assert!(answer.contains("-05:00"), "{answer}");
+        assert!(rig.get("/api/v1/skips").await.body.contains(&answer), "{answer}");
+    });
+}
+
 #[test]
 fn the_lite_routes_have_the_recorded_shapes() {
     run(|executor| async move {

@@ -21,11 +21,13 @@ pub fn text(what: Setting, query: &str, body: &[u8]) -> Box<[u8]> {
     if what != Setting::RemovePattern || !body.is_empty() {
         return body.into();
     }
-    let mut named = Named { pattern: "".into(), is_regex: false };
+    let mut named = Named { pattern: "".into(), is_regex: false, case_sensitive: None };
     for (name, value) in parse_query(query.as_bytes()) {
+        let is_true = value.eq_ignore_ascii_case("true");
         match &*name {
             "pattern" => named.pattern = value.into_owned().into(),
-            "is_regex" => named.is_regex = value.eq_ignore_ascii_case("true"),
+            "is_regex" => named.is_regex = is_true,
+            "case_sensitive" => named.case_sensitive = Some(is_true),
             _ => {}
         }
     }
@@ -58,7 +60,7 @@ pub fn validate(text: &[u8], settings: &Settings, limits: &PeopleLimits) -> Rc<A
     if let Some(refused) = refused(Setting::Validate, text, limits.text_bytes_max()) {
         return refused;
     }
-    let read = reading::read(text, Part::All, settings);
+    let read = reading::read(text, Part::All, settings, limits.id_bytes_max);
     let read = read.and_then(|read| fitting(read, limits.settings_bytes_max()));
     let faults = read.err().unwrap_or_default();
     let shape = ValidShape {
@@ -77,16 +79,17 @@ pub fn applied(
     what: Setting,
     text: &[u8],
     settings: &Settings,
-    bytes_max: usize,
+    limits: &PeopleLimits,
 ) -> Result<Settings, Rc<Answer>> {
+    let read = |part, settings| reading::read(text, part, settings, limits.id_bytes_max);
     let read = match what {
-        Setting::Put(part) => reading::read(text, part, settings),
-        Setting::Import | Setting::Validate => reading::read(text, Part::All, &Settings::default()),
+        Setting::Put(part) => read(part, settings),
+        Setting::Import | Setting::Validate => read(Part::All, &Settings::default()),
         Setting::Reset => Ok(Settings::default()),
         Setting::AddPattern => with_pattern(text, settings)?,
         Setting::RemovePattern => return without_pattern(text, settings),
     };
-    let read = read.and_then(|read| fitting(read, bytes_max));
+    let read = read.and_then(|read| fitting(read, limits.settings_bytes_max()));
     read.map_err(|faults| invalid(what, &faults.list().join("; "), faults.list()))
 }
 
@@ -116,7 +119,7 @@ fn with_pattern(text: &[u8], settings: &Settings) -> Result<Result<Settings, Fau
     if patterns.len() == PATTERNS_MAX {
         return Ok(Err(Faults::one(&format!("there are {PATTERNS_MAX} patterns already"))));
     }
-    if patterns.iter().any(|other| other.is_same(&pattern)) {
+    if reading::has(patterns, &pattern) {
         return Ok(Err(Faults::one("this pattern is there already")));
     }
     let mut settings = settings.clone();
@@ -131,7 +134,11 @@ fn without_pattern(text: &[u8], settings: &Settings) -> Result<Settings, Rc<Answ
     let pattern =
         pattern.ok_or_else(|| error(Status::BAD_REQUEST, "Pattern parameter is required"))?;
     let is_regex = member("is_regex").and_then(Value::switch).unwrap_or_default();
-    let is_meant = |it: &Pattern| it.text() == pattern.trim() && it.is_regex() == is_regex;
+    // Front-ends of the original do not say whether the case matters.
+    let case_sensitive = member("case_sensitive").and_then(Value::switch);
+    let is_meant = |it: &Pattern| {
+        it.is_same(pattern.trim(), is_regex, case_sensitive.unwrap_or(it.case_sensitive))
+    };
     let place = settings.filters.patterns.iter().position(is_meant);
     let place = place.ok_or_else(|| error(Status::NOT_FOUND, "Filter pattern not found"))?;
     let mut settings = settings.clone();
@@ -178,6 +185,7 @@ fn invalid(what: Setting, message: &str, faults: &[String]) -> Rc<Answer> {
 struct Named<'a> {
     pattern: Text<'a>,
     is_regex: bool,
+    case_sensitive: Option<bool>,
 }
 
 #[derive(SerJson)]

@@ -2,7 +2,9 @@
 //! is left out; what is not mentioned stays as it was.
 
 use std::mem;
+use std::sync::Arc;
 
+use crate::api::hidden::fault;
 use crate::api::json::Value;
 use crate::calendar::settings::{
     Conflicts, Display, Epaper, Filters, FontSize, NAME_CHARS_MAX, NAMES_MAX, PATTERNS_MAX,
@@ -73,19 +75,24 @@ impl Faults {
     }
 }
 
-/// What a text says of a part of `settings`.
+/// What a text says of a part of `settings`, in which an id has so many bytes at most.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub(super) fn read(text: &[u8], part: Part, settings: &Settings) -> Result<Settings, Faults> {
+pub(super) fn read(
+    text: &[u8],
+    part: Part,
+    settings: &Settings,
+    id_bytes_max: usize,
+) -> Result<Settings, Faults> {
     let mut faults = Faults::default();
     let mut read = settings.clone();
     match Value::read(text) {
         None => faults.add("the body", "expected JSON"),
         Some(value) if value.members().is_none() => faults.add("the body", "expected an object"),
         Some(value) => match part {
-            Part::All => whole(value, &mut read, &mut faults),
-            Part::Filters => filters(value, &mut read.filters, &mut faults),
+            Part::All => whole(value, &mut read, id_bytes_max, &mut faults),
+            Part::Filters => filters(value, &mut read.filters, id_bytes_max, &mut faults),
             Part::Conflicts => conflicts(value, &mut read.conflicts, &mut faults),
             Part::Display => display(value, &mut read.display, &mut faults),
         },
@@ -103,7 +110,7 @@ pub(super) fn read_pattern(value: Value<'_>) -> Result<Pattern, Faults> {
     read.ok_or(faults)
 }
 
-fn whole(value: Value<'_>, settings: &mut Settings, faults: &mut Faults) {
+fn whole(value: Value<'_>, settings: &mut Settings, id_bytes_max: usize, faults: &mut Faults) {
     for (name, value) in value.members().into_iter().flatten() {
         let is_section =
             matches!(&*name, "event_filters" | "conflict_resolution" | "display" | "epaper");
@@ -112,7 +119,7 @@ fn whole(value: Value<'_>, settings: &mut Settings, faults: &mut Faults) {
             continue;
         }
         match &*name {
-            "event_filters" => filters(value, &mut settings.filters, faults),
+            "event_filters" => filters(value, &mut settings.filters, id_bytes_max, faults),
             "conflict_resolution" => conflicts(value, &mut settings.conflicts, faults),
             "display" => display(value, &mut settings.display, faults),
             "epaper" => epaper(value, &mut settings.epaper, faults),
@@ -121,9 +128,9 @@ fn whole(value: Value<'_>, settings: &mut Settings, faults: &mut Faults) {
     }
 }
 
-fn filters(value: Value<'_>, filters: &mut Filters, faults: &mut Faults) {
-    // Two names of one list; who changes it in an answer of ours changes the first.
-    let mut has_patterns = false;
+fn filters(value: Value<'_>, filters: &mut Filters, id_bytes_max: usize, faults: &mut Faults) {
+    // Two names of one list.
+    let (mut titles, mut others) = (None, None);
     for (name, value) in value.members().into_iter().flatten() {
         let place = format!("event_filters.{name}");
         match &*name {
@@ -133,41 +140,74 @@ fn filters(value: Value<'_>, filters: &mut Filters, faults: &mut Faults) {
             "event_categories" => names(&place, value, &mut filters.categories, faults),
             "recurring_filters" => names(&place, value, &mut filters.recurring, faults),
             "attendee_count_filter" => attendees(&place, value, &mut filters.attendees, faults),
-            "title_patterns" => {
-                has_patterns = true;
-                patterns(&place, value, &mut filters.patterns, faults);
-            }
-            "patterns" if !has_patterns => {
-                patterns(&place, value, &mut filters.patterns, faults);
-            }
-            "hidden_events" => {
-                let texts = value.items().map(|items| items.map(Value::text));
-                let texts = texts.and_then(Iterator::collect::<Option<Vec<String>>>);
-                let ids = texts.map(|ids| ids.into_iter().map(Into::into).collect());
-                faults.take(&place, ids, "expected a list of ids", &mut filters.hidden);
-            }
+            "title_patterns" => titles = patterns(&place, value, faults),
+            "patterns" => others = patterns(&place, value, faults),
+            "hidden_events" => hidden(&place, value, &mut filters.hidden, id_bytes_max, faults),
             _ => {}
         }
     }
+    // Who sends an answer of ours back has changed one of the two, whichever that is.
+    let is_old = |list: &Vec<Pattern>| *list == filters.patterns;
+    match (titles, others) {
+        (Some(titles), Some(others)) if is_old(&titles) => filters.patterns = others,
+        (Some(titles), Some(others)) if !is_old(&others) && titles != others => {
+            faults.add(
+                "event_filters.patterns",
+                "expected the same as title_patterns, or one of them",
+            );
+        }
+        (Some(list), _) | (None, Some(list)) => filters.patterns = list,
+        (None, None) => {}
+    }
 }
 
-fn patterns(place: &str, value: Value<'_>, target: &mut Vec<Pattern>, faults: &mut Faults) {
+fn hidden(
+    place: &str,
+    value: Value<'_>,
+    target: &mut Vec<Arc<str>>,
+    id_bytes_max: usize,
+    faults: &mut Faults,
+) {
+    let mut read: Vec<Arc<str>> = Vec::new();
+    let texts = value.items().map(|items| items.map(Value::text));
+    let Some(ids) = texts.and_then(Iterator::collect::<Option<Vec<String>>>) else {
+        return faults.add(place, "expected a list of ids");
+    };
+    for id in ids {
+        match fault(&id, id_bytes_max) {
+            Some(fault) => return faults.add(place, &fault),
+            None if read.iter().any(|other| **other == *id) => {}
+            None => read.push(id.into()),
+        }
+    }
+    *target = read;
+}
+
+fn patterns(place: &str, value: Value<'_>, faults: &mut Faults) -> Option<Vec<Pattern>> {
     let Some(items) = value.items() else {
-        return faults.add(place, "expected a list of patterns");
+        faults.add(place, "expected a list of patterns");
+        return None;
     };
     let mut read: Vec<Pattern> = Vec::new();
     for (index, item) in items.enumerate() {
         if index == PATTERNS_MAX {
-            return faults.add(place, &format!("expected at most {PATTERNS_MAX} patterns"));
+            faults.add(place, &format!("expected at most {PATTERNS_MAX} patterns"));
+            return None;
         }
         let place = format!("{place}[{index}]");
         let Some(pattern) = pattern(&place, item, faults) else { continue };
-        if read.iter().any(|other| other.is_same(&pattern)) {
+        if has(&read, &pattern) {
             faults.add(&place, "the same pattern stands there twice");
         }
         read.push(pattern);
     }
-    *target = read;
+    Some(read)
+}
+
+/// True when one of them means the same.
+pub(super) fn has(patterns: &[Pattern], pattern: &Pattern) -> bool {
+    let (text, is_regex) = (pattern.text(), pattern.is_regex());
+    patterns.iter().any(|other| other.is_same(text, is_regex, pattern.case_sensitive))
 }
 
 fn pattern(place: &str, value: Value<'_>, faults: &mut Faults) -> Option<Pattern> {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::calendar::fixture::{Desk, at, entry, event, with};
+use crate::calendar::settings::ConflictMode;
 
 /// Monday noon, UTC.
 const NOON: &str = "2025-11-24T12:00:00Z";
@@ -106,7 +107,7 @@ fn all_day_counts_from_midnight_utc() {
 fn the_next_is_known_only_before_what_is_missing() {
     let known = |line: &str, complete: &str| {
         let desk = desk(NOON, "UTC", &[line]);
-        is_next_known(&desk.entries, desk.now, &desk.skips, at(complete))
+        is_next_known(&desk.agenda(), at(complete))
     };
     const M: &str = "m 2025-11-24T13:00:00Z 2025-11-24T14:00:00Z Review";
     assert!(known(M, "2025-11-24T13:30:01Z"));
@@ -115,6 +116,11 @@ fn the_next_is_known_only_before_what_is_missing() {
     assert!(!known("m 2025-11-24T11:00:00Z 2025-11-24T14:00:00Z Running", later));
     assert!(!known("skipped 2025-11-24T13:00:00Z 2025-11-24T14:00:00Z Review", later));
     assert!(!known("m 2025-11-24T13:00:00Z 2025-11-24T14:00:00Z Focus", later));
+    let long = "long 2025-11-24T11:00:00Z 2025-11-24T20:00:00Z Workshop";
+    let mut desk = desk(NOON, "UTC", &[long, M]);
+    assert!(is_next_known(&desk.agenda(), at(later)));
+    desk.settings.conflicts.mode = ConflictMode::Primary;
+    assert!(!is_next_known(&desk.agenda(), at(later)), "it has to give way to what is running");
 }
 
 /// The id of the meeting of today that ends last.

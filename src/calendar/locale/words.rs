@@ -117,6 +117,8 @@ pub struct Words {
     pub later: &'static str,
     /// The list of the calendars.
     pub calendars: &'static str,
+    /// Where one is asked for that is not there, with its name.
+    pub unknown_calendar: &'static str,
     /// The bar of a running meeting.
     pub time_passed: &'static str,
     /// A button.
@@ -210,6 +212,7 @@ pub(super) static ENGLISH: Words = Words {
     earlier: "Earlier",
     later: "Later",
     calendars: "Calendars",
+    unknown_calendar: "There is no calendar “{}”",
     time_passed: "Time passed",
     skip: "Skip",
     hide: "Hide",
@@ -293,6 +296,7 @@ pub(super) static GERMAN: Words = Words {
     earlier: "Früher",
     later: "Später",
     calendars: "Kalender",
+    unknown_calendar: "Es gibt keinen Kalender „{}“",
     time_passed: "Vergangene Zeit",
     skip: "Überspringen",
     hide: "Ausblenden",
@@ -376,6 +380,7 @@ pub(super) static FRENCH: Words = Words {
     earlier: "Avant",
     later: "Après",
     calendars: "Calendriers",
+    unknown_calendar: "Il n’y a pas de calendrier « {} »",
     time_passed: "Temps écoulé",
     skip: "Passer",
     hide: "Masquer",
@@ -459,6 +464,7 @@ pub(super) static SPANISH: Words = Words {
     earlier: "Antes",
     later: "Después",
     calendars: "Calendarios",
+    unknown_calendar: "No hay ningún calendario «{}»",
     time_passed: "Tiempo transcurrido",
     skip: "Omitir",
     hide: "Ocultar",

@@ -77,11 +77,14 @@ impl Pattern {
         matches!(self.finder, Finder::Regex(_))
     }
 
-    /// True for a pattern that means the same, whether or not it is active.
-    pub fn is_same(&self, other: &Self) -> bool {
-        self.is_regex() == other.is_regex()
-            && self.case_sensitive == other.case_sensitive
-            && self.text.to_lowercase() == other.text.to_lowercase()
+    /// True for a pattern that means the same as this text, whether or not it is active. Only of a
+    /// text that is looked for in any case does the case not matter: `\d` is not `\D`.
+    pub fn is_same(&self, text: &str, is_regex: bool, case_sensitive: bool) -> bool {
+        let is_alike = match &self.finder {
+            Finder::Folded(own) => **own == *folded(text),
+            Finder::Exact | Finder::Regex(_) => *self.text == *text,
+        };
+        is_alike && self.is_regex() == is_regex && self.case_sensitive == case_sensitive
     }
 
     pub(super) fn matches(&self, title: &str, title_folded: &str, work: &mut Work) -> bool {

@@ -5,9 +5,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::Kind;
-use crate::calendar::skips::Skips;
 use crate::calendar::summary::timeframe;
-use crate::calendar::{Entry, lite, selection};
+use crate::calendar::{Agenda, lite, selection};
 use crate::pipeline::turn::{SPARE_ENTRIES_MAX, Scope};
 
 pub use crate::calendar::summary::{Detail, Query as Morning};
@@ -60,43 +59,34 @@ impl View {
         }
     }
 
-    /// What must be read for it, and what when that was not enough; at most `limit` entries.
-    pub(in crate::pipeline) fn scopes(
+    /// What must be read for it at first; at most `limit` entries.
+    pub(in crate::pipeline) fn scope(
         &self,
         now: Timestamp,
         zone: &TimeZone,
         limit: usize,
-    ) -> [Scope; 2] {
+    ) -> Scope {
         let few = SPARE_ENTRIES_MAX.min(limit);
         let (today, tomorrow) = selection::day(zone.to_datetime(now).date(), zone);
         match self.span() {
-            Span::Ahead => [few, limit].map(|wanted| Scope::Ahead { wanted }),
-            Span::Today => [Scope::Range { from: today, to: tomorrow, limit }; 2],
-            Span::FromToday => {
-                [few, limit].map(|limit| Scope::Range { from: today, to: Timestamp::MAX, limit })
-            }
+            Span::Ahead => Scope::Ahead { wanted: few },
+            Span::Today => Scope::Range { from: today, to: tomorrow, limit },
+            Span::FromToday => Scope::Range { from: today, to: Timestamp::MAX, limit: few },
             Span::Morning(date) => {
                 let (_, [from, to]) = timeframe(date, now, zone);
-                [Scope::Range { from, to, limit }; 2]
+                Scope::Range { from, to, limit }
             }
         }
     }
 
-    /// True when nothing that it tells of can be missing from entries that are all that begin
+    /// True when nothing that it tells of can be missing from an agenda that has all that begins
     /// before `complete`.
-    pub(in crate::pipeline) fn is_enough(
-        &self,
-        entries: &[Entry],
-        zone: &TimeZone,
-        (now, complete): (Timestamp, Timestamp),
-        skips: &Skips,
-    ) -> bool {
-        let is_next_known = || lite::is_next_known(entries, now, skips, complete);
+    pub(in crate::pipeline) fn is_enough(&self, agenda: &Agenda<'_>, complete: Timestamp) -> bool {
         match self.span() {
-            Span::Ahead => is_next_known(),
+            Span::Ahead => lite::is_next_known(agenda, complete),
             Span::FromToday => {
-                let (_, tomorrow) = selection::day(zone.to_datetime(now).date(), zone);
-                complete >= tomorrow && is_next_known()
+                let (_, tomorrow) = selection::today(agenda);
+                complete >= tomorrow && lite::is_next_known(agenda, complete)
             }
             Span::Today | Span::Morning(_) => true,
         }
