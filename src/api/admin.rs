@@ -368,10 +368,8 @@ struct Reason {
 }
 
 fn disable(known: &Known, body: &[u8]) -> Outcome {
-    let why = match body {
-        [] => None,
-        _ => read::<Reason>(body, "expected {\"why\": …}, or nothing")?.why,
-    };
+    // A body, since a browser cannot be made to send one by a path alone.
+    let why = read::<Reason>(body, "expected {}, or {\"why\": …}")?.why;
     turn(known, &Flag::ALL, Some(false), why.as_deref().unwrap_or("emergency"));
     Ok(flags(known))
 }

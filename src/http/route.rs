@@ -104,9 +104,9 @@ impl Change {
 /// What becomes of skips.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skipping {
-    /// `POST /api/v1/skips/{id}`.
+    /// `POST /api/v1/skips?id` and `/api/v1/skips/{id}`.
     Skip,
-    /// `DELETE /api/v1/skips/{id}`.
+    /// `DELETE` of the same.
     Unskip,
     /// `POST /api/skip`, with the id in its body.
     LiteSkip,
@@ -423,6 +423,31 @@ mod tests {
                 Some(id) => assert_eq!(found, Ok(skips(Skipping::Unskip, id.to_owned()))),
                 None => assert_eq!(found.map_err(|it| it.status), Err(Status::BAD_REQUEST)),
             }
+        }
+    }
+
+    #[test]
+    fn an_id_in_a_query_may_look_like_a_path() {
+        for (query, expected) in [
+            ("id=a%40b", Some("a@b")),
+            ("x=1&id=..%2F..%2Fadmin%2Femergency-disable", Some("../../admin/emergency-disable")),
+            ("id=a%2Bb+c%26d%3D%C3%A9", Some("a+b c&d=é")),
+            ("id=.", Some(".")),
+            ("", None),
+            ("id=", None),
+            ("ID=a", None),
+        ] {
+            let path = "/api/v1/skips";
+            let found = Route::of(path).find(Method::Post, path, query);
+            match expected {
+                Some(id) => assert_eq!(found, Ok(skips(Skipping::Skip, id.to_owned())), "{query}"),
+                None => assert_eq!(found.map_err(|it| it.status), Err(Status::BAD_REQUEST)),
+            }
+        }
+        for (length, is_one) in [(640, true), (641, false)] {
+            let query = format!("id={}", "a".repeat(length));
+            let found = Route::of("/api/v1/hidden").find(Method::Delete, "/api/v1/hidden", &query);
+            assert_eq!(found.is_ok(), is_one, "{length}");
         }
     }
 

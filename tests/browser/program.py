@@ -46,6 +46,8 @@ FAMILY = [
 ]
 # The same for whole days: first day, days, title.
 DAYS = [(0, 5, "Visitors from Delft"), (2, 1, "Rent is due"), (4, 4, "Grandparents are here")]
+# Ids are a stranger's text, too: as a path the first one leads to what nobody has clicked on.
+IDS = ["../../admin/emergency-disable", "1", "2", "3", "a/b?c", "5", "6", "7"]
 # The calendars stand still at this moment.
 STILL = "2026-03-09T10:12:00+01:00"
 MONDAY = datetime.date(2026, 3, 9)
@@ -80,9 +82,9 @@ def long_titled():
 def running():
     """Meetings of which the first is under way, whatever the time of day."""
     lines, now = [], datetime.datetime.now(UTC)
-    for number in range(8):
+    for number, uid in enumerate(IDS):
         start = now + datetime.timedelta(hours=number, minutes=-5)
-        lines += ["BEGIN:VEVENT", f"UID:{number}", f"DTSTART:{start:%Y%m%dT%H%M%SZ}"]
+        lines += ["BEGIN:VEVENT", f"UID:{uid}", f"DTSTART:{start:%Y%m%dT%H%M%SZ}"]
         lines += ["DURATION:PT30M", f"SUMMARY:Meeting {number} {HOSTILE}", "END:VEVENT"]
     return lines
 

@@ -1,7 +1,9 @@
 """Adds the first calendar as a person does, and looks at the settings."""
 
+from urllib.parse import quote
+
 from chromium import check_frame
-from program import HOSTILE
+from program import HOSTILE, IDS
 
 # Loads of a page between a click and what follows from it.
 NAVIGATIONS_MAX = 5
@@ -74,8 +76,8 @@ def check_setup(browser, program, port, screen, folder):
 
 def check_settings(browser, program, screen, folder):
     """Everything that is set is there, and what is skipped can be taken back."""
-    for number in (3, 4):
-        assert program.post(f"/api/v1/skips/{number}") == 201
+    for uid in (IDS[3], IDS[4]):
+        assert program.post(f"/api/v1/skips?id={quote(uid, safe='')}") == 201
     ready = "document.querySelectorAll('#skips button').length === 2"
     browser.open(f"{program.url}/settings", screen, ready)
     assert "live" in browser.texts("#calendars li")[0] and "8 events" in browser.texts("#calendars")[0]

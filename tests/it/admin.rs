@@ -147,7 +147,8 @@ fn flags_are_turned_explained_and_given_back() {
         assert_eq!(rig.metrics.cache_entries.get(), 0);
         assert_eq!(post(&rig, "flags", "{\"name\":\"caching\",\"clear\":true}").await.status, 200);
         assert!(flag("caching").await.starts_with("\"on\":true"));
-        let off = post(&rig, "emergency-disable", "").await;
+        assert_eq!(post(&rig, "emergency-disable", "").await.status, 400);
+        let off = post(&rig, "emergency-disable", "{}").await;
         assert_eq!((off.status, off.body.matches("\"on\":false").count()), (200, 6));
         let next = rig.get("/api/v1/next").await;
         assert_eq!(next.status, 200, "{}", next.body);

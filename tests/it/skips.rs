@@ -92,6 +92,39 @@ fn a_skip_is_told_in_the_zone_that_people_have_set() {
     });
 }
 
+/// A stranger's text is no way through our paths, whoever resolves them.
+#[test]
+fn an_id_that_looks_like_a_path_is_skipped_and_hidden_as_any_other() {
+    run(|executor| async move {
+        const ID: &str = "../../admin/emergency-disable";
+        let feed = WORK.replace("UID:call", &format!("UID:{ID}"));
+        let script = Script::new().ics("/a.ics", &feed);
+        let (rig, _server, _config, _folder) = fed(&executor, script).await;
+        let shown = rig.get("/api/v1/events").await.body.contains("Call with New York");
+        assert!(shown);
+        let query = "id=..%2F..%2Fadmin%2Femergency-disable";
+        for what in ["skips", "hidden"] {
+            let line = |method| format!("{method} /api/v1/{what}?{query}");
+            for status in [201, 200] {
+                let answer = send(&rig, &line("POST"), "").await;
+                assert_eq!((answer.status, answer.json("id")), (status, ID), "{what}");
+            }
+            let told = rig.get("/api/v1/events").await.body;
+            let is_there = told.contains("Call with New York");
+            assert_eq!((is_there, told.contains("\"skipped\":true")), (what == "skips", is_there));
+            assert_eq!(rig.get(&format!("/api/v1/{what}")).await.json("id"), ID);
+            for status in [204, 404] {
+                assert_eq!(send(&rig, &line("DELETE"), "").await.status, status, "{what}");
+            }
+            for line in ["POST", "DELETE"].map(|method| format!("{method} /api/v1/{what}")) {
+                assert_eq!(send(&rig, &line, "").await.status, 400, "{line}");
+            }
+        }
+        let flags = rig.get("/api/admin/flags").await.body;
+        assert!(!flags.contains("\"effective\":false"), "{flags}");
+    });
+}
+
 #[test]
 fn the_lite_routes_have_the_recorded_shapes() {
     run(|executor| async move {
@@ -153,7 +186,7 @@ fn no_page_of_another_site_changes_what_is_skipped() {
         assert_eq!(send(&rig, "POST /api/v1/skips/a", text).await.status, 415);
         for (line, allow) in [
             ("GET /api/v1/skips/a", "POST, DELETE, OPTIONS"),
-            ("POST /api/v1/skips", "GET, HEAD, OPTIONS"),
+            ("PUT /api/v1/skips", "GET, HEAD, POST, DELETE, OPTIONS"),
             ("GET /api/skip", "POST, DELETE, OPTIONS"),
             ("POST /api/clear_skips", "GET, HEAD, OPTIONS"),
         ] {

@@ -207,10 +207,9 @@
     said = setTimeout(leave, SAID_MS);
   };
   const change = async (method, what, id) => {
-    // A slash in an id stands as it is.
-    const path = id.split("/").map(encodeURIComponent).join("/");
     try {
-      const response = await fetch(`api/v1/${what}/${path}`, { method });
+      // In a path an id with `..` in it would lead elsewhere.
+      const response = await fetch(`api/v1/${what}?id=${encodeURIComponent(id)}`, { method });
       if (!response.ok) throw new Error(`status ${response.status}`);
       // What is on its way may be older than the change.
       await busy;

@@ -88,7 +88,7 @@
   const showSkips = ({ skips }) => {
     const told = ({ id, skipped_until }) => {
       const [title] = named(id);
-      const undo = () => ask("DELETE", `api/v1/skips/${encodeURIComponent(id)}`);
+      const undo = () => ask("DELETE", `api/v1/skips?id=${encodeURIComponent(id)}`);
       return row(title, `until ${time(skipped_until)}`, "Show again", undo);
     };
     fill("skips", skips.map(told), "Nothing is skipped.");
@@ -97,7 +97,7 @@
     const told = (it) => {
       const id = it.id || it;
       const [title, hint] = named(id);
-      return row(title, hint, "Show again", () => ask("DELETE", `api/v1/hidden/${encodeURIComponent(id)}`));
+      return row(title, hint, "Show again", () => ask("DELETE", `api/v1/hidden?id=${encodeURIComponent(id)}`));
     };
     fill("hidden", hidden.map(told), "Nothing is hidden.");
   };

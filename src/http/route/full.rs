@@ -23,9 +23,9 @@ pub enum FullFigures {
 /// What becomes of what is hidden.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hiding {
-    /// `POST /api/v1/hidden/{id}`.
+    /// `POST /api/v1/hidden?id` and `/api/v1/hidden/{id}`.
     Hide,
-    /// `DELETE /api/v1/hidden/{id}`.
+    /// `DELETE` of the same.
     Unhide,
     /// `POST /api/events/hide`, with the id in its body.
     FullHide,

@@ -1,7 +1,7 @@
 //! Our own routes.
 
 use super::operator::file;
-use super::query::{Query, part};
+use super::query::{Query, id, part};
 use super::table::{allowed, routes};
 use super::{Change, Endpoint, Hiding, Setup, Skipping, skips, view};
 use crate::display::calendar::Layout;
@@ -32,11 +32,17 @@ routes! { (path, query)
     "/api/v1/setup": Get => Endpoint::Setup(Setup::About), Post => Endpoint::Setup(Setup::Add);
     "/api/v1/setup/try": Post => Endpoint::Setup(Setup::Try);
     "/api/v1/openapi.json": Get => file(path)?;
-    "/api/v1/skips": Get => Endpoint::Skips;
+    "/api/v1/skips":
+        Get => Endpoint::Skips,
+        Post => skips(Skipping::Skip, id(query)?),
+        Delete => skips(Skipping::Unskip, id(query)?);
     "/api/v1/skips/{id}":
         Post => skips(Skipping::Skip, part(path, "/api/v1/skips/", "")?),
         Delete => skips(Skipping::Unskip, part(path, "/api/v1/skips/", "")?);
-    "/api/v1/hidden": Get => Endpoint::Hidden;
+    "/api/v1/hidden":
+        Get => Endpoint::Hidden,
+        Post => hide(Hiding::Hide, id(query)?),
+        Delete => hide(Hiding::Unhide, id(query)?);
     "/api/v1/hidden/{id}":
         Post => hide(Hiding::Hide, part(path, "/api/v1/hidden/", "")?),
         Delete => hide(Hiding::Unhide, part(path, "/api/v1/hidden/", "")?);

@@ -134,14 +134,8 @@ impl Query {
 
     /// With the id of what is asked about, which `query` holds, too.
     pub(super) fn question(self, query: &str) -> Result<Endpoint, Refusal> {
-        let id = parse_query(query.as_bytes()).filter(|(name, _)| name == "id").last();
-        let id = id.map(|(_, id)| id.into_owned());
-        let is_one = |id: &String| (1..=ID_BYTES_MAX).contains(&id.len());
-        let id = id.filter(is_one).ok_or_else(|| {
-            let detail = format!("parameter `id`: expected an id of at most {ID_BYTES_MAX} bytes");
-            refusal(Status::BAD_REQUEST, &detail)
-        })?;
-        Ok(Endpoint::Explain(Question { id, calendar: self.calendar, zone: self.zone }))
+        let (id, Self { calendar, zone, .. }) = (id(query)?, self);
+        Ok(Endpoint::Explain(Question { id, calendar, zone }))
     }
 
     pub(super) fn events(&self) -> View {
@@ -152,6 +146,16 @@ impl Query {
             limit: self.limit.unwrap_or(EVENTS_DEFAULT),
         }
     }
+}
+
+/// The id in a query, where no client takes `..` or a slash in it for a way through paths.
+pub(super) fn id(query: &str) -> Result<String, Refusal> {
+    let id = parse_query(query.as_bytes()).filter(|(name, _)| name == "id").last();
+    let id = id.map(|(_, id)| id.into_owned());
+    id.filter(|id| (1..=ID_BYTES_MAX).contains(&id.len())).ok_or_else(|| {
+        let detail = format!("parameter `id`: expected an id of at most {ID_BYTES_MAX} bytes");
+        refusal(Status::BAD_REQUEST, &detail)
+    })
 }
 
 /// A time with an offset, in seconds since 1970.
