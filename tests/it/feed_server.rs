@@ -255,14 +255,15 @@ pub(crate) fn run<T, F: Future<Output = T>>(
 /// The same for a test that has much to do.
 ///
 /// # Panics
-/// After `patience` of real time.
+/// After `patience` of real time; an emulated processor is given more.
 pub(crate) fn run_within<T, F: Future<Output = T>>(
     patience: Duration,
     test: impl FnOnce(Rc<LocalExecutor<'static>>) -> F,
 ) -> T {
+    const SLOWNESS: u32 = if option_env!("PROGRAM_UNDER_TEST").is_some() { 13 } else { 1 };
     let executor = Rc::new(LocalExecutor::new());
     let watchdog = async {
-        smol::Timer::after(patience).await;
+        smol::Timer::after(patience * SLOWNESS).await;
         panic!("the test hangs");
     };
     let test = future::or(test(Rc::clone(&executor)), watchdog);
