@@ -24,7 +24,7 @@ impl Source {
             || self.path.ends_with("/tests.rs")
             || self.path.contains("/tests/")
             || self.path.ends_with("/fixture.rs")
-            || self.path == "src/config/document.rs"
+            || self.path.starts_with("src/config/document")
     }
 }
 

@@ -213,7 +213,8 @@ impl Opt {
         let value = match key.option {
             _ if key.is_switch() => "",
             "config" => "FILE",
-            "unix-socket" | "base-path" | "pid-file" => "PATH",
+            "unix-socket" | "pid-file" => "PATH",
+            "base-path" => "PREFIX",
             "data-dir" => "DIR",
             "memory-budget" => "SIZE",
             "log-level" => "LEVEL",

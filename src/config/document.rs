@@ -1,14 +1,17 @@
-//! `docs/CONFIGURATION.md`, made from the table of keys; `BLESS=1` writes it.
+//! What is made from the tables of keys, options and commands: `docs/CONFIGURATION.md`, the manual
+//! page and completions for shells. `BLESS=1` writes them.
+
+mod completions;
+mod manual;
 
 use std::fmt::Write;
+use std::path::Path;
 
 use super::environment::WITHOUT_EFFECT;
 use super::feed_keys::FEED_KEYS;
 use super::health_keys::HEALTH_KEYS;
 use super::key::Key;
 use super::keys::KEYS;
-
-const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/CONFIGURATION.md");
 
 const INTRODUCTION: &str = "\
 # Configuration
@@ -107,10 +110,20 @@ fn sections<T>(keys: &[Key<T>], text: &mut String) {
 }
 
 #[test]
-fn the_document_is_current() {
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(PATH, document()).unwrap();
+fn the_documents_are_current() {
+    for (path, text) in [
+        ("docs/CONFIGURATION.md", document()),
+        ("docs/calendarbot.1", manual::document()),
+        ("cross/completions/calendarbot.bash", completions::bash()),
+        ("cross/completions/_calendarbot", completions::zsh()),
+        ("cross/completions/calendarbot.fish", completions::fish()),
+    ] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, &text).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(written == text, "{}: BLESS=1 cargo test document", path.display());
     }
-    let written = std::fs::read_to_string(PATH).unwrap_or_default();
-    assert!(written == document(), "BLESS=1 cargo test document");
 }

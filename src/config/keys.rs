@@ -133,8 +133,8 @@ pub(super) static KEYS: &[Key<Draft>] = &[
             },
         ),
         default: Preset::Says("none"),
-        help: "A file that holds the number of the process for as long as it serves. For scripts; \
-               service managers know it without.",
+        help: "A file for the number of the process. It is there for as long as the program serves, \
+               and for scripts: service managers know the number without.",
     },
     Key {
         name: "ca_file",
