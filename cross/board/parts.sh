@@ -233,7 +233,7 @@ part_full_disk() {
 
 # The commands of docs/OPERATIONS.md, as root, in a folder that has what a reader would have there.
 part_commands() {
-  local block
+  local block status
   # The calendar that the document speaks of; wrong requests are errors.
   guest "printf 'BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nDTSTART:20251201T090000Z\nRRULE:FREQ=DAILY\nSUMMARY:Stand-up\nEND:VEVENT\nEND:VCALENDAR\n' > /srv/work.ics
     echo fail > /root/.curlrc
@@ -247,7 +247,8 @@ file = \"/srv/work.ics\""
     # What one leaves behind is not in the way of the next.
     quietly guest "systemctl reset-failed $name; systemctl start $name"
     guest "cd /root/here && timeout 100 bash -euo pipefail /mnt/commands/${block##*/}" > "$work/said"
-    check "OPERATIONS.md: $(head -n 1 "$block")" test $? = 0
+    status=$?
+    check "OPERATIONS.md: $(head -n 1 "$block")" test "$status" = 0
     [ "$failed" = "$before" ] || cat "$work/said"
   done
   configure ''
