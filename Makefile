@@ -15,7 +15,7 @@ BENCH_OUT = --product $(TARGET)/release/calendarbot --out $(TARGET)/bench $(if $
 BENCH_PYTHON := $(TARGET)/bench/python/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage check bless oracle bench bench-http bench-ical bench-connections bench-pipeline bench-program bench-setup gate attack attack-cgroup budget-proof faults soak fuzz browser-test size tools metrics-check api-check
+.PHONY: help run test coverage check bless oracle bench bench-http bench-ical bench-connections bench-pipeline bench-program bench-setup gate attack attack-cgroup budget-proof faults soak fuzz browser-test size tools metrics-check api-check proxy-check
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -149,11 +149,12 @@ bench-programs: tools
 	$(CARGO) build --release --locked --quiet
 	$(CARGO) build --release --quiet $(BENCH)
 
-# Installs the programs of the list that are missing, as Debian packages of the same names, or
-# names them. What has just been installed to be measured shall not serve port 80 as well.
+# Installs the programs of the list that are missing, as Debian packages of the same names or of
+# those behind a colon, or names them. What has just been installed to be measured shall not serve
+# port 80 as well.
 define need
 @missing=; for program in $(1); do \
-  PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+  PATH="$$PATH:/usr/sbin" command -v $${program%%:*} >/dev/null || missing="$$missing $${program#*:}"; done; \
 [ -z "$$missing" ] || { echo "missing:$$missing; trying to install"; \
   { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq $$missing && \
     for program in $$missing; do systemctl disable --quiet --now $$program 2>/dev/null || :; done; } \
@@ -165,6 +166,11 @@ AXE_VERSION := 4.10.3
 AXE := $(TARGET)/axe/package/axe.min.js
 
 API_VENV := $(TARGET)/api-check
+proxy-check: tools ## docs/nginx.conf in front of the program: how much it answers by itself
+	$(call need,curl nginx)
+	$(CARGO) build --locked --quiet
+	tests/proxy-check.sh $(TARGET)/debug/calendarbot
+
 api-check: tools ## schemathesis against the running program, by its own description; three minutes
 	$(call need,curl python3)
 	@$(API_VENV)/bin/schemathesis --version >/dev/null 2>&1 || { python3 -m venv $(API_VENV) && \

@@ -35,6 +35,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::connections::database::{Database, Opened};
 use crate::connections::outbound::{Outbound, read_roots};
+use crate::daemon::Supervisor;
 use crate::error::Result;
 use crate::event_loop::EventLoop;
 use crate::feed::Feeds;
@@ -324,6 +325,12 @@ impl App {
         self
     }
 
+    /// The same, telling `supervisor` how it fares.
+    pub fn with_supervisor(mut self, supervisor: Rc<Supervisor>) -> Self {
+        self.governor.supervisor = supervisor;
+        self
+    }
+
     /// Where it listens, the TCP port first.
     pub fn addresses(&self) -> &[Address] {
         &self.addresses
@@ -390,6 +397,7 @@ impl App {
             async move { refresher.outbound.run().await }
         });
         let watching = executor.spawn(watch_clock(refresher.clock.clone(), Rc::clone(&feeds)));
+        let supervisor = Rc::clone(&governor.supervisor);
         let (edges, told) = async_channel::bounded(EDGES_MAX);
         let governor = Rc::new(governor.over(Governed {
             clock: refresher.clock.clone(),
@@ -441,7 +449,10 @@ impl App {
                     break Ended::Damaged(Box::new(config), Box::new(turned));
                 }
                 Event::Ordered(Order::Stop) => break Ended::Stopped,
-                Event::Ordered(Order::Reload(new)) => force.reload(*new).await,
+                Event::Ordered(Order::Reload(new)) => {
+                    force.reload(*new).await;
+                    supervisor.reloaded();
+                }
                 Event::Wished(wish) => {
                     if let Some((asker, answer)) = force.fulfil(wish).await {
                         pipeline.complete(asker, answer);

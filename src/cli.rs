@@ -27,7 +27,7 @@ use crate::calendar::{Agenda, CalendarStatus, Entry};
 use crate::clock::{Clock, Moment};
 use crate::config::{self, Arguments, Command, Config, Inputs};
 use crate::connections::database;
-use crate::daemon::{Wish, Wishes, log_to_stderr};
+use crate::daemon::{self, Background, PidFile, Started, Supervisor, Wish, Wishes};
 use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::feed::store::{WindowQuery, read_window};
@@ -37,12 +37,23 @@ use crate::http::listener::Address;
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let inputs = Inputs::from_process(default_bytes(sample::total_memory_bytes()));
-    match config::parse(&inputs).and_then(|arguments| run(&arguments, &inputs)) {
-        Ok(text) => {
-            // A reader that has closed the pipe has read enough.
-            let _ = std::io::stdout().write_all(text.as_bytes());
-            ExitCode::SUCCESS
+    let print = |text: &str| {
+        // A reader that has closed the pipe has read enough.
+        let _ = std::io::stdout().write_all(text.as_bytes());
+        ExitCode::SUCCESS
+    };
+    let done = config::parse(&inputs).and_then(|arguments| {
+        let background = if arguments.daemon { Background::enter() } else { None };
+        if !arguments.daemon || background.is_some() {
+            return run(&arguments, &inputs, background).map(|text| print(&text));
         }
+        Ok(match daemon::start()? {
+            Started::Serves(text) => print(&text),
+            Started::Failed(code) => ExitCode::from(code),
+        })
+    });
+    match done {
+        Ok(code) => code,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "calendarbot: {error}");
             ExitCode::from(error.exit_code())
@@ -51,9 +62,9 @@ pub fn main() -> ExitCode {
 }
 
 /// Runs one command and returns what it has to say on standard output.
-fn run(arguments: &Arguments, inputs: &Inputs) -> Result<String> {
+fn run(arguments: &Arguments, inputs: &Inputs, background: Option<Background>) -> Result<String> {
     match &arguments.command {
-        Command::Serve => serve(arguments, inputs).map(|()| String::new()),
+        Command::Serve => serve(arguments, inputs, background).map(|()| String::new()),
         Command::Check => check(&config::load(arguments, inputs)?),
         Command::Config(action) => configuration::run(*action, arguments, inputs),
         Command::Plan => plan(&config::load(arguments, inputs)?),
@@ -79,11 +90,14 @@ fn run(arguments: &Arguments, inputs: &Inputs) -> Result<String> {
 }
 
 /// Serves until told to stop. A damaged database opens the app anew, which rebuilds it.
-fn serve(arguments: &Arguments, inputs: &Inputs) -> Result<()> {
+fn serve(arguments: &Arguments, inputs: &Inputs, mut background: Option<Background>) -> Result<()> {
     let mut config = config::load(arguments, inputs)
         .map_err(|error| configuration::with_way_back(error, arguments, inputs))?;
-    log_to_stderr(config.log_level);
+    daemon::log_to_stderr(config.log_level);
     config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
+    let supervisor = Rc::new(Supervisor::from_environment());
+    daemon::keep_memory_private(supervisor.is_there() || background.is_some());
+    daemon::warn_of_root();
     let event_loop = Rc::new(EventLoop::new()?);
     let executor = Rc::new(LocalExecutor::new());
     let (arguments, inputs) = (arguments.clone(), inputs.clone());
@@ -94,21 +108,31 @@ fn serve(arguments: &Arguments, inputs: &Inputs) -> Result<()> {
             let wishes = Wishes::listen()?;
             let _signals = {
                 let file = config.path.clone();
-                executor.spawn(pass_on(wishes, orders, arguments, inputs, file))
+                let supervisor = Rc::clone(&supervisor);
+                executor.spawn(pass_on(wishes, orders, arguments, inputs, file, supervisor))
             };
             let clock = Clock::system(None);
+            let _watching = executor.spawn(Rc::clone(&supervisor).watch(clock.clone()));
             let mut rebuilt: Option<Moment> = None;
             let mut turned = None;
+            let mut pid_file = None;
             loop {
+                supervisor.opening();
                 let mut app = App::open(
                     config.clone(),
                     Clock::system(config.test_time),
                     Rc::clone(&event_loop),
-                )?;
+                )?
+                .with_supervisor(Rc::clone(&supervisor));
                 if let Some(turned) = turned.take() {
                     app = app.with_turned(turned);
                 }
-                announce(app.addresses(), &config);
+                if let Some(path) = config.pid_file.as_deref().filter(|_| pid_file.is_none()) {
+                    pid_file = Some(PidFile::write(path)?);
+                }
+                let address = announce(app.addresses(), &config);
+                supervisor.ready(&address);
+                background.take().map_or(Ok(()), |background| background.serves(&address))?;
                 // A reload may name another folder, which takes effect at the next start.
                 let folder = config.data_dir.clone();
                 match app.run(&executor, taken.clone()).await {
@@ -178,6 +202,7 @@ async fn pass_on(
     arguments: Arguments,
     inputs: Inputs,
     started_from: Option<PathBuf>,
+    supervisor: Rc<Supervisor>,
 ) {
     let mut stopping = false;
     loop {
@@ -185,19 +210,25 @@ async fn pass_on(
             Wish::Stop if stopping => std::process::exit(1),
             Wish::Stop => {
                 stopping = true;
+                supervisor.stopping();
                 Order::Stop
             }
-            Wish::Reload => match config::load(&arguments, &inputs) {
-                Ok(config) if config.path.is_none() && started_from.is_some() => {
-                    log::error!("reload: the configuration file is gone; the old one stays");
-                    continue;
+            Wish::Reload => {
+                supervisor.reloading();
+                match config::load(&arguments, &inputs) {
+                    Ok(config) if config.path.is_none() && started_from.is_some() => {
+                        log::error!("reload: the configuration file is gone; the old one stays");
+                        supervisor.reloaded();
+                        continue;
+                    }
+                    Ok(config) => Order::Reload(Box::new(config)),
+                    Err(error) => {
+                        log::error!("reload: {error}; the old configuration stays");
+                        supervisor.reloaded();
+                        continue;
+                    }
                 }
-                Ok(config) => Order::Reload(Box::new(config)),
-                Err(error) => {
-                    log::error!("reload: {error}; the old configuration stays");
-                    continue;
-                }
-            },
+            }
         };
         // Full means that as much has been ordered already; a stop takes the place of a reload.
         let _ = match order {
@@ -207,7 +238,9 @@ async fn pass_on(
     }
 }
 
-fn announce(addresses: &[Address], config: &Config) {
+/// Says in the log where it serves and what; returns the first address.
+fn announce(addresses: &[Address], config: &Config) -> String {
+    let first = addresses.first().map(Address::to_string).unwrap_or_default();
     let version = env!("CARGO_PKG_VERSION");
     let budget = show_bytes(config.memory_budget);
     for address in addresses {
@@ -215,13 +248,13 @@ fn announce(addresses: &[Address], config: &Config) {
     }
     log::info!("data is kept in {}", config.data_dir.display());
     if config.feeds.is_empty() {
-        let address = addresses.first().map(Address::to_string).unwrap_or_default();
-        log::info!("this is the demo calendar; try: curl -s {address}api/v1/next");
+        log::info!("this is the demo calendar; try: curl -s {first}api/v1/next");
         log::info!(
             "yours instead: CALENDARBOT_ICS_URL=https://… calendarbot, or calendarbot -c FILE \
              (calendarbot help)"
         );
     }
+    first
 }
 
 fn check(config: &Config) -> Result<String> {

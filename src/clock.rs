@@ -19,8 +19,8 @@ use async_io::Async;
 use jiff::{SignedDuration, Timestamp};
 use rustix::io::Errno;
 use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
-    timerfd_settime,
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
+    timerfd_create, timerfd_settime,
 };
 
 /// The year of this release, in seconds since 1970: a clock that shows less has not been set. A
@@ -112,6 +112,13 @@ impl Clock {
             Source::System { origin, .. } => Moment(nanos(origin.elapsed())),
             Source::Manual(manual) => Moment(nanos(manual.elapsed.get())),
         }
+    }
+
+    /// The system's CLOCK_MONOTONIC in microseconds, for a service manager that compares it with
+    /// its own.
+    pub fn monotonic_us() -> u64 {
+        let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::Monotonic);
+        tv_sec.cast_unsigned() * 1_000_000 + tv_nsec.cast_unsigned() / 1000
     }
 
     /// The calendar's "now", to the whole second, as calendars count.

@@ -1,16 +1,29 @@
-//! Being a process: signals, and where the log goes.
+//! Being a process: signals, the service manager, and where the log goes.
+
+mod background;
+mod notify;
+mod pid_file;
 
 use std::fs;
-use std::io::{IsTerminal, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
 use async_signal::{Signal, Signals};
-use rustix::process::{Pid, kill_process};
+use rustix::fs::fstat;
+use rustix::process::{
+    DumpableBehavior, Pid, Resource, Rlimit, geteuid, kill_process, set_dumpable_behavior,
+    setrlimit,
+};
 use smol::stream::StreamExt;
 
 use crate::calendar::text::harmless;
 use crate::error::{Error, Result};
+
+pub use self::background::{Background, Started, start};
+pub use self::notify::Supervisor;
+pub use self::pid_file::PidFile;
 
 /// What the operating system asks of a daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,18 +57,39 @@ impl Wishes {
     }
 }
 
+impl Supervisor {
+    /// The one of this process's environment, which is left as it is: no other program is started.
+    pub fn from_environment() -> Self {
+        let variable = |name| std::env::var(name).ok();
+        let Some(socket) = std::env::var_os("NOTIFY_SOCKET") else { return Self::default() };
+        // It may be meant for a process that this one was started by.
+        let pid = std::process::id().to_string();
+        let is_meant = variable("WATCHDOG_PID").is_none_or(|of| of == pid);
+        let us = variable("WATCHDOG_USEC").and_then(|us| us.parse().ok()).filter(|us| *us > 0);
+        let watchdog = us.filter(|_| is_meant).map(Duration::from_micros);
+        Self::at(&socket, watchdog).unwrap_or_else(|error| {
+            log::warn!("{error}");
+            Self::default()
+        })
+    }
+}
+
 /// Asks the server of a data folder to read its configuration again, and says which process that
 /// is. `None` when there is none, or none that may be asked: the system shows no locks of others.
 pub fn ask_to_reload(folder: &Path) -> Option<i32> {
     let inode = fs::metadata(folder).ok()?.ino();
     let locks = fs::read_to_string("/proc/locks").ok()?;
-    let holder = locks.lines().filter_map(|line| lock_holder(line, inode)).find(|pid| {
-        // Another file system may have the same number: what is asked is at least one of ours.
-        let name = fs::read_to_string(format!("/proc/{pid}/comm"));
-        name.is_ok_and(|name| name.trim_end() == env!("CARGO_PKG_NAME"))
-    })?;
+    // Another file system may have the same number: what is asked is at least one of ours.
+    let mut holders = locks.lines().filter_map(|line| lock_holder(line, inode));
+    let holder = holders.find(|pid| is_calendarbot(*pid))?;
     kill_process(Pid::from_raw(holder)?, rustix::process::Signal::HUP).ok()?;
     Some(holder)
+}
+
+/// True when a process is there that is this program, too.
+fn is_calendarbot(pid: i32) -> bool {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm"));
+    name.is_ok_and(|name| name.trim_end() == env!("CARGO_PKG_NAME"))
 }
 
 /// The process that holds a lock on the folder with this inode, from a line of `/proc/locks`
@@ -74,11 +108,39 @@ fn lock_holder(line: &str, inode: u64) -> Option<i32> {
 /// that is where it goes, with the level's name otherwise.
 pub fn log_to_stderr(level: log::LevelFilter) {
     static LOGGER: std::sync::OnceLock<Logger> = std::sync::OnceLock::new();
-    let under_journald = std::env::var_os("JOURNAL_STREAM").is_some();
-    let prefixed = under_journald && !std::io::stderr().is_terminal();
+    let journal = std::env::var("JOURNAL_STREAM").unwrap_or_default();
+    let prefixed = fstat(io::stderr()).is_ok_and(|file| is_it(&journal, file.st_dev, file.st_ino));
     // A second logger in one process is a test's business: the first stays.
     let _ = log::set_logger(LOGGER.get_or_init(|| Logger { prefixed }));
     log::set_max_level(level);
+}
+
+/// True when `JOURNAL_STREAM` names this file (systemd.exec(5)). The variable alone says nothing: the
+/// log may have been sent elsewhere since.
+fn is_it(journal: &str, device: u64, inode: u64) -> bool {
+    journal == format!("{device}:{inode}")
+}
+
+/// Keeps the addresses of feeds, which memory is full of, out of files that a crash leaves. A daemon
+/// is closed to debuggers of its own user, too; what was started by hand is open to who measures it.
+pub fn keep_memory_private(is_daemon: bool) {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let limited = setrlimit(Resource::Core, none);
+    let closed =
+        if is_daemon { set_dumpable_behavior(DumpableBehavior::NotDumpable) } else { Ok(()) };
+    if let Err(error) = limited.and(closed) {
+        log::warn!("a crash may leave feeds' addresses in a file: {error}");
+    }
+}
+
+/// Says so when the program may do more than it needs to.
+pub fn warn_of_root() {
+    if geteuid().is_root() {
+        log::warn!(
+            "it runs as root and need not: give it a user of its own; a port below 1024 needs \
+             CAP_NET_BIND_SERVICE alone"
+        );
+    }
 }
 
 struct Logger {
@@ -105,7 +167,7 @@ impl log::Log for Logger {
         let prefix = if self.prefixed { priority } else { name };
         let text: String = record.args().to_string().chars().map(harmless).collect();
         // There is nowhere to say that the log cannot be written.
-        let _ = writeln!(std::io::stderr(), "{prefix}{text}");
+        let _ = writeln!(io::stderr(), "{prefix}{text}");
     }
 
     fn flush(&self) {}
@@ -114,6 +176,14 @@ impl log::Log for Logger {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_journal_is_told_from_a_file() {
+        for (journal, holds) in [("8:1234", true), ("8:123", false), ("9:1234", false), ("", false)]
+        {
+            assert_eq!(is_it(journal, 8, 1234), holds, "{journal}");
+        }
+    }
 
     #[test]
     fn the_holder_of_a_folder_s_lock_is_found() {

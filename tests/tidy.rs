@@ -249,9 +249,9 @@ fn unsafe_stays_in_the_allocator() {
 #[test]
 fn the_environment_is_read_in_one_place() {
     check(
-        "std::env belongs into config and, for the log's target, daemon.rs",
+        "std::env belongs into config and, for what the system says of the process, daemon",
         &["env::var", "env::args", "env::set_var"],
-        &["src/config/mod.rs", "src/daemon.rs", "src/alloc.rs", "src/display/assets/compress.rs"],
+        &["src/config/mod.rs", "src/daemon", "src/alloc.rs", "src/display/assets/compress.rs"],
     );
 }
 

@@ -121,7 +121,7 @@ impl Api {
         self.known.feeds.watch()
     }
 
-    /// The same for people.
+    /// What people get as long as there is no data.
     pub fn no_data_page(&self, screen: Screen) -> Rc<Answer> {
         let page = display::waiting::page(screen, &display::build_id(), RETRY_SECONDS);
         let further = format!("Retry-After: {RETRY_SECONDS}\r\n");
@@ -366,15 +366,17 @@ impl Api {
         let statuses: Vec<_> =
             self.known.feeds.list().iter().map(|feed| feed.status(now)).collect();
         let newest = statuses.iter().filter_map(|status| status.last_success).max();
-        let age = newest.map(|at| u64::try_from(now.duration_since(at).as_secs()).unwrap_or(0));
+        let seconds_since = |at| u64::try_from(now.duration_since(at).as_secs()).unwrap_or(0);
+        // A refresh that is due and does not end is what shows no life.
+        let due = statuses.iter().filter_map(|status| status.next_due).min();
         let (code, body) = lite::health(&lite::HealthInputs {
             now,
             uptime_s: self.known.clock.now().since(self.started).as_secs(),
             pid: std::process::id(),
             event_count: statuses.iter().map(|status| status.events).sum(),
-            refresh_age_s: age,
+            refresh_age_s: newest.map(seconds_since),
             window_initialized: self.has_data(),
-            heartbeat_age_s: age,
+            heartbeat_age_s: due.map(seconds_since),
             last_probe: self.heartbeat.get(),
             platform: std::env::consts::OS,
             version: env!("CARGO_PKG_VERSION"),

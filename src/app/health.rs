@@ -14,12 +14,14 @@ use jiff::Timestamp;
 use crate::alloc;
 use crate::api::admin::Wish;
 use crate::budget::TLS_BYTES;
+use crate::calendar::text::span;
 use crate::clock::{Clock, Moment};
 use crate::config::Config;
 use crate::connections::database::baseline::{self, Recorded};
 use crate::connections::database::{Database, Lease};
-use crate::feed::Feeds;
+use crate::daemon::Supervisor;
 use crate::feed::refresh::{Pace, Refresher};
+use crate::feed::{Feed, Feeds};
 use crate::flags::switches::{By, Switchboard, Switches};
 use crate::flags::{Flag, Flags, Tuning};
 use crate::health::alert::{Edge, Level};
@@ -62,6 +64,7 @@ pub(super) struct Governed {
 /// The governor. Without a government it only holds what belongs to it.
 pub(super) struct Governor<G = ()> {
     pub(super) machine: Box<dyn Fn() -> Machine>,
+    pub(super) supervisor: Rc<Supervisor>,
     health: Rc<RefCell<Health>>,
     history: Rc<RefCell<History>>,
     rate: Rc<RefCell<RateLimit>>,
@@ -101,6 +104,7 @@ impl Governor {
         metrics.memory.health.set(size_of::<Health>());
         Self {
             machine: Box::new(move || sample::machine(&folder, &metrics)),
+            supervisor: Rc::default(),
             health,
             history,
             rate,
@@ -113,10 +117,11 @@ impl Governor {
 
     /// The same with something to govern.
     pub(super) fn over(self, governed: Governed) -> Governor<Governed> {
-        let Self { machine, health, history, rate, configured, written_at, is_revert_due, .. } =
-            self;
+        let Self { machine, supervisor, health, history, rate, configured, written_at, .. } = self;
+        let Self { is_revert_due, .. } = self;
         let governor = Governor {
             machine,
+            supervisor,
             health,
             history,
             rate,
@@ -128,6 +133,20 @@ impl Governor {
         governor.carry_out();
         governor
     }
+}
+
+/// How the program fares, in a line for people.
+fn status(feeds: &[Rc<Feed>], now: Option<Timestamp>, posture: Posture) -> String {
+    let events: u64 = feeds.iter().map(|feed| feed.events()).sum();
+    let newest = feeds.iter().filter_map(|feed| feed.last_success()).max();
+    let age = match (newest, now) {
+        (None, _) => "no data yet".to_owned(),
+        (_, None) => "the clock is not set".to_owned(),
+        (Some(at), Some(now)) => {
+            format!("newest data {} old", span(now.duration_since(at).as_secs()))
+        }
+    };
+    format!("{events} events, {age}, posture {}", posture.name())
 }
 
 /// What an operator has turned on: the program cannot switch it off.
@@ -166,7 +185,7 @@ impl Governor<Governed> {
     }
 
     fn look(&self, started: Moment) {
-        let Governed { clock, metrics, .. } = &self.governed;
+        let Governed { clock, metrics, feeds, .. } = &self.governed;
         let machine = (self.machine)();
         let mut history = self.history.borrow_mut();
         if history.is_due(clock.http_date()) {
@@ -180,6 +199,10 @@ impl Governor<Governed> {
             steps.iter().for_each(|step| self.tell(step));
             self.carry_out();
         }
+        self.supervisor.status(clock.now(), || {
+            let now = clock.is_set().then(|| clock.wall());
+            status(&feeds.list(), now, self.health.borrow().posture())
+        });
         // It waits for room among what operators wish.
         if self.is_revert_due.get() && self.governed.wishes.try_send(Wish::Revert).is_ok() {
             self.is_revert_due.set(false);

@@ -1,14 +1,11 @@
 //! The command line: a command, and options before or after it.
 
-use std::fmt::Write;
-
 use lexopt::Arg;
 
 use crate::error::{Error, Result};
 
-use super::feed_keys::FEED_KEYS;
 use super::given::{nearest, quoted, safe};
-use super::health_keys::HEALTH_KEYS;
+use super::help::{topic, topics};
 use super::key::Key;
 use super::keys::KEYS;
 use super::{Draft, Inputs};
@@ -87,6 +84,8 @@ pub enum Action {
 pub struct Arguments {
     /// What to do.
     pub command: Command,
+    /// In the background; only for [`Command::Serve`].
+    pub daemon: bool,
     pub(super) settings: Vec<(&'static Key<Draft>, String)>,
     pub(super) warnings: Vec<String>,
 }
@@ -128,27 +127,38 @@ pub fn parse(inputs: &Inputs) -> Result<Arguments> {
     }
 }
 
-/// What can be asked for, with a line of help each.
-const COMMANDS: &[(&str, &str)] = &[
-    ("serve", "serve the calendars; this is what happens without a command"),
-    ("check", "check the configuration and say what is wrong with it"),
-    ("config", "show | check [FILE] | history | revert [N]: its values and its past"),
-    ("plan", "show how the memory budget is divided"),
-    ("next", "show what is next"),
-    ("explain", "FEED [UID or part of a title]: say why events are shown as they are"),
-    ("export", "FEED: write it as a calendar, cleaned"),
-    ("stats", "ask the running server for its figures"),
-    ("help", "show this, or all about a COMMAND, KEY or VARIABLE"),
+/// What can be asked for: the word, what may follow it, and a line of help.
+pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
+    ("serve", "", "serve the calendars; this is what happens without a command"),
+    ("check", "", "check the configuration and say what is wrong with it"),
+    ("config", "show | check [FILE] | history | revert [N]", "its values and its past"),
+    ("plan", "", "show how the memory budget is divided"),
+    ("next", "", "show what is next"),
+    ("explain", "FEED [UID or part of a title]", "say why events are shown as they are"),
+    ("export", "FEED", "write it as a calendar, cleaned"),
+    ("stats", "", "ask the running server for its figures"),
+    ("help", "[COMMAND, KEY or VARIABLE]", "show this, or all about one of them"),
+];
+
+/// The options that only some commands have.
+pub(super) const BELONGING: &[(&str, &[&str])] = &[
+    ("feed", &["next"]),
+    ("count", &["next"]),
+    ("json", &["next", "stats"]),
+    ("watch", &["stats"]),
+    ("url", &["stats"]),
+    ("show-private", &["explain", "export"]),
+    ("daemon", &["serve"]),
 ];
 
 /// An option that is understood.
 #[derive(Clone, Copy)]
-struct Opt {
-    name: &'static str,
-    letter: Option<char>,
+pub(super) struct Opt {
+    pub(super) name: &'static str,
+    pub(super) letter: Option<char>,
     /// What stands for its value in the help; empty when it stands alone.
-    value: &'static str,
-    help: &'static str,
+    pub(super) value: &'static str,
+    pub(super) help: &'static str,
     does: Does,
 }
 
@@ -163,14 +173,15 @@ enum Does {
     Watch,
     Url,
     ShowPrivate,
+    Daemon,
     Help,
     Version,
-    /// Kept for old command lines; the warning may be empty.
-    Nothing(&'static str),
+    /// Kept for old command lines.
+    Nothing,
 }
 
 /// The options that are no keys of the configuration.
-const OPTIONS: &[Opt] = &[
+pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("quiet", Some('q'), "", "the same as --log-level warn", Does::Log("warn")),
     Opt::new("verbose", Some('v'), "", "the same as --log-level debug", Does::Log("debug")),
     Opt::new("feed", None, "NAME", "next: of this feed only", Does::Feed),
@@ -179,17 +190,11 @@ const OPTIONS: &[Opt] = &[
     Opt::new("watch", None, "", "stats: again every two seconds", Does::Watch),
     Opt::new("url", None, "URL", "stats: of the server at http://HOST:PORT", Does::Url),
     Opt::new("show-private", None, "", "explain, export: private events, too", Does::ShowPrivate),
+    Opt::new("daemon", None, "", "serve: in the background, once it serves", Does::Daemon),
     Opt::new("help", Some('h'), "", "show this", Does::Help),
     Opt::new("version", Some('V'), "", "show the version", Does::Version),
-    Opt::new("web", None, "", "accepted: the same as serve", Does::Nothing("")),
-    Opt::new("layout", None, "NAME", "accepted, without effect", Does::Nothing("")),
-    Opt::new(
-        "daemon",
-        None,
-        "",
-        "accepted, without effect: service managers do this",
-        Does::Nothing("--daemon has no effect: the program stays in the foreground"),
-    ),
+    Opt::new("web", None, "", "accepted: the same as serve", Does::Nothing),
+    Opt::new("layout", None, "NAME", "accepted, without effect", Does::Nothing),
 ];
 
 impl Opt {
@@ -208,7 +213,7 @@ impl Opt {
         let value = match key.option {
             _ if key.is_switch() => "",
             "config" => "FILE",
-            "unix-socket" | "base-path" => "PATH",
+            "unix-socket" | "base-path" | "pid-file" => "PATH",
             "data-dir" => "DIR",
             "memory-budget" => "SIZE",
             "log-level" => "LEVEL",
@@ -220,7 +225,7 @@ impl Opt {
     }
 }
 
-fn options() -> impl Iterator<Item = Opt> {
+pub(super) fn options() -> impl Iterator<Item = Opt> {
     let keys = KEYS.iter().filter(|key| !key.option.is_empty()).map(Opt::of_key);
     keys.chain(OPTIONS.iter().copied())
 }
@@ -246,6 +251,7 @@ struct Line {
     /// The words after `explain`, `export` and `config`.
     subject: Vec<String>,
     show_private: bool,
+    daemon: bool,
     feed: Option<String>,
     count: Option<usize>,
     json: bool,
@@ -259,7 +265,7 @@ struct Line {
 
 impl Line {
     fn word(&mut self, word: &str) -> Result<()> {
-        let known = COMMANDS.iter().map(|(name, _)| *name);
+        let known = COMMANDS.iter().map(|(name, ..)| *name);
         match self.command {
             None => match known.clone().find(|name| *name == word) {
                 Some(name) => self.command = Some(name),
@@ -316,25 +322,26 @@ impl Line {
             Does::Json => self.json = true,
             Does::Watch => self.watch = true,
             Does::ShowPrivate => self.show_private = true,
+            Does::Daemon => self.daemon = true,
             Does::Help => self.help = true,
             Does::Version => self.version = true,
-            Does::Nothing("") => {}
-            Does::Nothing(warning) => self.warnings.push(warning.to_owned()),
+            Does::Nothing => {}
         }
         Ok(())
     }
 
     fn finish(mut self) -> Result<Arguments> {
-        let belonging = [
-            ("feed", &["next"][..], self.feed.is_some()),
-            ("count", &["next"], self.count.is_some()),
-            ("json", &["next", "stats"], self.json),
-            ("watch", &["stats"], self.watch),
-            ("url", &["stats"], self.url.is_some()),
-            ("show-private", &["explain", "export"], self.show_private),
-        ];
-        let stray = belonging.iter().find(|(_, owners, given)| {
-            *given && self.command.is_none_or(|command| !owners.contains(&command))
+        let given = |name| match name {
+            "feed" => self.feed.is_some(),
+            "count" => self.count.is_some(),
+            "json" => self.json,
+            "watch" => self.watch,
+            "url" => self.url.is_some(),
+            "daemon" => self.daemon,
+            _ => self.show_private,
+        };
+        let stray = BELONGING.iter().find(|(name, owners)| {
+            given(name) && !owners.contains(&self.command.unwrap_or("serve"))
         });
         let command = match self.command {
             command if self.help => {
@@ -342,7 +349,7 @@ impl Line {
             }
             _ if self.version => Command::Version,
             Some("help") => Command::Help(self.topic),
-            _ if let Some((name, owners, _)) = stray => {
+            _ if let Some((name, owners)) = stray => {
                 let owners = owners.join(" or ");
                 return Err(Error::usage(format!("--{name} belongs to the command {owners}")));
             }
@@ -370,7 +377,8 @@ impl Line {
             }
             _ => Command::Serve,
         };
-        Ok(Arguments { command, settings: self.settings, warnings: self.warnings })
+        let daemon = self.daemon && command == Command::Serve;
+        Ok(Arguments { command, daemon, settings: self.settings, warnings: self.warnings })
     }
 }
 
@@ -403,76 +411,6 @@ impl Line {
             ))),
         }
     }
-}
-
-/// The help: in general, or on one of the names that [`parse`] lets through.
-pub fn help(on: Option<&str>) -> String {
-    on.and_then(topic).unwrap_or_else(overview)
-}
-
-fn overview() -> String {
-    let mut text = String::from(
-        "calendarbot shows what is next, on screens around the house.\n\n\
-         Usage: calendarbot [COMMAND] [OPTION]...\n\nCommands:\n",
-    );
-    for (name, help) in COMMANDS {
-        let _ = writeln!(text, "  {name:<9}{help}");
-    }
-    text.push_str("\nOptions:\n");
-    for option in options() {
-        let letter = option.letter.map_or("    ".into(), |letter| format!("-{letter}, "));
-        let name = format!("{letter}--{} {}", option.name, option.value);
-        let _ = writeln!(text, "  {name:<27}{}", in_short(option.help));
-    }
-    text.push_str(
-        "\nFeeds stand in the configuration file; others could read an option:\n\n  \
-         [[feeds]]\n  name = \"work\"\n  url = \"https://calendar.example/basic.ics\"\n\n\
-         Without -c it is calendarbot/calendarbot.toml in ~/.config, else in /etc.\n\
-         Options go before environment variables, those before .env beside the file,\n\
-         and that before the file. docs/CONFIGURATION.md has every key and variable.\n\n\
-         Examples:\n  \
-         calendarbot                                  serve at http://127.0.0.1:8080/\n  \
-         calendarbot --host 0.0.0.0 --port 80         show the calendars to the network\n  \
-         calendarbot check -c /etc/calendarbot/calendarbot.toml\n  \
-         calendarbot next --count 3 --json            the next three events\n  \
-         calendarbot help refresh_interval            what a key of the file may hold\n\n\
-         Exit status: 0 done, 1 failed, 2 wrong usage, 78 wrong configuration.\n",
-    );
-    text
-}
-
-/// The first clause of a help text; `help KEY` has the rest.
-fn in_short(help: &str) -> String {
-    let end = [". ", "; "].iter().filter_map(|end| help.find(end)).min();
-    let clause = help[..end.unwrap_or(help.len())].trim_end_matches('.');
-    let mut letters = clause.chars();
-    letters.next().into_iter().flat_map(char::to_lowercase).chain(letters).collect()
-}
-
-/// Every name that `help` knows.
-fn topics() -> impl Iterator<Item = &'static str> {
-    let commands = COMMANDS.iter().map(|(name, _)| *name);
-    let top = KEYS.iter().flat_map(|key| key.env.iter().copied().chain([key.name]));
-    let feed = FEED_KEYS.iter().flat_map(|key| key.env.iter().copied().chain([key.name]));
-    let options = OPTIONS.iter().map(|option| option.name);
-    let health = HEALTH_KEYS.iter().map(|key| key.name);
-    commands.chain(top).chain(feed).chain(health).chain(options).filter(|name| !name.is_empty())
-}
-
-fn topic(name: &str) -> Option<String> {
-    fn among<T>(keys: &[Key<T>], name: &str) -> Option<String> {
-        let key = keys.iter().find(|key| key.goes_by(name))?;
-        Some(format!("{}: {}", key.title(), key.describe()))
-    }
-    let line = |title: String, help: &str| Some(format!("{title}: {help}.\n"));
-    if let Some((command, help)) = COMMANDS.iter().find(|(command, _)| *command == name) {
-        return line(format!("calendarbot {command}"), help);
-    }
-    let keys = among(KEYS, name).or_else(|| among(FEED_KEYS, name));
-    keys.or_else(|| among(HEALTH_KEYS, name)).or_else(|| {
-        let option = OPTIONS.iter().find(|option| option.name == name)?;
-        line(format!("--{name}"), option.help)
-    })
 }
 
 /// lexopt's errors, without the values that it would show.

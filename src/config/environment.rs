@@ -19,6 +19,8 @@ const SYSTEM: &[&str] = &[
     "XDG_CONFIG_HOME",
     "XDG_DATA_HOME",
     "STATE_DIRECTORY",
+    "RUNTIME_DIRECTORY",
+    "XDG_RUNTIME_DIR",
     "CREDENTIALS_DIRECTORY",
     "NO_COLOR",
 ];

@@ -42,6 +42,12 @@ pub(super) fn default_data_dir(inputs: &Inputs) -> Option<PathBuf> {
     }
 }
 
+/// The folder of what lasts as long as the program runs.
+pub(super) fn runtime_dir(inputs: &Inputs) -> Option<PathBuf> {
+    let ours = inputs.variable("RUNTIME_DIRECTORY").and_then(|paths| paths.split(':').next());
+    ours.or_else(|| inputs.variable("XDG_RUNTIME_DIR")).map(PathBuf::from)
+}
+
 /// Opens a file to read it. A pipe would be waited for, and with it everybody who is served.
 pub(super) fn open_regular(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;

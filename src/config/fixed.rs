@@ -17,6 +17,7 @@ impl Config {
             ("access_log", self.access_log == start.access_log),
             ("display.frame_ancestors", self.frame_ancestors == start.frame_ancestors),
             ("data_dir", self.data_dir == start.data_dir),
+            ("pid_file", self.pid_file == start.pid_file),
             ("ca_file", self.ca_file == start.ca_file),
             ("memory_budget", self.memory_budget == start.memory_budget),
             ("the size of a pool or of the cache", self.ceilings == start.ceilings),

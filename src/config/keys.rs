@@ -5,6 +5,7 @@
 //! earlier programs had are read here and nowhere else.
 
 use std::ops::RangeInclusive;
+use std::path::Path;
 
 use crate::budget::{BUDGET_BYTES_MAX, BUDGET_BYTES_MIN};
 use crate::flags::rollout::stage;
@@ -117,6 +118,23 @@ pub(super) static KEYS: &[Key<Draft>] = &[
             "`$STATE_DIRECTORY`, else `calendarbot` in `$XDG_DATA_HOME` (`~/.local/share`)",
         ),
         help: "The folder of the database.",
+    },
+    Key {
+        name: "pid_file",
+        env: &["CALENDARBOT_PID_FILE"],
+        option: "pid-file",
+        kind: Kind::Text(
+            "an absolute path, or a name in `$RUNTIME_DIRECTORY` or `$XDG_RUNTIME_DIR`, whichever is \
+             set",
+            |draft, text| {
+                let path = draft.runtime_dir.as_deref().unwrap_or(Path::new("")).join(text);
+                let fits = !text.is_empty() && path.is_absolute();
+                fits.then(|| draft.config.pid_file = Some(path))
+            },
+        ),
+        default: Preset::Says("none"),
+        help: "A file that holds the number of the process for as long as it serves. For scripts; \
+               service managers know it without.",
     },
     Key {
         name: "ca_file",

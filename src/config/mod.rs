@@ -22,6 +22,7 @@ mod filter;
 mod fixed;
 mod given;
 mod health_keys;
+mod help;
 pub mod history;
 mod key;
 mod keys;
@@ -60,11 +61,12 @@ use self::problems::Problems;
 use self::sources::{AllGiven, Origin};
 use self::tokens::Tokens;
 
-pub use self::args::{Action, Arguments, Command, help, parse};
+pub use self::args::{Action, Arguments, Command, parse};
 pub use self::feed::{Auth, FeedConfig, Source};
 pub use self::feed_url::FeedUrl;
 #[cfg(test)]
 pub use self::health_keys::usual_health;
+pub use self::help::help;
 pub use self::sources::{Sources, Value};
 
 /// What the program does, valid by construction.
@@ -89,6 +91,8 @@ pub struct Config {
     pub access_log: bool,
     /// The folder of the database.
     pub data_dir: PathBuf,
+    /// Where the number of the process is written.
+    pub pid_file: Option<PathBuf>,
     /// Certificate authorities that feed servers are trusted by, beside the public ones.
     pub ca_file: Option<PathBuf>,
     /// Bytes for the whole process.
@@ -282,6 +286,7 @@ struct Draft {
     /// Of the source that is being read.
     rollout_percent: Option<(u32, By)>,
     tokens: Tokens,
+    runtime_dir: Option<PathBuf>,
     allow_private_feeds: bool,
     /// The addresses of the owner that hold for every feed.
     me: Vec<String>,
@@ -300,6 +305,7 @@ impl Draft {
             rate_limit: 0,
             access_log: false,
             data_dir: file::default_data_dir(inputs).unwrap_or_default(),
+            pid_file: None,
             ca_file: None,
             memory_budget: inputs.default_budget,
             log_level: log::LevelFilter::Off,
@@ -331,6 +337,7 @@ impl Draft {
             flags_enabled_by: By::Default,
             rollout_percent: None,
             tokens: Tokens::default(),
+            runtime_dir: file::runtime_dir(inputs),
             allow_private_feeds: false,
             me: Vec::new(),
         };

@@ -374,14 +374,13 @@ fn the_environment_s_feed_is_the_only_one() {
 
 #[test]
 fn warnings() {
-    let case =
-        Case::new("").file(".env", "CALENDARBOT_WEB_PROT=1\nOTHER=1\n").args("--daemon").env(&[
-            ("CALENDARBOT_ICS_USERNAME", "u"),
-            ("CALENDARBOT_RATE_LIMIT_MAX", "1"),
-            ("CALENDARBOT_WEB_LAYOUT", "4x8"),
-            ("PHASE_2A_CACHING_LEVEL", "1"),
-            ("CALENDARBOT_WEB_HOST", "0.0.0.0"),
-        ]);
+    let case = Case::new("").file(".env", "CALENDARBOT_WEB_PROT=1\nOTHER=1\n").env(&[
+        ("CALENDARBOT_ICS_USERNAME", "u"),
+        ("CALENDARBOT_RATE_LIMIT_MAX", "1"),
+        ("CALENDARBOT_WEB_LAYOUT", "4x8"),
+        ("PHASE_2A_CACHING_LEVEL", "1"),
+        ("CALENDARBOT_WEB_HOST", "0.0.0.0"),
+    ]);
     let folder = case.folder.path().display().to_string();
     assert_eq!(
         case.config().warnings,
@@ -391,7 +390,6 @@ fn warnings() {
             ),
             "PHASE_2A_CACHING_LEVEL is not known",
             "CALENDARBOT_ICS_… has no effect without CALENDARBOT_ICS_URL",
-            "--daemon has no effect: the program stays in the foreground",
             "listening on 0.0.0.0 port 8080: whoever reaches it can read the calendars",
         ]
     );

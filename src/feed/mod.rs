@@ -195,6 +195,11 @@ impl Feed {
         status
     }
 
+    /// How many components are stored of it.
+    pub fn events(&self) -> u64 {
+        self.status.borrow().events
+    }
+
     /// When it was last known to be right.
     pub fn last_success(&self) -> Option<Timestamp> {
         self.status.borrow().last_success

@@ -166,7 +166,6 @@ impl Answer {
         Self::plain(status, media::HTML, &format!("{PAGE_POLICY}{further}"), body)
     }
 
-    /// The same as JSON.
     /// The beginning of one whose end nobody knows yet: it ends with the connection, or as
     /// `further` says.
     pub fn open(media_type: &str, further: &str, body: &[u8]) -> Self {
@@ -186,7 +185,7 @@ impl Answer {
         }
     }
 
-    /// A plain one as JSON.
+    /// The same as JSON.
     pub fn json(status: Status, body: &str) -> Self {
         Self::plain(status, media::JSON, "", body.as_bytes())
     }

@@ -8,7 +8,10 @@ schemathesis=$(realpath "$2")
 config=$(realpath "$(dirname "$0")/schemathesis.toml")
 folder=$(mktemp -d)
 pid=
-trap 'kill $pid 2>/dev/null; wait 2>/dev/null; rm -rf "$folder"' EXIT INT TERM
+trap '[ -z "$pid" ] || kill "$pid" || :; wait; rm -rf "$folder"' EXIT
+trap 'exit 1' INT TERM
+# Schemathesis leaves its notes where it runs.
+cd "$folder"
 
 cat >"$folder/broken.ics" <<'EOF'
 BEGIN:VCALENDAR
@@ -60,10 +63,8 @@ for name in demo broken; do
   [ "$name" = demo ] || rm "$folder/gone.ics"
   # A stream has no end, a page of JavaScript no schema, and a configuration that is replaced
   # another port.
-  # It leaves its notes where it runs.
-  cd "$folder"
-  "$schemathesis" --config-file "$config" --no-color run "$address/api/v1/openapi.json" --seed 1 --max-examples 40 \
-    --max-time 80 --request-timeout 5 --generation-database none --warnings off \
+  "$schemathesis" --config-file "$config" --no-color run "$address/api/v1/openapi.json" \
+    --seed 1 --max-examples 40 --max-time 80 --request-timeout 5 --generation-database none --warnings off \
     --exclude-path /events --exclude-path '/static/{file}' $spared \
     --exclude-checks unsupported_method,positive_data_acceptance,negative_data_rejection
   kill "$pid"

@@ -8,6 +8,7 @@ mod calendar;
 mod cgroup;
 mod configurations;
 mod corpus;
+mod daemon;
 mod dashboard;
 mod database;
 mod documents;

@@ -131,6 +131,7 @@ fn judge(value: &Value, schema: &Value, document: &Value, place: &str) {
         }
         return;
     }
+    assert!(schema.is_object(), "{place} is not described");
     let own = match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",

@@ -14,7 +14,11 @@ use crate::rig::folder;
 use crate::routes::WORK;
 use crate::soak::kib;
 
-pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_calendarbot");
+/// A program for another machine is run by what emulates it: cross/pi.mk names that.
+pub(crate) const BINARY: &str = match option_env!("PROGRAM_UNDER_TEST") {
+    Some(path) => path,
+    None => env!("CARGO_BIN_EXE_calendarbot"),
+};
 
 /// A running process; killed when it is dropped.
 pub(crate) struct Process {
@@ -30,7 +34,7 @@ impl Drop for Process {
     }
 }
 
-fn command(folder: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(BINARY);
     command.env_clear().env("HOME", folder).env("TZ", "Europe/Berlin").args(arguments);
     command.arg("--data-dir").arg(folder.join("data"));

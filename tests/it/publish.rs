@@ -163,6 +163,17 @@ fn only_what_is_new_is_written() {
     }
 }
 
+#[test]
+fn what_comes_twice_is_stored_once() {
+    let store = Store::new(FeedLimits::default());
+    let all = events(20);
+    let twice = [&all[..], &all].concat();
+    for (components, changed) in [(&twice, true), (&all, false), (&twice, false)] {
+        let (published, _) = store.refresh(components);
+        assert_eq!((published.changed, published.events), (changed, 20));
+    }
+}
+
 /// It is the same feed all the same, but the file beside it is written.
 #[test]
 fn marks_that_have_no_room_in_memory_are_written() {

@@ -26,7 +26,7 @@ pub struct HealthInputs<'a> {
     pub refresh_age_s: Option<u64>,
     /// Stored data can be served.
     pub window_initialized: bool,
-    /// Seconds since the refresher last showed life.
+    /// For how many seconds a refresh has been due; `None` before one was.
     pub heartbeat_age_s: Option<u64>,
     /// When a browser last said that it shows the page.
     pub last_probe: Option<Timestamp>,

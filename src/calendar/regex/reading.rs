@@ -162,7 +162,7 @@ impl Reader<'_> {
     }
 
     fn class(&mut self) -> Read<Op> {
-        let from = self.items.len();
+        let mut items = Vec::new();
         let is_negated = self.rest.next_if_eq(&'^').is_some();
         let mut is_first = true;
         loop {
@@ -193,8 +193,10 @@ impl Reader<'_> {
                 }
                 item => item,
             };
-            self.items.push(item);
+            items.push(item);
         }
+        let from = self.items.len();
+        self.items.extend(in_order(items));
         self.class_from(from, is_negated)
     }
 
@@ -202,6 +204,21 @@ impl Reader<'_> {
         let place = |index: usize| u16::try_from(index).map_err(|_| TOO_LARGE);
         Ok(Op::Class(place(from)?, place(self.items.len())?, is_negated))
     }
+}
+
+/// The items of a class, sorted, and ranges that overlap as one.
+fn in_order(mut items: Vec<Item>) -> Vec<Item> {
+    items.sort_unstable();
+    items.dedup_by(|next, kept| {
+        if let (Item::Range(first, last), Item::Range(_, end)) = (*next, &mut *kept)
+            && first <= *end
+        {
+            *end = last.max(*end);
+            return true;
+        }
+        next == kept
+    });
+    items
 }
 
 /// What an escaped character stands for: itself, unless it is a letter or a digit.
@@ -274,7 +291,12 @@ impl Writer {
 
     fn repeat(&mut self, node: &Node, least: u32, most: Option<u32>) -> Read<()> {
         for _ in 0..least {
+            let before = self.ops.len();
             self.node(node)?;
+            // Nothing as often as one likes is nothing, and would count for no limit.
+            if self.ops.len() == before {
+                break;
+            }
         }
         let Some(most) = most else {
             let split = self.push(Op::Match)?;

@@ -21,9 +21,9 @@ const STAGING_SCHEMA: &str = "
         hash BLOB NOT NULL,
         kind INTEGER NOT NULL,
         uid TEXT NOT NULL,
-        text TEXT,
-        UNIQUE (feed, hash)
+        text TEXT NOT NULL
     ) STRICT;
+    CREATE TABLE staging.noted (feed INTEGER, hash BLOB, PRIMARY KEY (feed, hash)) WITHOUT ROWID;
     CREATE TABLE staging.changed (uid TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
     CREATE TABLE staging.epoch AS SELECT random() AS number;
 ";

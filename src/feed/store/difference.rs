@@ -22,15 +22,12 @@ pub(super) fn apply_difference(
     feed: i64,
     staging: &Staging,
 ) -> Result<Difference> {
-    let (stored, noted, new_zones): (usize, usize, usize) = connection.query_row(
-        "SELECT (SELECT count(*) FROM main.component WHERE feed = ?1),
-                (SELECT count(*) FROM staging.staged WHERE feed = ?1 AND text IS NULL),
-                (SELECT count(*) FROM staging.staged
-                  WHERE feed = ?1 AND kind = ?2 AND text IS NOT NULL)",
-        params![feed, ZONE],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    let stored: usize = connection.query_row(
+        "SELECT count(*) FROM main.component WHERE feed = ?1",
+        [feed],
+        |row| row.get(0),
     )?;
-    let kept = staging.seen.count + noted;
+    let kept = staging.seen.count + staging.noted;
     let mut gone = Gone::default();
     if kept < stored {
         gone = delete_gone(connection, feed, staging)?;
@@ -38,18 +35,21 @@ pub(super) fn apply_difference(
     if kept + gone.count != stored {
         return Err(Error::store("what is stored has changed while the feed was read"));
     }
+    let last: i64 =
+        connection
+            .query_row("SELECT coalesce(max(id), 0) FROM main.component", [], |row| row.get(0))?;
+    let new = connection.execute(
+        "INSERT OR IGNORE INTO main.component (feed, kind, uid, hash, text)
+         SELECT feed, kind, uid, hash, text FROM staging.staged WHERE feed = ?1",
+        [feed],
+    )?;
+    // By the index alone: the texts need not be read again.
     connection.execute(
         "INSERT OR IGNORE INTO staging.changed (uid)
-         SELECT uid FROM staging.staged WHERE feed = ?1 AND text IS NOT NULL",
-        [feed],
+         SELECT uid FROM main.component INDEXED BY component_uid WHERE feed = ?1 AND id > ?2",
+        params![feed, last],
     )?;
-    let new = connection.execute(
-        "INSERT INTO main.component (feed, kind, uid, hash, text)
-         SELECT feed, kind, uid, hash, text FROM staging.staged
-         WHERE feed = ?1 AND text IS NOT NULL",
-        [feed],
-    )?;
-    Ok(Difference { any: gone.count + new > 0, zones: gone.zones || new_zones > 0 })
+    Ok(Difference { any: gone.count + new > 0, zones: gone.zones || staging.zones })
 }
 
 /// What was deleted.
@@ -64,8 +64,8 @@ fn delete_gone(connection: &Connection, feed: i64, staging: &Staging) -> Result<
     let mut find = connection.prepare(
         "SELECT id, kind FROM main.component AS old NOT INDEXED
          WHERE feed = ?1 AND id > ?2
-           AND NOT EXISTS (SELECT 1 FROM staging.staged AS new
-                           WHERE new.feed = ?1 AND new.hash = old.hash)
+           AND NOT EXISTS (SELECT 1 FROM staging.noted
+                           WHERE noted.feed = ?1 AND noted.hash = old.hash)
          ORDER BY id",
     )?;
     let mut note = connection.prepare(

@@ -2,12 +2,12 @@
 //! already is only marked as seen.
 //!
 //! The marks are in memory, so that a refresh of what is stored writes nothing at all. Those that
-//! there is no room for are written as rows without a text.
+//! there is no room for are written as well.
 
 use ring::digest::{SHA256, digest};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::kind_number;
+use super::{ZONE, kind_number};
 use crate::error::Result;
 use crate::ical::component::Component;
 
@@ -18,12 +18,17 @@ pub struct Staging {
     pub(super) epoch: i64,
     /// The rows that hold components of the body.
     pub(super) seen: Seen,
+    /// Further ones, which are noted in the file.
+    pub(super) noted: usize,
+    /// A time zone is new.
+    pub(super) zones: bool,
 }
 
 /// Begins a refresh of a feed with nothing staged. `seen_bytes_max` is for the marks.
 pub fn begin_staging(connection: &Connection, feed: i64, seen_bytes_max: usize) -> Result<Staging> {
     clear_staged(connection, feed)?;
-    Ok(Staging { epoch: staging_epoch(connection)?, seen: Seen::new(seen_bytes_max) })
+    let seen = Seen::new(seen_bytes_max);
+    Ok(Staging { epoch: staging_epoch(connection)?, seen, ..Staging::default() })
 }
 
 /// Takes in further components.
@@ -35,18 +40,23 @@ pub fn stage(
 ) -> Result<Staging> {
     let mut find =
         connection.prepare_cached("SELECT id FROM main.component WHERE feed = ?1 AND hash = ?2")?;
+    let mut note = connection
+        .prepare_cached("INSERT OR IGNORE INTO staging.noted (feed, hash) VALUES (?1, ?2)")?;
     let mut insert = connection.prepare_cached(
-        "INSERT OR IGNORE INTO staging.staged (feed, hash, kind, uid, text)
-         VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO staging.staged (feed, hash, kind, uid, text) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?;
     for Component { kind, uid, text } in components {
         let hash = content_hash(text);
-        let stored = find.query_row(params![feed, hash], |row| row.get(0)).optional()?;
-        if stored.is_some_and(|id| staging.seen.insert(id)) {
-            continue;
+        match find.query_row(params![feed, hash], |row| row.get(0)).optional()? {
+            Some(id) if staging.seen.insert(id) => {}
+            Some(_) => staging.noted += note.execute(params![feed, hash])?,
+            // Twice the same is told when it is published: an index here would be most of the work.
+            None => {
+                let kind = kind_number(*kind);
+                staging.zones |= kind == ZONE;
+                insert.execute(params![feed, hash, kind, uid, text])?;
+            }
         }
-        let text = stored.is_none().then_some(text);
-        insert.execute(params![feed, hash, kind_number(*kind), uid, text])?;
     }
     Ok(staging)
 }
@@ -55,6 +65,7 @@ pub fn stage(
 /// table anew that is empty already.
 pub(super) fn clear_staged(connection: &Connection, feed: i64) -> Result<()> {
     connection.execute("DELETE FROM staging.staged WHERE feed = ?1", [feed])?;
+    connection.execute("DELETE FROM staging.noted WHERE feed = ?1", [feed])?;
     connection.execute("DELETE FROM staging.changed WHERE true", [])?;
     Ok(())
 }

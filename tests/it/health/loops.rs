@@ -93,7 +93,7 @@ fn a_busy_processor_is_spared_until_it_is_not_busy() {
         // The pressure went on, and so the loop did more than once; each time it was entered once.
         assert!(bench.levels.starts_with(&[0, 1, 0]), "{:?}", bench.levels);
         let entered = bench.levels.iter().filter(|level| **level == 1).count() as u64;
-        assert_eq!(bench.get(|it| &it.alerts_entered), entered);
+        assert_eq!(bench.get(|it| &it.alerts_entered), entered, "{:?}", bench.levels);
         assert_eq!(bench.get(|it| &it.response_halve_rate), entered);
         assert_eq!(bench.get(|it| &it.responses_undone), 4 * entered);
         assert!(bench.is_well());
@@ -219,7 +219,7 @@ fn an_exhausted_pool_grows_until_it_is_enough() {
             bench.pass(31).await;
         }
         assert!(bench.get(|it| &it.outbound_beyond) > 0, "each for one request");
-        assert!(bench.get(|it| &it.refreshes) > refreshes);
+        bench.until("a refresh", |rig| rig.metrics.refreshes.get() > refreshes).await;
         assert_eq!(bench.get(|it| &it.outbound_refused), refused);
         assert!(bench.get(|it| &it.outbound_idle) <= 1);
         assert_eq!(bench.rig.metrics.memory.outbound.times_over(), 0);
