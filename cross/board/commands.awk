@@ -1,9 +1,11 @@
-# Writes the blocks of shell commands of a document into files of `folder`, in their order. Those of
-# ```sh hardware-only need what no emulated board has, and are left out.
+# Writes the commands of a document into files of `folder`, in their order: the blocks of ```sh, and
+# what stands after a `$` in blocks that show what a command says. Blocks of ```sh hardware-only need
+# what no emulated board has.
 /^```/ {
-  if (fenced) inside = 0; else inside = ($0 == "```sh")
   fenced = !fenced
-  if (inside) file = sprintf("%s/%02d", folder, ++blocks)
+  kind = fenced ? $0 : ""
+  if (kind == "```sh") file = sprintf("%s/%02d", folder, ++blocks)
   next
 }
-inside { print > file }
+kind == "```sh" { print > file }
+kind == "```" && sub(/^\$ /, "") { print > sprintf("%s/%02d", folder, ++blocks) }

@@ -67,7 +67,7 @@ trap 'exit 1' INT TERM
 
 # What the board's root says to a command, and its status; 124 when nothing comes within $patience
 # seconds.
-patience=60
+patience=120
 guest() { # command...
   local mark="@$RANDOM$RANDOM" line rest
   printf '(\n%s\n) </dev/null 2>&1; echo "%s:$?"\n' "$*" "$mark" >&3

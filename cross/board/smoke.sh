@@ -39,8 +39,8 @@ check 'GET /api/whats-next answers 200' test "$(status /api/whats-next)" = 200
 check 'GET /stats is read from outside' has /stats '"rss":'
 check 'in 1970 it says that the clock is not set' has / 'The clock is not set'
 guest "date -s @$(date +%s)" > /dev/null
-check 'and once it is set, knows the time' within 15 has /api/v1/next "\"now\":\"$(date +%Y-%m)"
-check 'with what comes next today' within 15 has / "$(date -u +'%A %-d %B')"
+check 'and once it is set, knows the time' within 60 has /api/v1/next "\"now\":\"$(date +%Y-%m)"
+check 'with what comes next today' within 60 has / "$(date -u +'%A %-d %B')"
 
 at_most 'resident memory with the demo shown' "$(field VmRSS)" 5120 KiB
 for _ in $(seq 20); do get / > /dev/null; get /api/v1/events > /dev/null; done
