@@ -276,7 +276,7 @@ part_workload() {
     echo \$((\$(spent) - before)) \$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' /proc/\$pid/status)")
   patience=120
   check 'ten minutes of displays: every answer is one' test "${figures%% *}" != failed
-  at_most 'processor time for 180 answers and ten minutes' "$((${figures% *} / 1000))" 2000 ms
+  at_most 'processor time for 180 answers and ten minutes' "$((${figures% *} / 1000))" 350 ms
   at_most 'resident memory, at most' "${figures#* }" 8192 KiB
   guest sync
   kill "$qemu" && wait "$qemu" 2>/dev/null
