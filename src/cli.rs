@@ -96,7 +96,7 @@ fn serve(arguments: &Arguments, inputs: &Inputs, mut background: Option<Backgrou
     daemon::log_to_stderr(config.log_level);
     config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
     let supervisor = Rc::new(Supervisor::from_environment());
-    daemon::keep_memory_private(supervisor.is_there() || background.is_some());
+    daemon::forbid_core_dumps();
     daemon::warn_of_root();
     let event_loop = Rc::new(EventLoop::new()?);
     let executor = Rc::new(LocalExecutor::new());

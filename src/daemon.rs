@@ -12,10 +12,7 @@ use std::time::Duration;
 
 use async_signal::{Signal, Signals};
 use rustix::fs::fstat;
-use rustix::process::{
-    DumpableBehavior, Pid, Resource, Rlimit, geteuid, kill_process, set_dumpable_behavior,
-    setrlimit,
-};
+use rustix::process::{Pid, Resource, Rlimit, geteuid, kill_process, setrlimit};
 use smol::stream::StreamExt;
 
 use crate::calendar::text::harmless;
@@ -121,14 +118,11 @@ fn is_it(journal: &str, device: u64, inode: u64) -> bool {
     journal == format!("{device}:{inode}")
 }
 
-/// Keeps the addresses of feeds, which memory is full of, out of files that a crash leaves. A daemon
-/// is closed to debuggers of its own user, too; what was started by hand is open to who measures it.
-pub fn keep_memory_private(is_daemon: bool) {
+/// Keeps the addresses of feeds, which memory is full of, out of files that a crash leaves. The
+/// process stays open to its own user: it reads its figures in `/proc/self` itself.
+pub fn forbid_core_dumps() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
-    let limited = setrlimit(Resource::Core, none);
-    let closed =
-        if is_daemon { set_dumpable_behavior(DumpableBehavior::NotDumpable) } else { Ok(()) };
-    if let Err(error) = limited.and(closed) {
+    if let Err(error) = setrlimit(Resource::Core, none) {
         log::warn!("a crash may leave feeds' addresses in a file: {error}");
     }
 }

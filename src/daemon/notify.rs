@@ -61,11 +61,6 @@ impl Supervisor {
         Ok(Self { socket, life_interval, told: RefCell::default() })
     }
 
-    /// True when there is one.
-    pub fn is_there(&self) -> bool {
-        self.socket.is_some()
-    }
-
     /// The stored data is being opened, which may take its time.
     pub fn opening(&self) {
         let us = OPENING.as_micros();
