@@ -106,7 +106,9 @@ part_sandbox() {
   pid=$(show MainPID)
   check 'it is not root' guest_says calendarbot "stat -c %U /proc/$pid"
   check 'it has no capability' guest_says 0000000000000000 "grep CapEff /proc/$pid/status"
-  check 'the journal has its priorities' guest_says calendarbot "journalctl -u $name -p info -n 1 -o cat -t calendarbot || echo calendarbot"
+  logged() { guest "journalctl -u $name --no-pager -o cat $1 | grep -F '$2'" > /dev/null; }
+  check 'a warning is one in the journal' logged '-p warning' 'whoever reaches it'
+  check 'and what is no warning is none' eval "logged '' 'data is kept' && ! logged '-p warning' 'data is kept'"
 }
 
 part_watchdog() {
