@@ -113,7 +113,7 @@ fn answers_are_the_same_whatever_is_switched_off() {
         let (rig, _server, _folder) = two_feeds(&executor).await;
         for (change, body) in [
             ("PUT /api/settings/filters", r#"{"patterns":[{"pattern":"Meeting 13"}]}"#),
-            ("PUT /api/settings/conflicts", r#"{"conflict_display_mode":"primary"}"#),
+            ("PUT /api/settings/conflicts", r#"{"conflict_display_mode":"indicator"}"#),
             ("POST /api/v1/skips/6", ""),
             ("POST /api/v1/hidden/7", ""),
         ] {
