@@ -78,13 +78,16 @@ fn next_says_when_the_server_holds_no_more() {
             assert_eq!(answer.json("truncated"), truncated, "{limit}");
         }
     });
-    run(|executor| async move {
-        let later = events(100, &["DTSTART;VALUE=DATE:20260106", "SUMMARY:Fair"]);
-        let meeting = event("meeting", &["DTSTART:20260107T100000Z", "SUMMARY:Meeting"]);
-        let (rig, _server, _folder) = with(&executor, &(later + &meeting)).await;
-        let answer = rig.get("/api/v1/next").await;
-        assert_eq!((answer.json("next"), answer.json("truncated")), ("null", "true"));
-    });
+    for (days, is_known) in [(100, true), (450, false)] {
+        run(move |executor| async move {
+            let later = events(days, &["DTSTART;VALUE=DATE:20260106", "SUMMARY:Fair"]);
+            let meeting = event("meeting", &["DTSTART:20260107T100000Z", "SUMMARY:Meeting"]);
+            let (rig, _server, _folder) = with(&executor, &(later + &meeting)).await;
+            let answer = rig.get("/api/v1/next").await;
+            assert_eq!(answer.body.contains("\"next\":null"), !is_known, "{days}");
+            assert_eq!(answer.json("truncated"), (!is_known).to_string(), "{days}");
+        });
+    }
 }
 
 /// They are read in UTC's order: in Los Angeles tomorrow's days come before this evening's meeting.
