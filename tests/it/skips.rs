@@ -181,9 +181,26 @@ fn no_page_of_another_site_changes_what_is_skipped() {
     run(|executor| async move {
         let (rig, _server, _folder) = with_work(&executor).await;
         assert_eq!(send(&rig, "POST /api/v1/skips/a", "").await.status, 201);
-        for fields in
-            ["Origin: http://evil\r\n", "Origin: null\r\n", "Sec-Fetch-Site: cross-site\r\n"]
+        // An image or a script of another site, over plain HTTP.
+        let image = "User-Agent: Mozilla/5.0 (X11)\r\nAccept: image/avif,*/*;q=0.8\r\n";
+        let script = "User-Agent: Mozilla/5.0 (X11)\r\nReferer: http://evil/\r\n";
+        let own = "User-Agent: Mozilla/5.0 (X11)\r\nReferer: http://localhost:1/calendar\r\n";
+        for path in ["/api/theme", "/api/refresh", "/api/navigate?action=next", "/api/clear_skips"]
         {
+            let line = format!("GET {path}");
+            for fields in [image, script] {
+                assert_eq!(send(&rig, &line, fields).await.status, 403, "{line} {fields}");
+            }
+            if path != "/api/clear_skips" {
+                assert_eq!(send(&rig, &line, own).await.status, 200, "{line}");
+            }
+        }
+        for fields in [
+            "Origin: http://evil\r\n",
+            "Origin: null\r\n",
+            "Sec-Fetch-Site: cross-site\r\n",
+            "Sec-Fetch-Site: same-site\r\n",
+        ] {
             for line in [
                 "POST /api/v1/skips/b",
                 "DELETE /api/v1/skips/a",
