@@ -174,17 +174,15 @@ pub fn stored_text(settings: &Settings) -> String {
     writing::whole(settings, &[0; PATTERNS_MAX], "")
 }
 
-/// What such a text says.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn read_stored(text: &str) -> Result<Settings, String> {
-    let read = reading::read(text.as_bytes(), Part::All, &Settings::default());
-    let mut settings = read.map_err(|faults| faults.list().join("; "))?;
+/// What such a text says, and what is wrong with it: that alone is left out, since a program that
+/// is stricter than the one before it must not forget everything.
+pub fn read_stored(text: &str) -> (Settings, Vec<String>) {
+    let default = Settings::default();
+    let (mut settings, faults) = reading::read_sound(text.as_bytes(), Part::All, &default);
     let metadata = Value::read(text.as_bytes()).and_then(|value| value.member("metadata"));
     let modified = metadata.and_then(|metadata| metadata.member("last_modified"));
     settings.modified = modified.and_then(|at| at.text()?.parse().ok());
-    Ok(settings)
+    (settings, faults.list().to_vec())
 }
 
 #[derive(SerJson)]
@@ -256,3 +254,6 @@ struct HiddenShape<'a> {
     hidden_events: Vec<Text<'a>>,
     count: usize,
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use form_urlencoded::parse as parse_query;
 use nanoserde::SerJson;
 
 use super::reading::{self, Faults};
+use super::writing::Exact;
 use super::{error, error_because, said};
 use crate::api::json::{Text, Value, texts};
 use crate::api::people::Told;
@@ -21,15 +22,15 @@ pub fn text(what: Setting, query: &str, body: &[u8]) -> Box<[u8]> {
     if what != Setting::RemovePattern || !body.is_empty() {
         return body.into();
     }
-    let mut named = Named { pattern: "".into(), is_regex: false };
+    let (mut pattern, mut is_regex) = (String::new(), false);
     for (name, value) in parse_query(query.as_bytes()) {
         match &*name {
-            "pattern" => named.pattern = value.into_owned().into(),
-            "is_regex" => named.is_regex = value.eq_ignore_ascii_case("true"),
+            "pattern" => pattern = value.into_owned(),
+            "is_regex" => is_regex = value.eq_ignore_ascii_case("true"),
             _ => {}
         }
     }
-    named.serialize_json().into_bytes().into()
+    Named { pattern: Exact(&pattern), is_regex }.serialize_json().into_bytes().into()
 }
 
 /// The answer to a text that is not even looked at; `None` for one that is.
@@ -90,14 +91,18 @@ pub fn applied(
     read.map_err(|faults| invalid(what, &faults.list().join("; "), faults.list()))
 }
 
-/// Nothing of what somebody sends is left out without a word, ids that are hidden included.
+/// Nothing of what somebody sends is left out without a word, ids that are hidden included, and
+/// nothing is accepted that the next start would not read as it is now.
 fn fitting(settings: Settings, bytes_max: usize) -> Result<Settings, Faults> {
     let weight = settings.weight_bytes();
-    match weight > bytes_max {
-        true => {
-            Err(Faults::one(&format!("they take {weight} bytes; there is room for {bytes_max}")))
-        }
-        false => Ok(settings),
+    if weight > bytes_max {
+        let fault = format!("they take {weight} bytes; there is room for {bytes_max}");
+        return Err(Faults::one(&fault));
+    }
+    let (stored, faults) = super::read_stored(&super::stored_text(&settings));
+    match faults.is_empty() && stored == settings {
+        true => Ok(settings),
+        false => Err(Faults::one("a part of them could not be read after a restart")),
     }
 }
 
@@ -176,7 +181,7 @@ fn invalid(what: Setting, message: &str, faults: &[String]) -> Rc<Answer> {
 
 #[derive(SerJson)]
 struct Named<'a> {
-    pattern: Text<'a>,
+    pattern: Exact<'a>,
     is_regex: bool,
 }
 

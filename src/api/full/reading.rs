@@ -2,6 +2,7 @@
 //! is left out; what is not mentioned stays as it was.
 
 use std::mem;
+use std::sync::Arc;
 
 use crate::api::json::Value;
 use crate::calendar::settings::{
@@ -10,6 +11,7 @@ use crate::calendar::settings::{
 };
 use crate::calendar::text::cut;
 use crate::http::route::Part;
+use crate::ical::is_unfit_for_id;
 use crate::tzdb::tzdb;
 
 /// Faults that are listed of one text.
@@ -78,6 +80,12 @@ impl Faults {
 /// # Errors
 /// Everything that is wrong with it.
 pub(super) fn read(text: &[u8], part: Part, settings: &Settings) -> Result<Settings, Faults> {
+    let (read, faults) = read_sound(text, part, settings);
+    if faults.0.is_empty() { Ok(read) } else { Err(faults) }
+}
+
+/// The same without what is wrong with it.
+pub(super) fn read_sound(text: &[u8], part: Part, settings: &Settings) -> (Settings, Faults) {
     let mut faults = Faults::default();
     let mut read = settings.clone();
     match Value::read(text) {
@@ -90,7 +98,7 @@ pub(super) fn read(text: &[u8], part: Part, settings: &Settings) -> Result<Setti
             Part::Display => display(value, &mut read.display, &mut faults),
         },
     }
-    if faults.0.is_empty() { Ok(read) } else { Err(faults) }
+    (read, faults)
 }
 
 /// What a text says of one pattern.
@@ -140,15 +148,24 @@ fn filters(value: Value<'_>, filters: &mut Filters, faults: &mut Faults) {
             "patterns" if !has_patterns => {
                 patterns(&place, value, &mut filters.patterns, faults);
             }
-            "hidden_events" => {
-                let texts = value.items().map(|items| items.map(Value::text));
-                let texts = texts.and_then(Iterator::collect::<Option<Vec<String>>>);
-                let ids = texts.map(|ids| ids.into_iter().map(Into::into).collect());
-                faults.take(&place, ids, "expected a list of ids", &mut filters.hidden);
-            }
+            "hidden_events" => hidden(&place, value, &mut filters.hidden, faults),
             _ => {}
         }
     }
+}
+
+fn hidden(place: &str, value: Value<'_>, target: &mut Vec<Arc<str>>, faults: &mut Faults) {
+    let Some(items) = value.items() else {
+        return faults.add(place, "expected a list of ids");
+    };
+    let mut read: Vec<Arc<str>> = Vec::new();
+    for (index, item) in items.enumerate() {
+        match item.text().filter(|id| !id.contains(is_unfit_for_id)) {
+            Some(id) => read.push(id.into()),
+            None => faults.add(&format!("{place}[{index}]"), "expected an id"),
+        }
+    }
+    *target = read;
 }
 
 fn patterns(place: &str, value: Value<'_>, target: &mut Vec<Pattern>, faults: &mut Faults) {
@@ -158,12 +175,14 @@ fn patterns(place: &str, value: Value<'_>, target: &mut Vec<Pattern>, faults: &m
     let mut read: Vec<Pattern> = Vec::new();
     for (index, item) in items.enumerate() {
         if index == PATTERNS_MAX {
-            return faults.add(place, &format!("expected at most {PATTERNS_MAX} patterns"));
+            faults.add(place, &format!("expected at most {PATTERNS_MAX} patterns"));
+            break;
         }
         let place = format!("{place}[{index}]");
         let Some(pattern) = pattern(&place, item, faults) else { continue };
         if read.iter().any(|other| other.is_same(&pattern)) {
             faults.add(&place, "the same pattern stands there twice");
+            continue;
         }
         read.push(pattern);
     }
@@ -213,18 +232,20 @@ fn names(place: &str, value: Value<'_>, target: &mut Vec<(Box<str>, bool)>, faul
         return faults.add(place, "expected an object");
     };
     let mut read: Vec<(Box<str>, bool)> = Vec::new();
+    let mut are_sound = true;
     for (name, value) in members {
         let is_name = !name.is_empty() && cut(&name, NAME_CHARS_MAX).len() == name.len();
         match value.switch().filter(|_| is_name && read.len() < NAMES_MAX) {
             Some(on) => read.push((name.into(), on)),
-            None => {
-                let expected = format!(
-                    "expected at most {NAMES_MAX} names of at most {NAME_CHARS_MAX} characters, \
-                     each with true or false"
-                );
-                return faults.add(place, &expected);
-            }
+            None => are_sound = false,
         }
+    }
+    if !are_sound {
+        let expected = format!(
+            "expected at most {NAMES_MAX} names of at most {NAME_CHARS_MAX} characters, each with \
+             true or false"
+        );
+        faults.add(place, &expected);
     }
     *target = read;
 }
