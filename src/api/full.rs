@@ -174,18 +174,17 @@ pub fn stored_text(settings: &Settings) -> String {
     writing::whole(settings, &[0; PATTERNS_MAX], "")
 }
 
-/// What such a text says.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn read_stored(text: &str) -> Result<Settings, String> {
+/// What such a text says, and what is wrong with it: that alone is left out, since a program that
+/// is stricter than the one before it must not forget everything.
+pub fn read_stored(text: &str) -> (Settings, Vec<String>) {
+    let default = Settings::default();
     // Ids may have been longer when it was stored.
-    let read = reading::read(text.as_bytes(), Part::All, &Settings::default(), usize::MAX);
-    let mut settings = read.map_err(|faults| faults.list().join("; "))?;
+    let (mut settings, faults) =
+        reading::read_sound(text.as_bytes(), Part::All, &default, usize::MAX);
     let metadata = Value::read(text.as_bytes()).and_then(|value| value.member("metadata"));
     let modified = metadata.and_then(|metadata| metadata.member("last_modified"));
     settings.modified = modified.and_then(|at| at.text()?.parse().ok());
-    Ok(settings)
+    (settings, faults.list().to_vec())
 }
 
 #[derive(SerJson)]
@@ -257,3 +256,6 @@ struct HiddenShape<'a> {
     hidden_events: Vec<Text<'a>>,
     count: usize,
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,9 +8,11 @@ use super::endpoints::failure;
 use super::full::error;
 use super::json::{Text, Value};
 use super::people::Told;
+use super::skips::UNFIT;
 use crate::calendar::settings::Settings;
 use crate::http::response::{Answer, Status};
 use crate::http::route::Hiding;
+use crate::ical::is_unfit_for_id;
 use crate::pipeline::key::{View, full};
 
 /// The id that is meant: that of the path, or that in a body.
@@ -38,7 +40,7 @@ pub(super) fn fault(id: &str, id_bytes_max: usize) -> Option<String> {
     match id.len() {
         0 => Some("Missing graph_id".to_owned()),
         length if length > id_bytes_max => Some(format!("an id has at most {id_bytes_max} bytes")),
-        _ => None,
+        _ => id.contains(is_unfit_for_id).then(|| UNFIT.to_owned()),
     }
 }
 

@@ -12,21 +12,25 @@ use crate::calendar::skips::Skips;
 use crate::calendar::text::local;
 use crate::http::response::{Answer, Status, media};
 use crate::http::route::Skipping;
+use crate::ical::is_unfit_for_id;
 
 /// The answer to an id that is no id.
 pub(super) fn refused(what: Skipping, id: &str, id_bytes_max: usize) -> Option<Rc<Answer>> {
-    let is_long = id.len() > id_bytes_max;
+    let (is_long, is_unfit) = (id.len() > id_bytes_max, id.contains(is_unfit_for_id));
     match what {
-        Skipping::LiteSkip if is_long || id.is_empty() => {
+        Skipping::LiteSkip if is_long || is_unfit || id.is_empty() => {
             Some(lite_error(Status::BAD_REQUEST, "", "missing or invalid meeting_id"))
         }
         _ if is_long => {
             let detail = format!("an id has at most {id_bytes_max} bytes");
             Some(Rc::new(failure(Status::BAD_REQUEST, &detail, "")))
         }
+        _ if is_unfit => Some(Rc::new(failure(Status::BAD_REQUEST, UNFIT, ""))),
         _ => None,
     }
 }
+
+pub(super) const UNFIT: &str = "no id has control characters";
 
 /// The id in the body of `POST /api/skip`; empty where there is none.
 ///

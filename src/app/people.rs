@@ -13,7 +13,7 @@ use crate::calendar::settings::Settings;
 use crate::calendar::skips::Skips;
 use crate::clock::Clock;
 use crate::connections::database::{Database, Lease, settings, skips};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::feed::Feeds;
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
@@ -35,7 +35,11 @@ pub fn stored_people(reader: &Connection, limits: &PeopleLimits) -> People {
 
 fn stored_settings(reader: &Connection, limits: &PeopleLimits) -> Result<Settings> {
     let text = settings::read(reader, limits.stored_bytes_max())?;
-    text.map_or(Ok(Settings::default()), |text| full::read_stored(&text).map_err(Error::store))
+    let (settings, faults) = text.map(|text| full::read_stored(&text)).unwrap_or_default();
+    for fault in faults {
+        log::warn!("a setting cannot be read and is left out: {fault}");
+    }
+    Ok(settings)
 }
 
 /// The same for the program itself.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Entry;
+use crate::ical::is_unfit_for_id;
 
 /// How long something is skipped.
 const SKIP_TIME: SignedDuration = SignedDuration::from_hours(24);
@@ -46,10 +47,12 @@ impl Skips {
         Self(list.into())
     }
 
-    /// The same as rows of ids, each with a second since 1970; what is no instant is left out.
+    /// The same as rows of ids, each with a second since 1970; what is no instant or no id is left
+    /// out.
     pub fn from_rows(rows: Vec<(String, i64)>, bytes_max: usize) -> Self {
         let skip = |(id, until): (String, i64)| {
-            Some(Skip { id: id.into(), until: Timestamp::from_second(until).ok()? })
+            let is_id = !id.contains(is_unfit_for_id);
+            is_id.then_some(Skip { id: id.into(), until: Timestamp::from_second(until).ok()? })
         };
         Self::new(rows.into_iter().filter_map(skip).collect(), bytes_max)
     }
@@ -149,7 +152,10 @@ mod tests {
             three
         );
         assert_eq!(
-            ids(&Skips::from_rows(vec![("x".into(), i64::MAX), ("y".into(), 5)], room)),
+            ids(&Skips::from_rows(
+                vec![("x".into(), i64::MAX), ("\u{202e}".into(), 5), ("y".into(), 5)],
+                room
+            )),
             "y"
         );
     }

@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::locale::{DateOrder, Locale, Words};
+pub use crate::ical::is_bidi_control;
 
 /// `2025-11-23T22:00:00Z`.
 pub fn utc(at: Timestamp) -> String {
@@ -229,12 +230,6 @@ pub fn folded(text: &str) -> String {
         folded.extend(word.chars().flat_map(char::to_lowercase));
     }
     folded
-}
-
-/// True for the characters that reorder what stands around them (Unicode's `Bidi_Control`): with
-/// them a stranger's event title can rewrite the line it stands in.
-pub fn is_bidi_control(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// For logs and terminals: a line break or an escape sequence in a feed's text must not forge a

@@ -2,7 +2,8 @@
 //!
 //! A page of another site can make a visitor's browser send a request here; what it cannot do is
 //! hide where it comes from. A browser says so in `Origin` and `Sec-Fetch-Site`; scripts and
-//! devices send neither and pass.
+//! devices send neither and pass. Over plain HTTP browsers say neither with a GET, such as that of
+//! an image: where even a GET changes something, they have to name a page of ours as `Referer`.
 
 use super::frame::{Message, Method};
 use super::response::Status;
@@ -19,18 +20,20 @@ pub fn check_change(
     is_change: bool,
     media_types: &[&str],
 ) -> Result<(), (Status, &'static str)> {
-    if !is_change && matches!(message.method, Method::Get | Method::Head | Method::Options) {
+    let reads = matches!(message.method, Method::Get | Method::Head | Method::Options);
+    if !is_change && reads {
         return Ok(());
     }
     let is_foreign = message.headers.iter().any(|field| {
         if field.name.eq_ignore_ascii_case("sec-fetch-site") {
-            field.value.eq_ignore_ascii_case(b"cross-site")
+            // Another port or name of this site is another's, too.
+            !is_one_of(field.value, &["same-origin", "none"])
         } else {
             field.name.eq_ignore_ascii_case("origin")
                 && !is_origin(field.value, scheme, message.host)
         }
     });
-    if is_foreign {
+    if is_foreign || (reads && !is_meant(message, scheme)) {
         return Err((Status::FORBIDDEN, "a page of another site may not change anything here"));
     }
     if message.has_body() && !has_media_type(message, media_types) {
@@ -38,6 +41,28 @@ pub fn check_change(
         return Err((Status::UNSUPPORTED_MEDIA, detail));
     }
     Ok(())
+}
+
+/// True for a GET that nothing but a script or a page of ours has asked for.
+fn is_meant(message: &Message<'_, '_>, scheme: Option<&str>) -> bool {
+    let accepts = message.field("accept").unwrap_or_default().trim_ascii();
+    let is_image = accepts.get(..6).is_some_and(|it| it.eq_ignore_ascii_case(b"image/"));
+    let referer = message.field("referer").and_then(origin_of);
+    let is_browser = message.user_agent().starts_with(b"Mozilla/");
+    let is_ours = message.field("sec-fetch-site").is_some()
+        || referer.is_some_and(|origin| is_origin(origin, scheme, message.host));
+    !is_image && (is_ours || !is_browser)
+}
+
+/// The scheme and host of a URL.
+fn origin_of(url: &[u8]) -> Option<&[u8]> {
+    let host = url.windows(3).position(|bytes| bytes == b"://")? + 3;
+    let length = url[host..].iter().position(|byte| b"/?#".contains(byte));
+    Some(length.map_or(url, |length| &url[..host + length]))
+}
+
+fn is_one_of(value: &[u8], words: &[&str]) -> bool {
+    words.iter().any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// True when `Origin` names the very place that the request was sent to. `null` is no place.
@@ -55,8 +80,7 @@ fn has_media_type(message: &Message<'_, '_>, allowed: &[&str]) -> bool {
         message.headers.iter().filter(|field| field.name.eq_ignore_ascii_case("content-type"));
     let (Some(field), None) = (types.next(), types.next()) else { return false };
     let essence = field.value.split(|byte| *byte == b';').next().unwrap_or_default();
-    let essence = essence.trim_ascii();
-    allowed.iter().any(|allowed| essence.eq_ignore_ascii_case(allowed.as_bytes()))
+    is_one_of(essence.trim_ascii(), allowed)
 }
 
 #[cfg(test)]
@@ -94,6 +118,9 @@ mod tests {
             ("Sec-Fetch-Site: same-origin\r\n", None),
             ("Sec-Fetch-Site: none\r\n", None),
             ("Sec-Fetch-Site: cross-site\r\n", Some(403)),
+            ("Sec-Fetch-Site: same-site\r\n", Some(403)),
+            ("Sec-Fetch-Site: anything\r\n", Some(403)),
+            ("Sec-Fetch-Site: same-origin\r\nSec-Fetch-Site: same-site\r\n", Some(403)),
             ("Sec-Fetch-Site: Cross-Site\r\nOrigin: http://wall:8080\r\n", Some(403)),
             ("Content-Length: 0\r\n", None),
             ("Content-Length: 2\r\n", Some(415)),
@@ -109,6 +136,43 @@ mod tests {
         ] {
             check("POST", false, fields, expected);
             check("DELETE", true, fields, expected);
+            check("GET", true, fields, expected);
+        }
+    }
+
+    /// Over plain HTTP a browser says nothing of where an image's GET comes from.
+    #[test]
+    fn a_browser_has_to_come_from_a_page_of_ours() {
+        const BROWSER: &str = "User-Agent: Mozilla/5.0 (X11; Linux aarch64)\r\n";
+        for (fields, expected) in [
+            ("", Some(403)),
+            ("Accept: text/html\r\n", Some(403)),
+            ("Referer: http://wall:8080/\r\n", None),
+            ("Referer: http://WALL:8080/week?a=b\r\n", None),
+            ("Referer: http://wall:8080\r\n", None),
+            ("Referer: http://wall:8080/\r\nAccept: image/avif,*/*\r\n", Some(403)),
+            ("Referer: http://wall/\r\n", Some(403)),
+            ("Referer: http://evil/http://wall:8080/\r\n", Some(403)),
+            ("Referer: http://evil?://wall:8080/\r\n", Some(403)),
+            ("Referer: http://wall:8080@evil/\r\n", Some(403)),
+            ("Referer: about:blank\r\n", Some(403)),
+            ("Referer:\r\n", Some(403)),
+            ("Sec-Fetch-Site: same-origin\r\n", None),
+            ("Sec-Fetch-Site: none\r\n", None),
+            ("Sec-Fetch-Site: same-site\r\nReferer: http://wall:8080/\r\n", Some(403)),
+        ] {
+            check("GET", true, &format!("{BROWSER}{fields}"), expected);
+            check("HEAD", true, &format!("{BROWSER}{fields}"), expected);
+            check("GET", false, &format!("{BROWSER}{fields}"), None);
+        }
+        // A POST of a browser always names its origin.
+        check("POST", true, BROWSER, None);
+        for (fields, expected) in [
+            ("User-Agent: curl/8.14.1\r\nAccept: */*\r\n", None),
+            ("User-Agent: kiosk (like Mozilla/5.0)\r\n", None),
+            ("Accept: image/png\r\n", Some(403)),
+            ("Accept: text/html,image/png\r\n", None),
+        ] {
             check("GET", true, fields, expected);
         }
     }

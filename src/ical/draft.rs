@@ -4,7 +4,7 @@
 
 use super::event::is_private;
 use super::line::{self, ContentLine, Line, cut_escaped};
-use super::stored;
+use super::{known_uid, stored};
 use crate::budget::FeedLimits;
 use crate::hash::fnv1a;
 
@@ -211,14 +211,15 @@ impl Draft {
         }
     }
 
-    /// The first UID counts. One that is too long to be a key is replaced by its hash.
+    /// The first UID counts. One that is too long to be a key, or unfit for an id, is replaced by
+    /// its hash.
     fn keep_uid(&mut self, name: &str, uid: &str, limits: &FeedLimits) {
         if !self.uid.is_empty() || uid.is_empty() {
             return;
         }
         let uid = match uid.len() > limits.text_bytes_max {
             true => format!("long-{:016x}", fnv1a(uid.as_bytes())),
-            false => uid.to_owned(),
+            false => known_uid(uid).into_owned(),
         };
         self.write(&[name, ":", &uid, "\n"], limits);
         self.uid = uid;

@@ -207,8 +207,16 @@ fn component<'t>(
 ) {
     out.reserve_exact(text_bytes + text_bytes / 16 + FRAME_BYTES);
     fold(&format!("BEGIN:{name}"), out);
-    lines.for_each(|line| fold(&line, out));
+    lines.for_each(|line| match line.contains(is_control) {
+        true => fold(&line.replace(is_control, ""), out),
+        false => fold(&line, out),
+    });
     fold(&format!("END:{name}"), out);
+}
+
+/// What no text has (RFC 5545 section 3.1, CONTROL), nor a terminal should be told (C1).
+fn is_control(c: char) -> bool {
+    c.is_control() && c != '\t'
 }
 
 /// Writes a content line in physical lines of at most 75 bytes (RFC 5545 section 3.1).
@@ -348,6 +356,26 @@ mod tests {
         assert!(masked.contains(&format!("DTSTART;TZID={name}:20240101T090000\r\n")), "{masked}");
         // The zone is the calendar's, and may be that of an open event.
         assert!(told(false).contains("TZID:canary\r\nX-LIC-LOCATION:canary\r\n"));
+    }
+
+    #[test]
+    fn no_control_gets_out() {
+        let text = "UID:a\u{9b}31m\nDTSTART:20240101T080000Z\nSUMMARY:a\u{85}b\tc\u{200f}d";
+        let expected = [
+            "DTSTAMP:19700101T000000Z",
+            "UID:a31m",
+            "DTSTART:20240101T080000Z",
+            "SUMMARY:ab\tc\u{200f}d",
+        ];
+        check(text, false, &expected);
+        let tzid = "TZID:a\u{9d}b\nBEGIN:STANDARD\nDTSTART:20000101T000000\n\
+                    TZOFFSETFROM:+0130\nTZOFFSETTO:+0130\nTZNAME:a\u{9c}\nEND:STANDARD\n";
+        let mut zones = zones();
+        zones.define(tzid, &crate::budget::FeedLimits::default());
+        let mut out = String::new();
+        zone("a\u{9d}b", tzid, None, &zones, &mut out);
+        event("DTSTART;TZID=a\u{9d}b:20240101T090000", None, &zones, &mut out);
+        assert!(out.contains("TZID:ab\r\n") && out.contains(";TZID=ab:2024"), "{out}");
     }
 
     #[test]

@@ -4,8 +4,12 @@
 //! stored as text. [`event`] and [`zone`] read such texts back, and [`expand`] turns all events
 //! of one UID into the occurrences of a window. The words that these rooms share stand here.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
+
+use crate::hash::fnv1a;
 
 pub mod component;
 mod definition;
@@ -28,6 +32,27 @@ mod tests;
 
 /// The years that a calendar is about: nothing happens before or after them.
 pub const YEARS: std::ops::RangeInclusive<i16> = 1900..=2200;
+
+/// True for the characters that reorder what stands around them (Unicode's `Bidi_Control`): with
+/// them a stranger's event title can rewrite the line it stands in.
+pub fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// True for what no id has, since answers leave it out or write something else in its place: the id
+/// that a client is told would not be the one that is meant, and nobody could skip or hide it.
+pub fn is_unfit_for_id(c: char) -> bool {
+    c.is_control() || is_bidi_control(c) || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+/// The UID that an event is known by: the one that is written, or its hash where that could not be
+/// told. Two that differ in such characters alone are still two.
+pub fn known_uid(uid: &str) -> Cow<'_, str> {
+    match uid.contains(is_unfit_for_id) {
+        true => Cow::Owned(format!("odd-{:016x}", fnv1a(uid.as_bytes()))),
+        false => Cow::Borrowed(uid),
+    }
+}
 
 /// A point in time as a calendar means it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -18,7 +18,7 @@ use super::component::{Component, Item, Kind, NotACalendar, Reader, Summary};
 use super::event::Event;
 use super::expand::{Expansion, expand};
 use super::zone::Zones;
-use super::{Time, Window};
+use super::{Time, Window, is_unfit_for_id, known_uid};
 use crate::budget::FeedLimits;
 use crate::tzdb::{Tzdb, bundled};
 
@@ -198,4 +198,23 @@ fn a_calendar_is_the_same_however_it_is_cut() {
             assert_eq!(read_chunks(&bytes, chunk, &limits), whole, "{} by {chunk}", path.display());
         }
     }
+}
+
+/// An answer writes no such characters, and two UIDs are never one.
+#[test]
+fn a_uid_is_known_by_what_can_be_told() {
+    for uid in ["a@b", "../x", "ü 日本", "a\u{fffd}"] {
+        assert_eq!(known_uid(uid), uid);
+    }
+    let odd =
+        ["a\tb", "a\u{9b}b", "a\u{202e}b", "a\u{2066}b", "a\u{61c}b", "a\u{2028}b", "ab\u{7f}"];
+    let known = odd.map(|uid| known_uid(uid).into_owned());
+    assert!(known.iter().all(|it| it.starts_with("odd-") && !it.contains(is_unfit_for_id)));
+    assert_eq!(known.iter().collect::<std::collections::BTreeSet<_>>().len(), odd.len());
+    let feed = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:a\u{202e}b\r\nDTSTART:20260105T090000Z\r\n\
+                END:VEVENT\r\nEND:VCALENDAR\r\n";
+    let (items, _) = read(feed.as_bytes());
+    let [Item::Component(Component { uid, text, .. })] = &items[..] else { panic!("{items:?}") };
+    assert_eq!(*uid, known_uid("a\u{202e}b"));
+    assert!(text.contains(&format!("UID:{uid}\n")), "{text:?}");
 }

@@ -253,6 +253,41 @@ fn a_stored_text_that_cannot_be_read_is_none() {
     });
 }
 
+/// A text that answers would not write as it is made all settings unreadable.
+#[test]
+fn a_pattern_of_a_control_survives_and_spoils_nothing() {
+    run(|executor| async move {
+        let script = Script::new().ics("/a.ics", WORK);
+        let (rig, _server, config, folder) = fed(&executor, script).await;
+        let display = r#"{"default_layout":"3x4"}"#;
+        assert_eq!(send(&rig, "PUT /api/settings/display", display).await.status, 200);
+        let patterns = "POST /api/settings/filters/patterns";
+        for pattern in [r"\u202e", r"\u0085\u2028x"] {
+            let body = format!(r#"{{"pattern":"{pattern}"}}"#);
+            assert_eq!(send(&rig, patterns, &body).await.status, 200, "{pattern}");
+        }
+        let settings = send(&rig, "GET /api/settings", "").await.body;
+        assert!(settings.contains(r#""pattern": "\u202e""#), "{settings}");
+        rig.stop().await;
+
+        let rig = Rig::start(&executor, config.clone());
+        assert_eq!(send(&rig, "GET /api/settings", "").await.body, settings);
+        let line = "DELETE /api/settings/filters/patterns?pattern=%E2%80%AE";
+        assert_eq!(send(&rig, line, "").await.status, 200);
+        rig.stop().await;
+
+        let connection = Connection::open(folder.path().join("calendarbot.db")).expect("opened");
+        let text = r#"{"display":{"display_density":"huge","default_layout":"3x4"},
+            "event_filters":{"patterns":[{"pattern":""},{"pattern":"x"}],"hidden_events":[1,"a"]}}"#;
+        replace(&connection, text).expect("written");
+        let rig = Rig::start(&executor, config);
+        assert_eq!(rig.get("/api/v1/hidden").await.body, r#"{"hidden":[{"id":"a"}]}"#);
+        let settings = send(&rig, "GET /api/settings", "").await.body;
+        assert!(settings.contains(r#""default_layout": "3x4""#), "{settings}");
+        assert_eq!(settings.matches(r#""pattern": "#).count(), 2, "{settings}");
+    });
+}
+
 /// Nothing changes when nothing can be written.
 #[test]
 fn what_cannot_be_stored_is_not_set() {

@@ -125,6 +125,37 @@ fn an_id_that_looks_like_a_path_is_skipped_and_hidden_as_any_other() {
     });
 }
 
+/// Whoever sends an invitation would make it impossible to skip or hide.
+#[test]
+fn what_cannot_be_told_is_in_no_id() {
+    run(|executor| async move {
+        for uid in ["ca\u{202e}ll", "ca\u{85}ll\u{9b}", "ca\u{2028}ll", "\u{200f}call"] {
+            let feed = WORK.replace("UID:call", &format!("UID:{uid}"));
+            let script = Script::new().ics("/a.ics", &feed);
+            let (rig, _server, _config, _folder) = fed(&executor, script).await;
+            let events = rig.get("/api/v1/events").await.body;
+            let before = events.split("\"title\":\"Call with New York\"").next().expect("events");
+            let id = before.rsplit("\"id\":\"").next().and_then(|rest| rest.split('"').next());
+            let id = id.expect("an id").to_owned();
+            assert!(id.starts_with("odd-"), "{id}");
+            let skip = format!("POST /api/v1/skips?id={id}");
+            assert_eq!(send(&rig, &skip, "").await.status, 201, "{uid:?}");
+            assert!(rig.get("/api/v1/events").await.body.contains("\"skipped\":true"), "{uid:?}");
+            let hide = format!("POST /api/v1/hidden?id={id}");
+            assert_eq!(send(&rig, &hide, "").await.status, 201, "{uid:?}");
+            assert!(!rig.get("/api/v1/events").await.body.contains("New York"), "{uid:?}");
+            assert_eq!(rig.get(&format!("/api/v1/explain?id={id}")).await.status, 200, "{uid:?}");
+            for what in ["skips", "hidden"] {
+                let line = format!("DELETE /api/v1/{what}?id={id}");
+                assert_eq!(send(&rig, &line, "").await.status, 204, "{uid:?}");
+                let line = format!("POST /api/v1/{what}?id=a%E2%80%AEb");
+                assert_eq!(send(&rig, &line, "").await.status, 400, "{uid:?}");
+            }
+            assert_eq!(post_lite(&rig, "{\"meeting_id\":\"a\\u0085\"}").await.status, 400);
+        }
+    });
+}
+
 #[test]
 fn the_lite_routes_have_the_recorded_shapes() {
     run(|executor| async move {
@@ -164,9 +195,26 @@ fn no_page_of_another_site_changes_what_is_skipped() {
     run(|executor| async move {
         let (rig, _server, _folder) = with_work(&executor).await;
         assert_eq!(send(&rig, "POST /api/v1/skips/a", "").await.status, 201);
-        for fields in
-            ["Origin: http://evil\r\n", "Origin: null\r\n", "Sec-Fetch-Site: cross-site\r\n"]
+        // An image or a script of another site, over plain HTTP.
+        let image = "User-Agent: Mozilla/5.0 (X11)\r\nAccept: image/avif,*/*;q=0.8\r\n";
+        let script = "User-Agent: Mozilla/5.0 (X11)\r\nReferer: http://evil/\r\n";
+        let own = "User-Agent: Mozilla/5.0 (X11)\r\nReferer: http://localhost:1/calendar\r\n";
+        for path in ["/api/theme", "/api/refresh", "/api/navigate?action=next", "/api/clear_skips"]
         {
+            let line = format!("GET {path}");
+            for fields in [image, script] {
+                assert_eq!(send(&rig, &line, fields).await.status, 403, "{line} {fields}");
+            }
+            if path != "/api/clear_skips" {
+                assert_eq!(send(&rig, &line, own).await.status, 200, "{line}");
+            }
+        }
+        for fields in [
+            "Origin: http://evil\r\n",
+            "Origin: null\r\n",
+            "Sec-Fetch-Site: cross-site\r\n",
+            "Sec-Fetch-Site: same-site\r\n",
+        ] {
             for line in [
                 "POST /api/v1/skips/b",
                 "DELETE /api/v1/skips/a",

@@ -6,6 +6,7 @@ use form_urlencoded::parse as parse_query;
 use nanoserde::SerJson;
 
 use super::reading::{self, Faults};
+use super::writing::Exact;
 use super::{error, error_because, said};
 use crate::api::json::{Text, Value, texts};
 use crate::api::people::Told;
@@ -21,16 +22,17 @@ pub fn text(what: Setting, query: &str, body: &[u8]) -> Box<[u8]> {
     if what != Setting::RemovePattern || !body.is_empty() {
         return body.into();
     }
-    let mut named = Named { pattern: "".into(), is_regex: false, case_sensitive: None };
+    let (mut pattern, mut is_regex, mut case_sensitive) = (String::new(), false, None);
     for (name, value) in parse_query(query.as_bytes()) {
         let is_true = value.eq_ignore_ascii_case("true");
         match &*name {
-            "pattern" => named.pattern = value.into_owned().into(),
-            "is_regex" => named.is_regex = is_true,
-            "case_sensitive" => named.case_sensitive = Some(is_true),
+            "pattern" => pattern = value.into_owned(),
+            "is_regex" => is_regex = is_true,
+            "case_sensitive" => case_sensitive = Some(is_true),
             _ => {}
         }
     }
+    let named = Named { pattern: Exact(&pattern), is_regex, case_sensitive };
     named.serialize_json().into_bytes().into()
 }
 
@@ -93,14 +95,18 @@ pub fn applied(
     read.map_err(|faults| invalid(what, &faults.list().join("; "), faults.list()))
 }
 
-/// Nothing of what somebody sends is left out without a word, ids that are hidden included.
+/// Nothing of what somebody sends is left out without a word, ids that are hidden included, and
+/// nothing is accepted that the next start would not read as it is now.
 fn fitting(settings: Settings, bytes_max: usize) -> Result<Settings, Faults> {
     let weight = settings.weight_bytes();
-    match weight > bytes_max {
-        true => {
-            Err(Faults::one(&format!("they take {weight} bytes; there is room for {bytes_max}")))
-        }
-        false => Ok(settings),
+    if weight > bytes_max {
+        let fault = format!("they take {weight} bytes; there is room for {bytes_max}");
+        return Err(Faults::one(&fault));
+    }
+    let (stored, faults) = super::read_stored(&super::stored_text(&settings));
+    match faults.is_empty() && stored == settings {
+        true => Ok(settings),
+        false => Err(Faults::one("a part of them could not be read after a restart")),
     }
 }
 
@@ -183,7 +189,7 @@ fn invalid(what: Setting, message: &str, faults: &[String]) -> Rc<Answer> {
 
 #[derive(SerJson)]
 struct Named<'a> {
-    pattern: Text<'a>,
+    pattern: Exact<'a>,
     is_regex: bool,
     case_sensitive: Option<bool>,
 }

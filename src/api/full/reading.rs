@@ -85,6 +85,17 @@ pub(super) fn read(
     settings: &Settings,
     id_bytes_max: usize,
 ) -> Result<Settings, Faults> {
+    let (read, faults) = read_sound(text, part, settings, id_bytes_max);
+    if faults.0.is_empty() { Ok(read) } else { Err(faults) }
+}
+
+/// The same without what is wrong with it.
+pub(super) fn read_sound(
+    text: &[u8],
+    part: Part,
+    settings: &Settings,
+    id_bytes_max: usize,
+) -> (Settings, Faults) {
     let mut faults = Faults::default();
     let mut read = settings.clone();
     match Value::read(text) {
@@ -97,7 +108,7 @@ pub(super) fn read(
             Part::Display => display(value, &mut read.display, &mut faults),
         },
     }
-    if faults.0.is_empty() { Ok(read) } else { Err(faults) }
+    (read, faults)
 }
 
 /// What a text says of one pattern.
@@ -168,14 +179,18 @@ fn hidden(
     id_bytes_max: usize,
     faults: &mut Faults,
 ) {
-    let mut read: Vec<Arc<str>> = Vec::new();
-    let texts = value.items().map(|items| items.map(Value::text));
-    let Some(ids) = texts.and_then(Iterator::collect::<Option<Vec<String>>>) else {
+    let Some(items) = value.items() else {
         return faults.add(place, "expected a list of ids");
     };
-    for id in ids {
+    let mut read: Vec<Arc<str>> = Vec::new();
+    for (index, item) in items.enumerate() {
+        let place = format!("{place}[{index}]");
+        let Some(id) = item.text() else {
+            faults.add(&place, "expected an id");
+            continue;
+        };
         match fault(&id, id_bytes_max) {
-            Some(fault) => return faults.add(place, &fault),
+            Some(fault) => faults.add(&place, &fault),
             None if read.iter().any(|other| **other == *id) => {}
             None => read.push(id.into()),
         }
@@ -192,12 +207,13 @@ fn patterns(place: &str, value: Value<'_>, faults: &mut Faults) -> Option<Vec<Pa
     for (index, item) in items.enumerate() {
         if index == PATTERNS_MAX {
             faults.add(place, &format!("expected at most {PATTERNS_MAX} patterns"));
-            return None;
+            break;
         }
         let place = format!("{place}[{index}]");
         let Some(pattern) = pattern(&place, item, faults) else { continue };
         if has(&read, &pattern) {
             faults.add(&place, "the same pattern stands there twice");
+            continue;
         }
         read.push(pattern);
     }
@@ -253,18 +269,20 @@ fn names(place: &str, value: Value<'_>, target: &mut Vec<(Box<str>, bool)>, faul
         return faults.add(place, "expected an object");
     };
     let mut read: Vec<(Box<str>, bool)> = Vec::new();
+    let mut are_sound = true;
     for (name, value) in members {
         let is_name = !name.is_empty() && cut(&name, NAME_CHARS_MAX).len() == name.len();
         match value.switch().filter(|_| is_name && read.len() < NAMES_MAX) {
             Some(on) => read.push((name.into(), on)),
-            None => {
-                let expected = format!(
-                    "expected at most {NAMES_MAX} names of at most {NAME_CHARS_MAX} characters, \
-                     each with true or false"
-                );
-                return faults.add(place, &expected);
-            }
+            None => are_sound = false,
         }
+    }
+    if !are_sound {
+        let expected = format!(
+            "expected at most {NAMES_MAX} names of at most {NAME_CHARS_MAX} characters, each with \
+             true or false"
+        );
+        faults.add(place, &expected);
     }
     *target = read;
 }

@@ -1,13 +1,15 @@
 //! Settings as clients read them, and as they are stored.
 
-use nanoserde::SerJson;
+use std::fmt::Write as _;
+
+use nanoserde::{SerJson, SerJsonState};
 
 use super::reading::SIZED;
 use crate::api::json::Text;
 use crate::calendar::settings::{
     Conflicts, Counts, Display, Epaper, Filters, Pattern, Settings, Word,
 };
-use crate::calendar::text::utc;
+use crate::calendar::text::{is_bidi_control, utc};
 
 /// All of them.
 pub(super) fn whole(settings: &Settings, counts: &Counts, zone: &str) -> String {
@@ -80,7 +82,7 @@ fn filters_shape<'s>(filters: &'s Filters, counts: &Counts) -> FiltersShape<'s> 
     FiltersShape {
         enabled: filters.enabled,
         hide_all_day_events: filters.hide_all_day,
-        hidden_events: filters.hidden.iter().map(|id| (&**id).into()).collect(),
+        hidden_events: filters.hidden.iter().map(|id| Exact(id)).collect(),
         title_patterns: patterns(),
         event_categories: Names(&filters.categories),
         recurring_filters: Names(&filters.recurring),
@@ -95,12 +97,12 @@ fn filters_shape<'s>(filters: &'s Filters, counts: &Counts) -> FiltersShape<'s> 
 
 fn pattern_shape(pattern: &Pattern, match_count: u32) -> PatternShape<'_> {
     PatternShape {
-        pattern: pattern.text().into(),
+        pattern: Exact(pattern.text()),
         is_regex: pattern.is_regex(),
         is_active: pattern.is_active,
         case_sensitive: pattern.case_sensitive,
         match_count,
-        description: Text::unless_empty(pattern.description()),
+        description: Exact::unless_empty(pattern.description()),
     }
 }
 
@@ -149,7 +151,7 @@ struct WholeShape<'s> {
 struct FiltersShape<'s> {
     enabled: bool,
     hide_all_day_events: bool,
-    hidden_events: Vec<Text<'s>>,
+    hidden_events: Vec<Exact<'s>>,
     title_patterns: Vec<PatternShape<'s>>,
     event_categories: Names<'s>,
     recurring_filters: Names<'s>,
@@ -168,12 +170,12 @@ struct AttendeesShape {
 #[derive(SerJson)]
 #[nserde(serialize_none_as_null)]
 struct PatternShape<'s> {
-    pattern: Text<'s>,
+    pattern: Exact<'s>,
     is_regex: bool,
     is_active: bool,
     case_sensitive: bool,
     match_count: u32,
-    description: Option<Text<'s>>,
+    description: Option<Exact<'s>>,
 }
 
 #[derive(SerJson)]
@@ -250,11 +252,37 @@ struct ServiceInfo {
     version: Text<'static>,
 }
 
+/// A text of people's own: what [`Text`] leaves out is escaped, so that it comes back as it was.
+pub(super) struct Exact<'s>(pub(super) &'s str);
+
+impl<'s> Exact<'s> {
+    fn unless_empty(text: &'s str) -> Option<Self> {
+        (!text.is_empty()).then_some(Self(text))
+    }
+}
+
+impl SerJson for Exact<'_> {
+    fn ser_json(&self, _depth: usize, state: &mut SerJsonState) {
+        state.out.push('"');
+        for c in self.0.chars() {
+            match c {
+                '"' | '\\' => state.out.extend(['\\', c]),
+                // All of them lie below U+10000, so four digits hold them.
+                c if c.is_control() || is_bidi_control(c) || "<\u{2028}\u{2029}".contains(c) => {
+                    let _ = write!(state.out, "\\u{:04x}", u32::from(c));
+                }
+                c => state.out.push(c),
+            }
+        }
+        state.out.push('"');
+    }
+}
+
 /// An object whose members people have named.
 struct Names<'s>(&'s [(Box<str>, bool)]);
 
 impl SerJson for Names<'_> {
-    fn ser_json(&self, depth: usize, state: &mut nanoserde::SerJsonState) {
+    fn ser_json(&self, depth: usize, state: &mut SerJsonState) {
         let members = self.0.iter().map(|(name, on)| (&**name, if *on { "true" } else { "false" }));
         object(members, depth, state);
     }
@@ -264,7 +292,7 @@ impl SerJson for Names<'_> {
 struct Sizes<'s>(&'s Display);
 
 impl SerJson for Sizes<'_> {
-    fn ser_json(&self, depth: usize, state: &mut nanoserde::SerJsonState) {
+    fn ser_json(&self, depth: usize, state: &mut SerJsonState) {
         let sizes = SIZED.iter().zip(&self.0.font_sizes);
         let quoted = sizes
             .filter_map(|(name, size)| Some((*name, format!("\"{}\"", size.as_ref()?.word()))));
@@ -276,14 +304,14 @@ impl SerJson for Sizes<'_> {
 fn object<'m>(
     members: impl Iterator<Item = (&'m str, &'m str)>,
     depth: usize,
-    state: &mut nanoserde::SerJsonState,
+    state: &mut SerJsonState,
 ) {
     state.out.push('{');
     for (index, (name, value)) in members.enumerate() {
         if index > 0 {
             state.out.push(',');
         }
-        Text::from(name).ser_json(depth, state);
+        Exact(name).ser_json(depth, state);
         state.out.push(':');
         state.out.push_str(value);
     }

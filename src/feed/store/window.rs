@@ -17,7 +17,7 @@ use crate::calendar::{CalendarStatus, Entry, instance_id, selection};
 use crate::error::Result;
 use crate::hash::private_name;
 use crate::ical::event::Event;
-use crate::ical::{Details, Time, Window};
+use crate::ical::{Details, Time, Window, known_uid};
 
 /// A floating time or a date is stored as if it were UTC; seen from a zone it may lie up to 14
 /// hours earlier or 12 later (and an hour more for safety).
@@ -196,7 +196,8 @@ impl Events<'_> {
             && judge.unwanted(&details, all_day, repeats).is_none();
         let event = is_shown.then(|| {
             let details = Rc::new(details);
-            Known { uid: uid.into(), details, is_override }
+            // One that was stored before they were looked at is as any other.
+            Known { uid: Rc::from(&*known_uid(uid)), details, is_override }
         });
         self.bytes += size_of::<(i64, Known)>() + event.as_ref().map_or(0, Known::bytes);
         Ok(place.insert(event).as_ref())
