@@ -237,6 +237,20 @@ pub fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// What a text takes where it is written at the longest, in JSON or in HTML: a character is at most
+/// six bytes there, or as many as it has.
+pub fn written_bytes(text: &str) -> usize {
+    let bytes = |c: char| match c {
+        '<' | '"' | '\u{2028}' | '\u{2029}' => 6,
+        '&' | '\'' => 5,
+        '>' => 4,
+        '\n' | '\r' | '\t' | '\\' => 2,
+        c if c.is_control() || is_bidi_control(c) => 6,
+        c => c.len_utf8(),
+    };
+    text.chars().map(bytes).sum()
+}
+
 /// For logs and terminals: a line break or an escape sequence in a feed's text must not forge a
 /// line or repaint a screen.
 pub fn harmless(c: char) -> char {
