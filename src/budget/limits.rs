@@ -49,9 +49,10 @@ pub struct HttpLimits {
     /// Requests that one counts for besides itself when its answer has to be made: that takes a
     /// Pi a hundred times as long as one from the cache, and everybody waits for it.
     pub rate_made_tokens: u32,
-    /// Slots of clients that are told of changes as they happen (`/events`); one more is a 503.
+    /// Slots of clients that are told of changes as they happen (`/events`); one more is a 503, and
+    /// so is one of an address that has a quarter of them, loopback exempt.
     pub streams_max: usize,
-    /// Clients that a feed is read out to at once; one more is a 503.
+    /// Clients that a feed is read out to at once; the same holds for them.
     pub exports_max: usize,
     /// Slots that one address may hold, so that one machine cannot take them all. Loopback is
     /// exempt: a proxy lives there.
@@ -108,6 +109,11 @@ pub struct HttpLimits {
 }
 
 impl HttpLimits {
+    /// How many of so many places one address may have: a quarter, and one in any case.
+    pub fn places_per_address_max(places: usize) -> usize {
+        (places / 4).max(1)
+    }
+
     /// What the kernel holds for a connection whose buffers are full.
     pub fn socket_bytes(&self) -> usize {
         2 * (self.socket_receive_bytes + self.socket_send_bytes)
