@@ -108,6 +108,18 @@ fn pages_look_as_people_have_set_it() {
     });
 }
 
+#[test]
+fn of_two_categories_with_one_name_the_last_counts() {
+    run(|executor| async move {
+        let (rig, _server, _folder) = with_work(&executor).await;
+        let twice = r#"{"event_categories":{"a":false,"b":false,"a":true}}"#;
+        assert_eq!(send(&rig, FILTERS, twice).await.status, 200);
+        let settings = rig.get("/api/settings/filters").await.body;
+        let kept = "\"event_categories\": {\n      \"a\": true,\n      \"b\": false\n    }";
+        assert!(settings.contains(kept), "{settings}");
+    });
+}
+
 /// Twenty sorts of what is wrong, none of which changes anything.
 #[test]
 fn poison_is_refused_and_changes_nothing() {
