@@ -31,17 +31,32 @@ pub(super) fn refused(what: Hiding, id: &str, id_bytes_max: usize) -> Option<Rc<
         length if length > id_bytes_max => format!("an id has at most {id_bytes_max} bytes"),
         _ => return None,
     };
-    Some(match what {
-        Hiding::Hide | Hiding::Unhide => Rc::new(failure(Status::BAD_REQUEST, &detail, "")),
-        Hiding::FullHide | Hiding::FullUnhide => error(Status::BAD_REQUEST, &detail),
-    })
+    Some(bad(what, &detail))
+}
+
+fn bad(what: Hiding, detail: &str) -> Rc<Answer> {
+    match what {
+        Hiding::Hide | Hiding::Unhide => Rc::new(failure(Status::BAD_REQUEST, detail, "")),
+        Hiding::FullHide | Hiding::FullUnhide => error(Status::BAD_REQUEST, detail),
+    }
 }
 
 /// What is set once a wish is fulfilled.
-pub(super) fn applied(what: Hiding, id: &str, settings: &Settings, bytes_max: usize) -> Settings {
+///
+/// # Errors
+/// The answer when there is no room for it.
+pub(super) fn applied(
+    what: Hiding,
+    id: &str,
+    settings: &Settings,
+    bytes_max: usize,
+) -> Result<Settings, Rc<Answer>> {
+    let no_room = "there is room for no more: take back something that is hidden, or a filter";
     match what {
-        Hiding::Hide | Hiding::FullHide => settings.with_hidden(id, bytes_max),
-        Hiding::Unhide | Hiding::FullUnhide => settings.without_hidden(id),
+        Hiding::Hide | Hiding::FullHide => {
+            settings.with_hidden(id, bytes_max).ok_or_else(|| bad(what, no_room))
+        }
+        Hiding::Unhide | Hiding::FullUnhide => Ok(settings.without_hidden(id)),
     }
 }
 

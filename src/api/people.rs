@@ -188,7 +188,7 @@ impl Wish {
                 return Ok(after);
             }
             Wanted::Hide(what, id) => {
-                let hidden = hidden::applied(*what, id, settings, limits.settings_bytes_max());
+                let hidden = hidden::applied(*what, id, settings, limits.settings_bytes_max())?;
                 after.settings = Rc::new(hidden);
             }
             Wanted::Set(what, text) => {

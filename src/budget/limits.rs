@@ -287,7 +287,7 @@ pub struct FeedLimits {
 /// Limits of what people skip, hide and set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PeopleLimits {
-    /// All together; of what is skipped and hidden the newest stay.
+    /// All together; of what is skipped the newest stay, and what is one too many is not hidden.
     pub bytes_max: usize,
     /// The longest id: that of an instance of a series, whose UID is a text of the feed.
     pub id_bytes_max: usize,
