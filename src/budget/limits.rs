@@ -318,6 +318,17 @@ impl PeopleLimits {
         (self.bytes_max / 2).min(16 * KIB)
     }
 
+    /// A text of settings that is imported (400), which is read at once: as large as what is
+    /// exported can be, and as a body may be.
+    pub fn import_bytes_max(&self) -> usize {
+        self.stored_bytes_max().min(64 * KIB)
+    }
+
+    /// Ids that are hidden in such a text (400): more than there is ever room for.
+    pub fn hidden_max(&self) -> usize {
+        self.settings_bytes_max() / 64
+    }
+
     /// A text of settings in the database, which names each pattern twice.
     pub fn stored_bytes_max(&self) -> usize {
         4 * self.bytes_max

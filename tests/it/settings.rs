@@ -203,9 +203,27 @@ fn there_is_room_for_so_much() {
         let refused = loop {
             let answer = send(&rig, &format!("POST /api/v1/hidden/{}", id(count)), "").await;
             assert!(rig.metrics.memory.people.used() <= limits.settings_bytes_max() as u64);
-        }
+            if answer.status != 201 {
+                break answer;
+            }
+            count += 1;
+        };
+        assert!((20..60).contains(&count), "{count}");
+        assert_eq!(refused.status, 400);
+        assert!(refused.body.contains("there is room for no more"), "{}", refused.body);
         let hidden = rig.get("/api/v1/hidden").await.body;
-        assert!(hidden.contains("event-59@") && !hidden.contains("event-00@"), "{hidden}");
+        assert!((0..count).all(|number| hidden.contains(&id(number))), "{hidden}");
+        assert!(!hidden.contains(&id(count)), "{hidden}");
+        let full = format!(r#"{{"graph_id":"{}"}}"#, id(count));
+        let refused = send(&rig, "POST /api/events/hide", &full).await;
+        assert_eq!(refused.status, 400);
+        assert!(
+            refused.body.contains("\"error\": \"there is room for no more"),
+            "{}",
+            refused.body
+        );
+        let again = format!("POST /api/v1/hidden/{}", id(count - 1));
+        assert_eq!(send(&rig, &again, "").await.status, 200, "what is hidden takes no more room");
         let text = "x".repeat(400);
         let large = format!(r#"{{"title_patterns":[{{"pattern":"{text}"}}]}}"#);
         let answer = send(&rig, FILTERS, &large).await;
@@ -213,9 +231,71 @@ fn there_is_room_for_so_much() {
         assert_eq!(rig.get("/api/v1/hidden").await.body, hidden);
         assert_eq!(send(&rig, "POST /api/v1/skips/a", "").await.status, 201);
         assert!(rig.metrics.memory.people.used() <= limits.bytes_max as u64);
+        for number in 0..count {
+            let line = format!("DELETE /api/v1/hidden/{}", id(number));
+            assert_eq!(send(&rig, &line, "").await.status, 204);
+        }
         let id = "x".repeat(limits.id_bytes_max);
         assert_eq!(send(&rig, &format!("POST /api/v1/hidden/{id}"), "").await.status, 201);
         assert_eq!(send(&rig, &format!("POST /api/v1/hidden/{id}y"), "").await.status, 400);
+    });
+}
+
+/// What is exported can be imported, however full it is and however long its texts are written.
+#[test]
+fn every_export_can_be_imported() {
+    run(|executor| async move {
+        let server = FeedServer::start(&executor, Script::new().ics("/a.ics", WORK));
+        for (budget, text) in [(8, "‹"), (8, "<"), (8, "a"), (16, "<"), (16, "b")] {
+            let folder = folder();
+            let feed = toml(&[("a", server.url("/a.ics"))]);
+            let config =
+                configure(folder.path(), &format!("memory_budget = \"{budget} MiB\"\n{feed}"));
+            let rig = Rig::start(&executor, config);
+            rig.refreshed(1).await;
+            let length = if text == "a" { 1 } else { 60 };
+            let pattern = |n: usize| {
+                let (text, more) = (text.repeat(length), text.repeat(length / 2));
+                format!(r#"{{"pattern":"{n}{text}","description":"{more}"}}"#)
+            };
+            let mut count = 0;
+            let line = "POST /api/settings/filters/patterns";
+            while send(&rig, line, &pattern(count)).await.status == 200 {
+                count += 1;
+            }
+            assert!(count > 2, "{count}");
+            while send(&rig, &format!("POST /api/v1/hidden/{count}"), "").await.status == 201 {
+                count += 1;
+            }
+            let settings = async || {
+                let all = rig.get("/api/settings").await.body;
+                all.lines().filter(|line| !line.contains("last_modified")).collect::<String>()
+            };
+            let before = settings().await;
+            let export = rig.get("/api/settings/export").await.body;
+            assert_eq!(send(&rig, "POST /api/settings/reset", "{}").await.status, 200);
+            assert_ne!(settings().await, before);
+            let answer = send(&rig, "POST /api/settings/import", &export).await;
+            assert_eq!(answer.status, 200, "{} bytes: {}", export.len(), answer.body);
+            assert_eq!(settings().await, before, "{budget} {text}");
+        }
+    });
+}
+
+/// More than any export holds is not looked at.
+#[test]
+fn an_import_has_a_bound() {
+    run(|executor| async move {
+        let (rig, _server, _config, _folder) =
+            fed(&executor, Script::new().ics("/a.ics", WORK)).await;
+        let ids = |count: usize| {
+            let ids: Vec<_> = (0..count).map(|n| format!("\"{n}\"")).collect();
+            format!(r#"{{"event_filters":{{"hidden_events":[{}]}}}}"#, ids.join(","))
+        };
+        assert_eq!(send(&rig, "POST /api/settings/import", &ids(100)).await.status, 200);
+        let refused = send(&rig, "POST /api/settings/import", &ids(5_000)).await;
+        assert_eq!(refused.status, 400);
+        assert!(refused.body.contains("at most"), "{}", refused.body);
     });
 }
 
@@ -231,10 +311,6 @@ fn what_was_acknowledged_survives() {
         assert_eq!(send(&rig, "PUT /api/settings/display", display).await.status, 200);
         let copy = crate::rig::folder();
         for entry in fs::read_dir(folder.path()).expect("a folder") {
-        for number in 0..count {
-            let line = format!("DELETE /api/v1/hidden/{}", id(number));
-            assert_eq!(send(&rig, &line, "").await.status, 204);
-        }
             let path = entry.expect("an entry").path();
             let name = path.file_name().expect("a name");
             if name.to_string_lossy().starts_with("calendarbot.db") {
