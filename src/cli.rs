@@ -312,6 +312,7 @@ fn next(config: &Config, feed: Option<&str>, count: usize, json: bool) -> Result
         limit: count,
         rows_max: limits.pipeline.view_rows_max,
         bytes_max: limits.pipeline.view_bytes_max,
+        copies: 1,
         calendars: &calendars,
         settings: &settings,
     };

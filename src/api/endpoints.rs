@@ -213,6 +213,12 @@ impl Api {
                 let limits = book.limits();
                 return Done::Answer(changes::validate(body, &book.settings(), limits));
             }
+            Change::Set(Setting::Import, _) => {
+                match changes::imported(body, self.known.book.limits()) {
+                    Ok(settings) => Wanted::Import(Box::new(settings)),
+                    Err(refused) => return Done::Answer(refused),
+                }
+            }
             Change::Set(what, query) => Wanted::Set(what, changes::text(what, &query, body)),
             Change::Refresh => {
                 self.known.feeds.nudge_all();

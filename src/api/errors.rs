@@ -30,7 +30,7 @@ fn full(status: Status, detail: &str) -> String {
         Status::METHOD_NOT_ALLOWED => "Method not allowed",
         _ => detail,
     };
-    indented(&Full { error: error.into() }.serialize_json())
+    indented(Full { error: error.into() }.serialize_json())
 }
 
 /// The words of calendarbot_lite where it has any for a status.

@@ -79,7 +79,7 @@ pub fn answer(view: &View, agenda: &Agenda<'_>, scene: &Scene<'_>) -> Answer {
             succeeded(Some("Filter pattern added successfully"), &data)
         }
         View::Export => {
-            let body = indented(&writing::whole(settings, &scene.counts, &zone));
+            let body = indented(writing::whole(settings, &scene.counts, &zone));
             let further = "Content-Disposition: attachment; filename=calendarbot_settings.json\r\n";
             return Answer::plain(Status::OK, media::JSON, further, body.as_bytes());
         }
@@ -88,7 +88,7 @@ pub fn answer(view: &View, agenda: &Agenda<'_>, scene: &Scene<'_>) -> Answer {
             scene.database.map_or(String::new(), |found| database::answer(*table, found))
         }
     };
-    Answer::ok(media::JSON, indented(&body))
+    Answer::ok(media::JSON, indented(body))
 }
 
 fn succeeded(message: Option<&str>, data: &str) -> String {
@@ -104,7 +104,7 @@ pub fn error(status: Status, error: &str) -> Rc<Answer> {
 
 /// The same with further header fields.
 pub fn error_with(status: Status, further: &str, error: &str) -> Rc<Answer> {
-    let body = indented(&ErrorShape { error: error.into() }.serialize_json());
+    let body = indented(ErrorShape { error: error.into() }.serialize_json());
     Rc::new(Answer::plain(status, media::JSON, further, body.as_bytes()))
 }
 
@@ -112,13 +112,13 @@ pub fn error_with(status: Status, further: &str, error: &str) -> Rc<Answer> {
 pub fn error_because(status: Status, error: &str, message: &str, faults: &[String]) -> Rc<Answer> {
     let validation_errors = super::json::texts(faults);
     let shape = FaultsShape { error: error.into(), message: message.into(), validation_errors };
-    let body = indented(&shape.serialize_json());
+    let body = indented(shape.serialize_json());
     Rc::new(Answer::plain(status, media::JSON, "", body.as_bytes()))
 }
 
 /// Any answer of this family that is made at once.
 pub fn said(body: &str) -> Rc<Answer> {
-    Rc::new(Answer::json(Status::OK, &indented(body)))
+    Rc::new(Answer::json(Status::OK, &indented(body.to_owned())))
 }
 
 /// `GET /health`.

@@ -28,11 +28,14 @@ pub(super) fn id(what: Hiding, id: String, body: &[u8]) -> String {
 
 /// The answer to an id that is no id.
 pub(super) fn refused(what: Hiding, id: &str, id_bytes_max: usize) -> Option<Rc<Answer>> {
-    let detail = fault(id, id_bytes_max)?;
-    Some(match what {
-        Hiding::Hide | Hiding::Unhide => Rc::new(failure(Status::BAD_REQUEST, &detail, "")),
-        Hiding::FullHide | Hiding::FullUnhide => error(Status::BAD_REQUEST, &detail),
-    })
+    fault(id, id_bytes_max).map(|detail| bad(what, &detail))
+}
+
+fn bad(what: Hiding, detail: &str) -> Rc<Answer> {
+    match what {
+        Hiding::Hide | Hiding::Unhide => Rc::new(failure(Status::BAD_REQUEST, detail, "")),
+        Hiding::FullHide | Hiding::FullUnhide => error(Status::BAD_REQUEST, detail),
+    }
 }
 
 /// What is wrong with an id.
@@ -45,10 +48,21 @@ pub(super) fn fault(id: &str, id_bytes_max: usize) -> Option<String> {
 }
 
 /// What is set once a wish is fulfilled.
-pub(super) fn applied(what: Hiding, id: &str, settings: &Settings, bytes_max: usize) -> Settings {
+///
+/// # Errors
+/// The answer when there is no room for it.
+pub(super) fn applied(
+    what: Hiding,
+    id: &str,
+    settings: &Settings,
+    bytes_max: usize,
+) -> Result<Settings, Rc<Answer>> {
+    let no_room = "there is room for no more: take back something that is hidden, or a filter";
     match what {
-        Hiding::Hide | Hiding::FullHide => settings.with_hidden(id, bytes_max),
-        Hiding::Unhide | Hiding::FullUnhide => settings.without_hidden(id),
+        Hiding::Hide | Hiding::FullHide => {
+            settings.with_hidden(id, bytes_max).ok_or_else(|| bad(what, no_room))
+        }
+        Hiding::Unhide | Hiding::FullUnhide => Ok(settings.without_hidden(id)),
     }
 }
 

@@ -16,7 +16,7 @@ use std::fmt::Write as _;
 
 use nanoserde::{SerJson, SerJsonState};
 
-use crate::calendar::text::is_bidi_control;
+use crate::calendar::text::{is_bidi_control, written_bytes};
 
 pub use self::value::Value;
 
@@ -28,6 +28,43 @@ impl<'a> Text<'a> {
     /// The text, or nothing (`null`) when it is empty.
     pub fn unless_empty(text: &'a str) -> Option<Self> {
         (!text.is_empty()).then(|| text.into())
+    }
+}
+
+/// What one meeting may say beside the texts that name it: as much as two descriptions, which only
+/// hostile ones take, or those of very many people.
+pub const TOLD_BYTES_MAX: usize = 6 * 1024;
+/// What stands around a text in a list: quotes, comma, line end, indentation.
+const LISTED_BYTES: usize = 16;
+
+/// The room for what a meeting says, as it is written.
+pub(super) struct Told(usize);
+
+impl Told {
+    pub(super) fn new() -> Self {
+        Self(TOLD_BYTES_MAX)
+    }
+
+    /// As much of a text as there is room for.
+    pub(super) fn text<'a>(&mut self, text: &'a str) -> &'a str {
+        let mut written = 0;
+        let mut is_beyond = |c: char| {
+            written += written_bytes(c.encode_utf8(&mut [0; 4]));
+            written > self.0
+        };
+        let end = text.char_indices().find(|&(_, c)| is_beyond(c));
+        let end = end.map_or(text.len(), |(end, _)| end);
+        self.0 -= written_bytes(&text[..end]);
+        &text[..end]
+    }
+
+    /// As many of some texts as there is room for.
+    pub(super) fn list<'a>(&mut self, texts: impl Iterator<Item = &'a str>) -> Vec<Text<'a>> {
+        let fits = |text: &&str| {
+            let left = self.0.checked_sub(written_bytes(text) + LISTED_BYTES);
+            left.inspect(|left| self.0 = *left).is_some()
+        };
+        texts.take_while(fits).map(Text::from).collect()
     }
 }
 
@@ -100,49 +137,58 @@ fn escape(out: &mut String, c: char) {
     let _ = write!(out, "\\u{:04x}", u32::from(c));
 }
 
-/// The same JSON with each member and item on a line of its own, indented by two.
-pub fn indented(json: &str) -> String {
-    let mut out = String::with_capacity(json.len() * 2);
-    let (mut depth, mut is_text, mut is_escaped) = (0, false, false);
-    let new_line = |out: &mut String, depth: usize| {
-        out.push('\n');
-        out.extend(std::iter::repeat_n("  ", depth));
-    };
-    let mut chars = json.chars().peekable();
-    while let Some(c) = chars.next() {
-        if is_text {
-            out.push(c);
-            is_text = is_escaped || c != '"';
-            is_escaped = c == '\\' && !is_escaped;
-            continue;
-        }
-        match c {
-            '{' | '[' => {
-                out.push(c);
-                if let Some(end) = chars.next_if(|next| matches!(next, '}' | ']')) {
-                    out.push(end);
-                    continue;
-                }
-                depth += 1;
-                new_line(&mut out, depth);
-            }
-            '}' | ']' => {
-                depth -= 1;
-                new_line(&mut out, depth);
-                out.push(c);
-            }
-            ',' => {
-                out.push(c);
-                new_line(&mut out, depth);
-            }
-            ':' => out.push_str(": "),
-            c => {
-                is_text = c == '"';
-                out.push(c);
-            }
-        }
+/// The same JSON with each member and item on a line of its own, indented by two. It grows where it
+/// is: a large one has no room for another beside it.
+pub fn indented(json: String) -> String {
+    let mut bytes = json.into_bytes();
+    let (mut lines, length) = (Lines::default(), bytes.len());
+    let gaps: usize = bytes.iter().map(|byte| lines.gap_before(*byte).len()).sum();
+    // Moved to the end of its room, it comes back byte by byte, and never catches itself up.
+    bytes.reserve_exact(gaps);
+    bytes.resize(length + gaps, 0);
+    bytes.copy_within(..length, gaps);
+    let (mut lines, mut end) = (Lines::default(), 0);
+    for place in gaps..bytes.len() {
+        let byte = bytes[place];
+        let gap = lines.gap_before(byte);
+        bytes[end..end + gap.len()].copy_from_slice(gap);
+        end += gap.len() + 1;
+        bytes[end - 1] = byte;
     }
-    out
+    String::from_utf8(bytes).expect("gaps stand beside ASCII")
+}
+
+/// A new line, as deep as any of our answers goes.
+const NEW_LINE: &[u8] = b"\n                                ";
+
+/// What stands between the bytes of JSON on many lines.
+#[derive(Default)]
+struct Lines {
+    depth: usize,
+    is_text: bool,
+    is_escaped: bool,
+    last: u8,
+}
+
+impl Lines {
+    fn gap_before(&mut self, byte: u8) -> &'static [u8] {
+        if self.is_text {
+            self.is_text = self.is_escaped || byte != b'"';
+            self.is_escaped = byte == b'\\' && !self.is_escaped;
+            return b"";
+        }
+        let (ends, begun) = (matches!(byte, b'}' | b']'), matches!(self.last, b'{' | b'['));
+        self.depth = (self.depth + usize::from(begun)).saturating_sub(ends.into());
+        let gap: &[u8] = match self.last {
+            b':' => b" ",
+            last if (ends || begun || last == b',') && !(ends && begun) => {
+                &NEW_LINE[..(1 + 2 * self.depth).min(NEW_LINE.len())]
+            }
+            _ => b"",
+        };
+        (self.last, self.is_text) = (byte, byte == b'"');
+        gap
+    }
 }
 
 /// Arrays and objects inside each other that a request may hold.
@@ -328,10 +374,31 @@ mod tests {
 
     #[test]
     fn json_is_indented_by_two() {
-        let check = |json, expected| assert_eq!(indented(json), expected);
+        let check = |json, expected| assert_eq!(indented(String::from(json)), expected);
         check(r#"{"a":[],"b":{},"c":1}"#, "{\n  \"a\": [],\n  \"b\": {},\n  \"c\": 1\n}");
         check(r#"[{"a":"x:,{\"\\"},null]"#, "[\n  {\n    \"a\": \"x:,{\\\"\\\\\"\n  },\n  null\n]");
         check(r#""a""#, r#""a""#);
+    }
+
+    #[test]
+    fn nothing_is_written_longer_than_planned() {
+        for c in ('\0'..='\u{3000}').chain(['\u{feff}', '\u{ffff}', '🎉']) {
+            let text = c.to_string();
+            let json = Text::from(&*text).serialize_json().len() - 2;
+            assert!(json <= written_bytes(&text), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn a_meeting_says_as_much_as_there_is_room_for() {
+        let mut told = Told(20);
+        assert_eq!(told.text("a<b"), "a<b");
+        assert_eq!(told.text("äö<<<"), "äö<", "eight bytes are taken, and another two fit");
+        assert_eq!(told.text("ü"), "ü");
+        assert_eq!((told.text("x"), told.0), ("", 0));
+        let mut told = Told(2 * LISTED_BYTES + 3);
+        let listed = told.list(["ab", "c", "d"].into_iter());
+        assert_eq!(listed, ["ab".into(), "c".into()]);
     }
 
     #[test]

@@ -46,6 +46,15 @@ pub enum Wanted {
     Hide(Hiding, String),
     /// What is set.
     Set(Setting, Box<[u8]>),
+    /// What is set in the place of everything.
+    Import(Box<Settings>),
+}
+
+impl Wanted {
+    /// There is room for one such.
+    fn is_long(&self) -> bool {
+        matches!(self, Self::Set(..) | Self::Import(_))
+    }
 }
 
 /// What an asker is told once its wish is fulfilled.
@@ -120,7 +129,7 @@ impl Book {
 
     /// Asks for a change. The answer comes later, unless there is one already.
     pub(super) fn ask(&self, asker: Token, what: Wanted) -> Option<Rc<Answer>> {
-        let is_text = matches!(what, Wanted::Set(..));
+        let is_text = what.is_long();
         let wish = Wish { asker, what };
         if let Some(refused) = self.refused(&wish) {
             return Some(refused);
@@ -139,7 +148,7 @@ impl Book {
 
     /// The wish has been taken out of the queue.
     pub fn taken(&self, wish: &Wish) {
-        if matches!(wish.what, Wanted::Set(..)) {
+        if wish.what.is_long() {
             self.text_waits.set(false);
         }
     }
@@ -151,6 +160,7 @@ impl Book {
             Wanted::Skip(what, id) => skips::refused(*what, id, limits.id_bytes_max),
             Wanted::Hide(what, id) => hidden::refused(*what, id, limits.id_bytes_max),
             Wanted::Set(what, text) => changes::refused(*what, text, limits.text_bytes_max()),
+            Wanted::Import(_) => None,
         }
     }
 }
@@ -188,13 +198,14 @@ impl Wish {
                 return Ok(after);
             }
             Wanted::Hide(what, id) => {
-                let hidden = hidden::applied(*what, id, settings, limits.settings_bytes_max());
+                let hidden = hidden::applied(*what, id, settings, limits.settings_bytes_max())?;
                 after.settings = Rc::new(hidden);
             }
             Wanted::Set(what, text) => {
                 let set = changes::applied(*what, text, settings, limits)?;
                 after.settings = Rc::new(set);
             }
+            Wanted::Import(imported) => after.settings = Rc::new((**imported).clone()),
         }
         if after.settings != before.settings {
             Rc::make_mut(&mut after.settings).modified = now;
@@ -217,6 +228,7 @@ impl Wish {
             }
             Wanted::Hide(what, id) => hidden::fulfilled(*what, id, &before.settings),
             Wanted::Set(what, _) => changes::fulfilled(*what),
+            Wanted::Import(_) => changes::fulfilled(Setting::Import),
         }
     }
 
@@ -225,7 +237,7 @@ impl Wish {
         match &self.what {
             Wanted::Skip(what, _) => skips::unavailable(*what, detail),
             Wanted::Hide(what, _) => hidden::unavailable(*what, detail),
-            Wanted::Set(..) => full::error(Status::UNAVAILABLE, detail),
+            Wanted::Set(..) | Wanted::Import(_) => full::error(Status::UNAVAILABLE, detail),
         }
     }
 }

@@ -4,10 +4,10 @@ use std::rc::Rc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use nanoserde::{DeJson, SerJson};
+use nanoserde::SerJson;
 
 use super::endpoints::failure;
-use super::json::{Text, is_sound};
+use super::json::{Text, Value};
 use crate::calendar::skips::Skips;
 use crate::calendar::text::local;
 use crate::http::response::{Answer, Status, media};
@@ -37,9 +37,9 @@ pub(super) const UNFIT: &str = "no id has control characters";
 /// # Errors
 /// The answer to a body that is no JSON.
 pub(super) fn lite_id(body: &[u8]) -> Result<String, Rc<Answer>> {
-    let text = std::str::from_utf8(body).ok().filter(|_| is_sound(body));
-    let text = text.ok_or_else(|| lite_error(Status::BAD_REQUEST, "", "invalid json"))?;
-    Ok(LiteSkip::deserialize_json(text).map(|skip| skip.meeting_id).unwrap_or_default())
+    let value = Value::read(body);
+    let value = value.ok_or_else(|| lite_error(Status::BAD_REQUEST, "", "invalid json"))?;
+    Ok(value.member("meeting_id").and_then(Value::text).unwrap_or_default())
 }
 
 /// What is skipped once a wish is fulfilled.
@@ -131,11 +131,6 @@ struct Skipped<'a> {
 struct List<'a> {
     now: Text<'a>,
     skips: Vec<Skipped<'a>>,
-}
-
-#[derive(DeJson)]
-struct LiteSkip {
-    meeting_id: String,
 }
 
 #[derive(SerJson)]

@@ -49,9 +49,10 @@ pub struct HttpLimits {
     /// Requests that one counts for besides itself when its answer has to be made: that takes a
     /// Pi a hundred times as long as one from the cache, and everybody waits for it.
     pub rate_made_tokens: u32,
-    /// Slots of clients that are told of changes as they happen (`/events`); one more is a 503.
+    /// Slots of clients that are told of changes as they happen (`/events`); one more is a 503, and
+    /// so is one of an address that has a quarter of them, loopback exempt.
     pub streams_max: usize,
-    /// Clients that a feed is read out to at once; one more is a 503.
+    /// Clients that a feed is read out to at once; the same holds for them.
     pub exports_max: usize,
     /// Slots that one address may hold, so that one machine cannot take them all. Loopback is
     /// exempt: a proxy lives there.
@@ -108,6 +109,11 @@ pub struct HttpLimits {
 }
 
 impl HttpLimits {
+    /// How many of so many places one address may have: a quarter, and one in any case.
+    pub fn places_per_address_max(places: usize) -> usize {
+        (places / 4).max(1)
+    }
+
     /// What the kernel holds for a connection whose buffers are full.
     pub fn socket_bytes(&self) -> usize {
         2 * (self.socket_receive_bytes + self.socket_send_bytes)
@@ -281,7 +287,7 @@ pub struct FeedLimits {
 /// Limits of what people skip, hide and set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PeopleLimits {
-    /// All together; of what is skipped and hidden the newest stay.
+    /// All together; of what is skipped the newest stay, and what is one too many is not hidden.
     pub bytes_max: usize,
     /// The longest id: that of an instance of a series, whose UID is a text of the feed.
     pub id_bytes_max: usize,
@@ -310,6 +316,17 @@ impl PeopleLimits {
     /// A text of settings that a client sends (400). One waits at a time, beside all the rest.
     pub fn text_bytes_max(&self) -> usize {
         (self.bytes_max / 2).min(16 * KIB)
+    }
+
+    /// A text of settings that is imported (400), which is read at once: as large as what is
+    /// exported can be, and as a body may be.
+    pub fn import_bytes_max(&self) -> usize {
+        self.stored_bytes_max().min(64 * KIB)
+    }
+
+    /// Ids that are hidden in such a text (400): more than there is ever room for.
+    pub fn hidden_max(&self) -> usize {
+        self.settings_bytes_max() / 64
     }
 
     /// A text of settings in the database, which names each pattern twice.

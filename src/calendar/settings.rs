@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Entry;
+use super::text::written_bytes;
 
 pub use self::judge::{Judge, Unwanted};
 pub use self::pattern::Pattern;
@@ -267,17 +268,21 @@ impl Default for Epaper {
 }
 
 impl Settings {
-    /// What they take in memory: twice, while others take their place, and as the text that is
-    /// written then.
+    /// What they take in memory: twice, while others take their place, but for ids, which both
+    /// share; and as the text that is written then, which names each pattern twice.
     pub fn weight_bytes(&self) -> usize {
         let Filters { hidden, patterns, categories, recurring, .. } = &self.filters;
-        let ids: usize = hidden.iter().map(|id| ID_OVERHEAD_BYTES + id.len()).sum();
-        let patterns: usize = patterns.iter().map(Pattern::weight_bytes).sum();
-        let names = categories.iter().chain(recurring);
-        let names: usize = names.map(|name| size_of_val(name) + name.0.len()).sum();
-        let texts = [self.display.zone.as_deref(), self.epaper.model.as_deref()];
-        let texts = texts.into_iter().flatten().map(str::len).sum::<usize>();
-        3 * (ids + patterns + names + texts + self.display.theme.len())
+        let id = |id: &Arc<str>| ID_OVERHEAD_BYTES + id.len() + written_bytes(id);
+        let pattern = |it: &Pattern| {
+            2 * (it.weight_bytes() + written_bytes(it.text()) + written_bytes(it.description()))
+        };
+        let text = |text: &str| 2 * text.len() + written_bytes(text);
+        let name = |name: &(Box<str>, bool)| 2 * size_of_val(name) + text(&name.0);
+        let others = [self.display.zone.as_deref(), self.epaper.model.as_deref()];
+        hidden.iter().map(id).sum::<usize>()
+            + patterns.iter().map(pattern).sum::<usize>()
+            + categories.iter().chain(recurring).map(name).sum::<usize>()
+            + others.into_iter().flatten().chain([&*self.display.theme]).map(text).sum::<usize>()
     }
 
     /// True when somebody has hidden what has these ids.
@@ -286,11 +291,12 @@ impl Settings {
         self.filters.hidden.iter().any(|hidden| ids.contains(&&**hidden))
     }
 
-    /// The same with this id hidden as well, or again. The oldest make room.
-    pub fn with_hidden(&self, id: &str, bytes_max: usize) -> Self {
+    /// The same with this id hidden as well, or again; `None` when there is no room for it. What
+    /// somebody else has hidden stays so.
+    pub fn with_hidden(&self, id: &str, bytes_max: usize) -> Option<Self> {
         let mut settings = self.without_hidden(id);
         settings.filters.hidden.push(id.into());
-        settings.dropping_oldest(bytes_max)
+        (settings.weight_bytes() <= bytes_max).then_some(settings)
     }
 
     /// The same without this id.
@@ -314,5 +320,5 @@ impl Settings {
     }
 }
 
-/// What the list and the allocator take beside an id.
-const ID_OVERHEAD_BYTES: usize = 32;
+/// What two lists, the allocator, the counts of who shares it and quotes take beside an id.
+const ID_OVERHEAD_BYTES: usize = 2 * size_of::<Arc<str>>() + 32 + 4;

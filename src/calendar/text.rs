@@ -232,6 +232,20 @@ pub fn folded(text: &str) -> String {
     folded
 }
 
+/// What a text takes where it is written at the longest, in JSON or in HTML: a character is at most
+/// six bytes there, or as many as it has.
+pub fn written_bytes(text: &str) -> usize {
+    let bytes = |c: char| match c {
+        '<' | '"' | '\u{2028}' | '\u{2029}' => 6,
+        '&' | '\'' => 5,
+        '>' => 4,
+        '\n' | '\r' | '\t' | '\\' => 2,
+        c if c.is_control() || is_bidi_control(c) => 6,
+        c => c.len_utf8(),
+    };
+    text.chars().map(bytes).sum()
+}
+
 /// For logs and terminals: a line break or an escape sequence in a feed's text must not forge a
 /// line or repaint a screen.
 pub fn harmless(c: char) -> char {

@@ -52,6 +52,7 @@ impl Html {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calendar::text::written_bytes;
 
     #[test]
     fn text_is_escaped() {
@@ -59,6 +60,7 @@ mod tests {
             let mut html = Html::default();
             html.text(text);
             assert_eq!(html.into_string(), expected);
+            assert!(expected.len() <= written_bytes(text), "no longer than planned");
         };
         check("Über 5 Uhr 🎉", "Über 5 Uhr 🎉");
         check("<script>alert('x')</script>", "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;");

@@ -72,6 +72,7 @@ fn others(
                 limit: limits.pipeline.view_events_max,
                 rows_max: limits.pipeline.view_rows_max,
                 bytes_max: limits.pipeline.view_bytes_max,
+                copies: 1,
                 calendars: scene.calendars,
                 settings: scene.settings,
             };

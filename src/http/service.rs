@@ -24,7 +24,7 @@ use super::route::{Admin, Change, Endpoint, Family, Route, Series, Setup};
 use super::slab::Token;
 use super::stream::{self, Places};
 use super::token::Gates;
-use crate::api::{Api, Done};
+use crate::api::{Api, Done, json};
 use crate::budget::HttpLimits;
 use crate::clock::{Clock, Moment};
 use crate::flags::rollout::Rollout;
@@ -209,6 +209,10 @@ impl Service {
             is_watched: matches!(admitted, Ok(Endpoint::Setup(Setup::Try))),
         };
         let found = match admitted {
+            Ok(Endpoint::View(key)) if !is_sound(message, bytes) => {
+                let (family, detail) = (key.view.family(), "the body is not valid JSON");
+                Found::Kept(self.api.failure(family, Status::BAD_REQUEST, detail))
+            }
             Ok(Endpoint::View(key)) => {
                 let key = self.pipeline.normalized(key);
                 let settings = self.pipeline.settings_generation();
@@ -444,6 +448,13 @@ impl Service {
             Err(status) => Done::Answer(self.api.failure(change.family(), status, UNDECODED)),
         }
     }
+}
+
+/// False for a view that is asked for with a body that is no JSON.
+fn is_sound(message: &Message<'_, '_>, bytes: &[u8]) -> bool {
+    let is_json = |body: &[u8]| body.is_empty() || json::is_sound(body);
+    message.method != Method::Post
+        || decode::decode(message, bytes).is_ok_and(|decoded| is_json(&decoded.body))
 }
 
 /// What framing has passed and async-h1 does not.

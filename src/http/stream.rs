@@ -1,12 +1,14 @@
 //! What follows an answer whose body has no end yet: Server-Sent Events (HTML Living Standard,
 //! section 9.2), the same bytes for everybody who listens; or a feed, piece by piece.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::io::Write;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::peer::Peer;
 use super::response::{Answer, Manner};
+use crate::budget::HttpLimits;
 use crate::clock::Moment;
 use crate::error::Result;
 use crate::pipeline::Pipeline;
@@ -142,37 +144,48 @@ impl Exporting {
     }
 }
 
-/// A fixed number of places.
+/// A fixed number of places, of which one address has a part at most: no machine can take them
+/// all. This machine is exempt: a proxy lives there.
 pub(super) struct Places {
-    taken: Rc<Cell<usize>>,
+    taken: Rc<RefCell<Vec<Peer>>>,
     places_max: usize,
 }
 
 /// A place that is taken, until this is dropped.
-pub struct Place(Rc<Cell<usize>>);
+pub struct Place {
+    taken: Rc<RefCell<Vec<Peer>>>,
+    client: Peer,
+}
 
 impl Places {
     pub(super) fn new(places_max: usize) -> Self {
-        Self { taken: Rc::default(), places_max }
+        let taken = Rc::new(RefCell::new(Vec::with_capacity(places_max)));
+        Self { taken, places_max }
     }
 
-    /// `None` when all are taken.
-    pub(super) fn take(&self) -> Option<Place> {
-        let taken = self.taken.get();
-        (taken < self.places_max).then(|| {
-            self.taken.set(taken + 1);
-            Place(Rc::clone(&self.taken))
-        })
+    /// `None` when all are taken, or all that this client may have.
+    pub(super) fn take(&self, client: Peer) -> Option<Place> {
+        let mut taken = self.taken.borrow_mut();
+        let own = taken.iter().filter(|other| **other == client).count();
+        let own_max = HttpLimits::places_per_address_max(self.places_max);
+        if taken.len() >= self.places_max || (own >= own_max && !client.is_near()) {
+            return None;
+        }
+        taken.push(client);
+        Some(Place { taken: Rc::clone(&self.taken), client })
     }
 
     pub(super) fn taken(&self) -> usize {
-        self.taken.get()
+        self.taken.borrow().len()
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
+        let mut taken = self.taken.borrow_mut();
+        if let Some(place) = taken.iter().position(|client| *client == self.client) {
+            taken.swap_remove(place);
+        }
     }
 }
 
@@ -194,10 +207,26 @@ mod tests {
     #[test]
     fn the_last_place_is_given_and_one_more_is_not() {
         let places = Places::new(2);
-        let (first, second) = (places.take(), places.take());
-        assert!(first.is_some() && second.is_some() && places.take().is_none());
+        let (first, second) = (places.take(Peer::Local), places.take(Peer::Local));
+        assert!(first.is_some() && second.is_some() && places.take(Peer::Local).is_none());
         drop(first);
         assert_eq!(places.taken(), 1);
-        assert!(places.take().is_some());
+        assert!(places.take(Peer::Local).is_some());
+    }
+
+    #[test]
+    fn one_address_has_a_quarter_of_the_places() {
+        let client = |last| Peer::Address([192, 168, 0, last].into());
+        let places = Places::new(8);
+        let mut own = vec![places.take(client(1)), places.take(client(1))];
+        assert!(own.iter().all(Option::is_some) && places.take(client(1)).is_none());
+        assert!(places.take(client(2)).is_some(), "another one finds room");
+        own.pop();
+        assert!(places.take(client(1)).is_some());
+        let only = Places::new(1);
+        assert!(only.take(client(1)).is_some(), "where there is one, anybody may have it");
+        let near = Peer::Address([127, 0, 0, 1].into());
+        let proxied: Vec<_> = (0..8).map(|_| places.take(near)).collect();
+        assert_eq!(proxied.iter().flatten().count(), 7, "a proxy speaks for many");
     }
 }

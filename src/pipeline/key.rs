@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
+use crate::api::json::TOLD_BYTES_MAX;
 use crate::display::{Screen, calendar, page};
 use crate::http::route::Family;
 use crate::ical::YEARS;
@@ -54,6 +55,30 @@ const LARGE_DAYS: i64 = 31;
 
 /// How long the answer about some days lives, in seconds, where nothing else is configured.
 pub(super) const RANGE_SECONDS: i64 = 300;
+
+/// What an answer takes in memory beside the entries that it is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// How often it writes the texts that name an entry.
+    pub copies: usize,
+    /// Everything else in it.
+    pub frame_bytes: usize,
+}
+
+impl Cost {
+    /// What does for either.
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            copies: self.copies.max(other.copies),
+            frame_bytes: self.frame_bytes.max(other.frame_bytes),
+        }
+    }
+}
+
+/// JSON that lists events: what is said of all of them.
+const LIST_BYTES: usize = 1024;
+/// A page without its events.
+const PAGE_BYTES: usize = 12 * 1024;
 
 /// One view, with its parameters normalised.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -174,6 +199,17 @@ impl View {
         match self {
             View::Calendar(view) => view.screen(usual),
             _ => usual,
+        }
+    }
+
+    /// What it takes in memory beside entries.
+    pub fn cost(&self) -> Cost {
+        match self {
+            View::Full(view) => view.cost(),
+            View::Page | View::Calendar(_) => Cost { copies: 1, frame_bytes: PAGE_BYTES },
+            // One meeting may say more than its title.
+            View::Lite(_) => Cost { copies: 1, frame_bytes: LIST_BYTES + TOLD_BYTES_MAX },
+            _ => Cost { copies: 1, frame_bytes: LIST_BYTES },
         }
     }
 

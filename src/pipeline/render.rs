@@ -73,8 +73,10 @@ fn rendered<J>(
 ) -> Rendered {
     turn.sources.metrics.pipeline_rendered.count();
     let read: usize = agenda.entries.iter().map(Entry::weight_bytes).sum();
-    // Both are there at this moment.
-    drop(turn.sources.metrics.memory.views.hold(read + answer.weight_bytes()));
+    // All of it is there at this moment; a page that is told in JSON is once more, and shorter.
+    let told = matches!(wish.key.view, View::Full(key::full::View::Html(_)));
+    let made = answer.weight_bytes() * if told { 2 } else { 1 };
+    drop(turn.sources.metrics.memory.views.hold(read + made));
     (answer, validity(turn, wish, agenda))
 }
 

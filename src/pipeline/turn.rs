@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 pub(super) use self::scope::Scope;
 use super::Sources;
 use super::cache::Validity;
-use super::key::{Bound, View, ViewKey, full};
+use super::key::{Bound, Cost, View, ViewKey, full};
 use crate::api::full::database::Found;
 use crate::api::people::People;
 use crate::budget::PipelineLimits;
@@ -240,7 +240,9 @@ impl<'p> Turn<'p> {
             scope => scope,
         };
         let (zone, calendar) = (&first.zone, first.key.view.calendar());
-        let reading = self.read(scope, first.now, zone, calendar).ok()?;
+        let cost =
+            rest.iter().fold(first.key.view.cost(), |cost, wish| cost.max(wish.key.view.cost()));
+        let reading = self.read(scope, first.now, zone, calendar, cost).ok()?;
         // What is cut off may belong to any of them: each is read for alone, and beside nothing.
         let is_useless = reading.truncated && matches!(scope, Scope::Range { .. });
         (!is_useless).then_some(reading)
@@ -263,9 +265,10 @@ impl<'p> Turn<'p> {
     /// When the database cannot be read.
     pub(super) fn read_alone<J>(&mut self, wish: &Wish<J>) -> Result<Reading> {
         let (zone, calendar) = (&wish.zone, wish.key.view.calendar());
+        let cost = wish.key.view.cost();
         let mut scope = wish.scope;
         loop {
-            let reading = self.read(scope, wish.now, zone, calendar)?;
+            let reading = self.read(scope, wish.now, zone, calendar, cost)?;
             let wider = scope.wider(reading.entries.len(), self.limits.view_events_max);
             scope = match wider {
                 Some(wider) if !wish.is_enough(&reading.entries, reading.truncated, self) => wider,
@@ -304,10 +307,12 @@ impl<'p> Turn<'p> {
         now: Timestamp,
         zone: &TimeZone,
         calendar: Option<&str>,
+        cost: Cost,
     ) -> Result<Reading> {
         let (limits, calendars, feed_limits) =
             (self.limits, &self.calendars, &self.sources.feed_limits);
-        let bytes_max = limits.view_bytes_max - self.lent_bytes();
+        let bytes_max =
+            (limits.view_bytes_max - self.lent_bytes()).saturating_sub(cost.frame_bytes);
         let today = midnight(zone.to_datetime(now).date(), zone, now);
         let (settings, week) = (&*self.people.settings, window(None, None, now, zone));
         let window = |from, to, limit| WindowQuery {
@@ -319,6 +324,7 @@ impl<'p> Turn<'p> {
             limit,
             rows_max: limits.view_rows_max,
             bytes_max,
+            copies: cost.copies,
             calendars,
             settings,
         };
@@ -354,7 +360,9 @@ impl<'p> Turn<'p> {
                 let over = WindowQuery { ended: true, ..window(today, now, 1) };
                 let (mut entries, _) = read_window(reader, &over, feed_limits)?;
                 let ended = entries.len();
-                let query = window(now, Timestamp::MAX, wanted);
+                let taken: usize = entries.iter().map(Entry::weight_bytes).sum();
+                let bytes_max = bytes_max.saturating_sub(taken);
+                let query = WindowQuery { bytes_max, ..window(now, Timestamp::MAX, wanted) };
                 let (ahead, truncated) = read_window(reader, &query, feed_limits)?;
                 entries.extend(ahead);
                 Ok(Reading { entries, ended, truncated })

@@ -108,6 +108,18 @@ fn pages_look_as_people_have_set_it() {
     });
 }
 
+#[test]
+fn of_two_categories_with_one_name_the_last_counts() {
+    run(|executor| async move {
+        let (rig, _server, _folder) = with_work(&executor).await;
+        let twice = r#"{"event_categories":{"a":false,"b":false,"a":true}}"#;
+        assert_eq!(send(&rig, FILTERS, twice).await.status, 200);
+        let settings = rig.get("/api/settings/filters").await.body;
+        let kept = "\"event_categories\": {\n      \"a\": true,\n      \"b\": false\n    }";
+        assert!(settings.contains(kept), "{settings}");
+    });
+}
+
 /// Twenty sorts of what is wrong, none of which changes anything.
 #[test]
 fn poison_is_refused_and_changes_nothing() {
@@ -173,7 +185,8 @@ fn poison_is_refused_and_changes_nothing() {
     });
 }
 
-/// At 8 MiB there is less room; it is never passed, and what is hidden longest makes way.
+/// At 8 MiB there is less room; it is never passed, and what is hidden stays so: one past the last
+/// is refused.
 #[test]
 fn there_is_room_for_so_much() {
     run(|executor| async move {
@@ -185,13 +198,32 @@ fn there_is_room_for_so_much() {
         let limits = Plan::divide(config.memory_budget, 1, FeedLimits::default()).limits.people;
         let rig = Rig::start(&executor, config);
         rig.refreshed(1).await;
-        for number in 0..60 {
-            let line = format!("POST /api/v1/hidden/event-{number:02}@example.org");
-            assert_eq!(send(&rig, &line, "").await.status, 201);
+        let id = |number| format!("event-{number:02}@example.org");
+        let mut count = 0;
+        let refused = loop {
+            let answer = send(&rig, &format!("POST /api/v1/hidden/{}", id(count)), "").await;
             assert!(rig.metrics.memory.people.used() <= limits.settings_bytes_max() as u64);
-        }
+            if answer.status != 201 {
+                break answer;
+            }
+            count += 1;
+        };
+        assert!((20..60).contains(&count), "{count}");
+        assert_eq!(refused.status, 400);
+        assert!(refused.body.contains("there is room for no more"), "{}", refused.body);
         let hidden = rig.get("/api/v1/hidden").await.body;
-        assert!(hidden.contains("event-59@") && !hidden.contains("event-00@"), "{hidden}");
+        assert!((0..count).all(|number| hidden.contains(&id(number))), "{hidden}");
+        assert!(!hidden.contains(&id(count)), "{hidden}");
+        let full = format!(r#"{{"graph_id":"{}"}}"#, id(count));
+        let refused = send(&rig, "POST /api/events/hide", &full).await;
+        assert_eq!(refused.status, 400);
+        assert!(
+            refused.body.contains("\"error\": \"there is room for no more"),
+            "{}",
+            refused.body
+        );
+        let again = format!("POST /api/v1/hidden/{}", id(count - 1));
+        assert_eq!(send(&rig, &again, "").await.status, 200, "what is hidden takes no more room");
         let text = "x".repeat(400);
         let large = format!(r#"{{"title_patterns":[{{"pattern":"{text}"}}]}}"#);
         let answer = send(&rig, FILTERS, &large).await;
@@ -199,9 +231,71 @@ fn there_is_room_for_so_much() {
         assert_eq!(rig.get("/api/v1/hidden").await.body, hidden);
         assert_eq!(send(&rig, "POST /api/v1/skips/a", "").await.status, 201);
         assert!(rig.metrics.memory.people.used() <= limits.bytes_max as u64);
+        for number in 0..count {
+            let line = format!("DELETE /api/v1/hidden/{}", id(number));
+            assert_eq!(send(&rig, &line, "").await.status, 204);
+        }
         let id = "x".repeat(limits.id_bytes_max);
         assert_eq!(send(&rig, &format!("POST /api/v1/hidden/{id}"), "").await.status, 201);
         assert_eq!(send(&rig, &format!("POST /api/v1/hidden/{id}y"), "").await.status, 400);
+    });
+}
+
+/// What is exported can be imported, however full it is and however long its texts are written.
+#[test]
+fn every_export_can_be_imported() {
+    run(|executor| async move {
+        let server = FeedServer::start(&executor, Script::new().ics("/a.ics", WORK));
+        for (budget, text) in [(8, "‹"), (8, "<"), (8, "a"), (16, "<"), (16, "b")] {
+            let folder = folder();
+            let feed = toml(&[("a", server.url("/a.ics"))]);
+            let config =
+                configure(folder.path(), &format!("memory_budget = \"{budget} MiB\"\n{feed}"));
+            let rig = Rig::start(&executor, config);
+            rig.refreshed(1).await;
+            let length = if text == "a" { 1 } else { 60 };
+            let pattern = |n: usize| {
+                let (text, more) = (text.repeat(length), text.repeat(length / 2));
+                format!(r#"{{"pattern":"{n}{text}","description":"{more}"}}"#)
+            };
+            let mut count = 0;
+            let line = "POST /api/settings/filters/patterns";
+            while send(&rig, line, &pattern(count)).await.status == 200 {
+                count += 1;
+            }
+            assert!(count > 2, "{count}");
+            while send(&rig, &format!("POST /api/v1/hidden/{count}"), "").await.status == 201 {
+                count += 1;
+            }
+            let settings = async || {
+                let all = rig.get("/api/settings").await.body;
+                all.lines().filter(|line| !line.contains("last_modified")).collect::<String>()
+            };
+            let before = settings().await;
+            let export = rig.get("/api/settings/export").await.body;
+            assert_eq!(send(&rig, "POST /api/settings/reset", "{}").await.status, 200);
+            assert_ne!(settings().await, before);
+            let answer = send(&rig, "POST /api/settings/import", &export).await;
+            assert_eq!(answer.status, 200, "{} bytes: {}", export.len(), answer.body);
+            assert_eq!(settings().await, before, "{budget} {text}");
+        }
+    });
+}
+
+/// More than any export holds is not looked at.
+#[test]
+fn an_import_has_a_bound() {
+    run(|executor| async move {
+        let (rig, _server, _config, _folder) =
+            fed(&executor, Script::new().ics("/a.ics", WORK)).await;
+        let ids = |count: usize| {
+            let ids: Vec<_> = (0..count).map(|n| format!("\"{n}\"")).collect();
+            format!(r#"{{"event_filters":{{"hidden_events":[{}]}}}}"#, ids.join(","))
+        };
+        assert_eq!(send(&rig, "POST /api/settings/import", &ids(100)).await.status, 200);
+        let refused = send(&rig, "POST /api/settings/import", &ids(5_000)).await;
+        assert_eq!(refused.status, 400);
+        assert!(refused.body.contains("at most"), "{}", refused.body);
     });
 }
 

@@ -89,6 +89,76 @@ fn no_term_goes_over_its_share_at_16_mib() {
     });
 }
 
+/// What is written longer than it is: titles and places, and then all that there is. All of it
+/// comes in every kind of view, whose room is the same as ever.
+#[test]
+fn no_term_goes_over_its_share_with_hostile_texts_at_8_mib() {
+    hostile("8MiB");
+}
+
+#[test]
+fn no_term_goes_over_its_share_with_hostile_texts_at_16_mib() {
+    hostile("16MiB");
+}
+
+fn hostile(budget: &'static str) {
+    run_within(Duration::from_secs(300), |executor| async move {
+        let feed = |event: fn(usize) -> String| {
+            let events = (0..500).map(event).collect::<String>();
+            format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{events}END:VCALENDAR\r\n")
+        };
+        let script = Script::new()
+            .ics("/titles.ics", &feed(|n| hostile_event(n, "<", 500, 0, 0)))
+            .ics("/all.ics", &feed(|n| hostile_event(n, "<", 500, 1500, 50)))
+            .ics("/few.ics", &feed(|n| hostile_event(n, "\"", 500 * usize::from(n < 12), 2000, 50)))
+            .ics("/long.ics", &feed(|n| hostile_event(n, "x", 40, 2000, 20)));
+        let server = FeedServer::start(&executor, script);
+        for name in ["titles", "all", "few", "long"] {
+            let folder = folder();
+            let feed = server.url(&format!("/{name}.ics"));
+            let text = format!("memory_budget = \"{budget}\"\n{}", toml(&[(name, feed)]));
+            let rig = Rig::start(&executor, configure(folder.path(), &text));
+            rig.refreshed(1).await;
+            for path in [
+                "/api/v1/events?limit=2000",
+                "/api/v1/today",
+                "/api/v1/next?limit=200",
+                "/api/whats-next",
+                "/api/whats-next/data",
+                "/api/alexa/launch-summary",
+                "/api/alexa/morning-summary",
+                "/",
+                "/day",
+                "/week",
+                "/agenda?days=60",
+                "/month",
+                "/api/refresh",
+                "/api/layout?layout=3x4",
+                "/api/layout?layout=4x8",
+                "/calendar",
+            ] {
+                let answer = rig.get(path).await;
+                assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+                check(&rig, &format!("{budget} {name} {path}"));
+            }
+        }
+    });
+}
+
+/// A meeting with a title and a place, a description and people, all of the same character.
+fn hostile_event(n: usize, c: &str, title: usize, told: usize, people: usize) -> String {
+    let (day, hour, minute) = (5 + n / 200, 8 + n % 200 / 15, n % 15 * 4);
+    let [title, told, name] = [title, told, 480].map(|length| c.repeat(length));
+    let name = if c == "x" { "Somebody Something" } else { &name };
+    let person = format!("ATTENDEE;CN='{}':mailto:{name}\r\n", name.replace('"', "'"));
+    format!(
+        "BEGIN:VEVENT\r\nUID:{c}{n}\r\nDTSTART:202601{day:02}T{hour:02}{minute:02}00Z\r\n\
+         DURATION:PT25M\r\nSUMMARY:{title}\r\nLOCATION:{title}\r\nDESCRIPTION:{told}\r\n\
+         {}END:VEVENT\r\n",
+        person.repeat(people)
+    )
+}
+
 /// A meeting of every day with much to say.
 fn long_event(number: usize) -> String {
     let (hour, minute) = (number / 20 % 24, number % 20 * 3);

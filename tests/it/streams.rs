@@ -170,6 +170,31 @@ fn the_last_place_is_given_and_one_more_is_told_to_come_again() {
     });
 }
 
+/// One machine at home does not take all places from the others.
+#[test]
+fn one_address_gets_a_quarter_of_the_places() {
+    run(|executor| async move {
+        let folder = folder();
+        let text = "trusted_proxies = [\"127.0.0.1\"]\n";
+        let rig = Rig::start(&executor, configure(folder.path(), text));
+        rig.refreshed(1).await;
+        let places = Plan::divide(16 << 20, 1, FeedLimits::default()).limits.http.streams_max;
+        let of = |last: u8| {
+            EVENTS.replace("\r\n\r\n", &format!("\r\nX-Forwarded-For: 192.168.0.{last}\r\n\r\n"))
+        };
+        let mut clients = Vec::new();
+        for last in 1..=4 {
+            for _ in 0..places / 4 {
+                clients.push(listen(&rig, &of(last)).await);
+            }
+            let refused = rig.ask(&of(last)).await;
+            assert_eq!((refused.status, refused.field("retry-after")), (503, Some("5")));
+        }
+        assert_eq!(open(&rig).0, places as u64);
+        assert_eq!(rig.ask(&of(5)).await.status, 503, "there is none left");
+    });
+}
+
 #[test]
 fn who_does_not_read_is_told_no_more() {
     run(|executor| async move {

@@ -59,7 +59,10 @@ pub fn refused(what: Setting, text: &[u8], bytes_max: usize) -> Option<Rc<Answer
 
 /// `POST /api/settings/validate`: what is wrong with a text.
 pub fn validate(text: &[u8], settings: &Settings, limits: &PeopleLimits) -> Rc<Answer> {
-    if let Some(refused) = refused(Setting::Validate, text, limits.text_bytes_max()) {
+    if let Some(refused) = refused(Setting::Validate, text, limits.import_bytes_max()) {
+        return refused;
+    }
+    if let Some(refused) = too_many_hidden(Setting::Validate, text, limits) {
         return refused;
     }
     let read = reading::read(text, Part::All, settings, limits.id_bytes_max);
@@ -71,6 +74,29 @@ pub fn validate(text: &[u8], settings: &Settings, limits: &PeopleLimits) -> Rc<A
         validation_errors: texts(faults.list()),
     };
     said(&shape.serialize_json())
+}
+
+/// `POST /api/settings/import`: what is to be set. It is read before it waits, so that it may be
+/// long: settings take less room than their text.
+///
+/// # Errors
+/// The answer to a text that cannot be.
+pub fn imported(text: &[u8], limits: &PeopleLimits) -> Result<Settings, Rc<Answer>> {
+    let what = Setting::Import;
+    let refused = refused(what, text, limits.import_bytes_max());
+    if let Some(refused) = refused.or_else(|| too_many_hidden(what, text, limits)) {
+        return Err(refused);
+    }
+    applied(what, text, &Settings::default(), limits)
+}
+
+/// Each id takes more memory than its text: they are counted before they are read.
+fn too_many_hidden(what: Setting, text: &[u8], limits: &PeopleLimits) -> Option<Rc<Answer>> {
+    let filters = Value::read(text).and_then(|value| value.member("event_filters"));
+    let hidden = filters.and_then(|filters| filters.member("hidden_events")?.items());
+    let most = limits.hidden_max();
+    let is_beyond = hidden.is_some_and(|mut ids| ids.nth(most).is_some());
+    is_beyond.then(|| invalid(what, &format!("at most {most} events can be hidden"), &[]))
 }
 
 /// What is set once a wish is fulfilled.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use nanoserde::SerJson;
 
-use crate::api::json::Text;
+use crate::api::json::{Text, Told};
 use crate::calendar::Agenda;
 use crate::calendar::selection::{self, Meeting};
 use crate::calendar::settings::{Layout, Word};
@@ -14,6 +14,10 @@ use crate::ical::Person;
 const CURRENT_MAX: usize = 1;
 const NEXT_MAX: usize = 3;
 const LATER_MAX: usize = 5;
+/// All of them.
+pub const MEETINGS_MAX: usize = CURRENT_MAX + NEXT_MAX + LATER_MAX;
+/// Lists that each of them stands in.
+pub const COPIES: usize = 2;
 
 /// The answer. `today` is the real one; the agenda's may be another day that the wall shows.
 pub fn data(agenda: &Agenda<'_>, layout: Layout, now: Timestamp) -> String {
@@ -52,11 +56,13 @@ pub fn data(agenda: &Agenda<'_>, layout: Layout, now: Timestamp) -> String {
 
 fn event<'a>(meeting: &Meeting<'a>, agenda: &Agenda<'_>) -> EventShape<'a> {
     let name = |person: &'a Person| match &*person.name {
-        "" => person.address.as_str().into(),
-        name => name.into(),
+        "" => person.address.as_str(),
+        name => name,
     };
     let seconds = |from: Timestamp, to: Timestamp| to.as_second() - from.as_second();
     let is_upcoming = meeting.start > agenda.now;
+    let mut told = Told::new();
+    let description = told.text(meeting.description());
     EventShape {
         graph_id: meeting.entry.id.as_str().into(),
         title: meeting.title().into(),
@@ -68,10 +74,10 @@ fn event<'a>(meeting: &Meeting<'a>, agenda: &Agenda<'_>) -> EventShape<'a> {
         time_until_minutes: is_upcoming.then(|| seconds(agenda.now, meeting.start) / 60),
         duration_minutes: seconds(meeting.start, meeting.end) / 60,
         formatted_time_range: hours_us(meeting.start, meeting.end, agenda.zone).into(),
-        organizer: meeting.organizer().map(name),
-        attendees: meeting.attendees().iter().map(name).collect(),
+        organizer: meeting.organizer().map(name).map(|name| told.text(name).into()),
+        attendees: told.list(meeting.attendees().iter().map(name)),
         is_hidden: false,
-        description: Text::unless_empty(meeting.description()),
+        description: Text::unless_empty(description),
         has_conflict: meeting.has_conflict,
     }
 }

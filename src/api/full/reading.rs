@@ -272,9 +272,12 @@ fn names(place: &str, value: Value<'_>, target: &mut Vec<(Box<str>, bool)>, faul
     let mut are_sound = true;
     for (name, value) in members {
         let is_name = !name.is_empty() && cut(&name, NAME_CHARS_MAX).len() == name.len();
-        match value.switch().filter(|_| is_name && read.len() < NAMES_MAX) {
-            Some(on) => read.push((name.into(), on)),
-            None => are_sound = false,
+        let known = read.iter().position(|(known, _)| **known == *name);
+        let has_room = known.is_some() || read.len() < NAMES_MAX;
+        match (value.switch().filter(|_| is_name && has_room), known) {
+            (Some(on), Some(known)) => read[known].1 = on,
+            (Some(on), None) => read.push((name.into(), on)),
+            (None, _) => are_sound = false,
         }
     }
     if !are_sound {

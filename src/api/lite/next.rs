@@ -3,7 +3,7 @@
 use nanoserde::SerJson;
 
 use super::SUBJECT_CHARS_MAX;
-use crate::api::json::Text;
+use crate::api::json::{Text, Told};
 use crate::calendar::text::{cut, utc};
 use crate::calendar::{Agenda, lite};
 
@@ -18,12 +18,14 @@ pub(super) fn whats_next(agenda: &Agenda<'_>) -> String {
         let status = Status::new("No meetings scheduled", false, false);
         return WhatsNext { meeting: None, status }.serialize_json();
     };
+    let mut told = Told::new();
+    let description = told.text(cut(meeting.description(), DESCRIPTION_CHARS_MAX));
     let seconds = meeting.start.as_second() - agenda.now.as_second();
     let model = MeetingModel {
         meeting_id: meeting.entry.lite_id().into(),
         subject: cut(meeting.title(), SUBJECT_CHARS_MAX).into(),
-        description: cut(meeting.description(), DESCRIPTION_CHARS_MAX).into(),
-        attendees: meeting.attendees().iter().map(|p| p.address.as_str().into()).collect(),
+        description: description.into(),
+        attendees: told.list(meeting.attendees().iter().map(|person| &*person.address)),
         start_iso: utc(meeting.start).into(),
         duration_seconds: meeting.end.as_second() - meeting.start.as_second(),
         location: cut(meeting.location(), LOCATION_CHARS_MAX).into(),

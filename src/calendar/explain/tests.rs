@@ -293,7 +293,7 @@ fn what_people_have_changed_is_told() {
     let mut table = Table::new();
     let now = table.scene().now;
     let id = |original: &str| super::super::instance_id("u", "work", at(original));
-    table.settings = table.settings.with_hidden(&id("2026-03-24T08:00:00Z"), 10_000);
+    table.settings = table.settings.with_hidden(&id("2026-03-24T08:00:00Z"), 10_000).unwrap();
     table.skips = table.skips.with(&id("2026-03-25T08:00:00Z"), now, 10_000);
     let lines = table.lines(&[DAILY], &[]);
     let find =

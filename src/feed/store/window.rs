@@ -13,6 +13,7 @@ use crate::budget::FeedLimits;
 use crate::calendar::filter::Filter;
 use crate::calendar::merge::{Merged, PLACES_BYTES};
 use crate::calendar::settings::{Judge, Settings};
+use crate::calendar::text::written_bytes;
 use crate::calendar::{CalendarStatus, Entry, instance_id, selection};
 use crate::error::Result;
 use crate::hash::private_name;
@@ -70,8 +71,10 @@ pub struct WindowQuery<'q> {
     /// This many rows are looked at, those that are not shown included, and as many that began
     /// before it.
     pub rows_max: usize,
-    /// This many bytes of entries at most.
+    /// This many bytes at most: entries, and what an answer writes of them.
     pub bytes_max: usize,
+    /// How often the answer writes the texts of an entry.
+    pub copies: usize,
     /// The feeds in the order of the configuration; others are left out.
     pub calendars: &'q [CalendarStatus],
     /// What people do not want to see is left out.
@@ -114,7 +117,7 @@ pub fn judged_window(
     let (mut latest, mut truncated) = (i64::MIN, passed_over.is_some());
     while let Some(row) = rows.next()? {
         rows_seen += 1;
-        if rows_seen + judge.rows() > query.rows_max || events.bytes + bytes > query.bytes_max {
+        if rows_seen + judge.rows() > query.rows_max {
             truncated = true;
             break;
         }
@@ -142,8 +145,9 @@ pub fn judged_window(
         let (uid, details) = (Rc::clone(uid), Rc::clone(details));
         let (also, recurrence) = (Vec::new(), stored.original());
         let entry = Entry { id, uid, overridden, calendar, also, start, end, recurrence, details };
+        let (texts, kept) = (query.copies * repeated_bytes(&entry, name), entry.id.len());
         match merged.join(entry) {
-            None => bytes += MERGED_BYTES,
+            None => bytes += MERGED_BYTES + texts,
             Some(_) if merged.len() - hidden >= query.limit => {
                 truncated = true;
                 // What begins with the last one may still be the same as it.
@@ -152,8 +156,13 @@ pub fn judged_window(
                 }
             }
             Some(entry) => {
-                bytes += size_of::<Entry>() + PLACES_BYTES + 2 * entry.id.len() + FRAME_BYTES;
-                bytes += repeated_bytes(&entry.details);
+                let written = texts + query.copies * FRAME_BYTES;
+                bytes += size_of::<Entry>() + PLACES_BYTES + kept + written;
+                // The first one may be as long as it likes: a day with it alone is not empty.
+                if events.bytes + bytes > query.bytes_max && !merged.is_empty() {
+                    truncated = true;
+                    break;
+                }
                 latest = stored.start;
                 // What is the same as it in another calendar is hidden with it.
                 hidden += usize::from(query.settings.hides(&entry));
@@ -238,12 +247,14 @@ impl Known {
 const MERGED_BYTES: usize = 4 * size_of::<usize>();
 
 /// An event in an answer without its texts: names of fields, times, brackets.
-const FRAME_BYTES: usize = 384;
+const FRAME_BYTES: usize = 352;
 
-/// The texts that an answer repeats for every occurrence.
-fn repeated_bytes(details: &Details) -> usize {
-    let Details { summary, location, url, conference, .. } = details;
-    [summary, location, url, conference].into_iter().map(String::len).sum()
+/// The texts that an answer repeats for every occurrence, as they are written at the longest: its
+/// calendar is named twice.
+fn repeated_bytes(entry: &Entry, calendar: &str) -> usize {
+    let Details { summary, location, url, conference, .. } = &*entry.details;
+    let texts = [&entry.id, summary, location, url, conference];
+    texts.into_iter().map(|text| written_bytes(text)).sum::<usize>() + 2 * written_bytes(calendar)
 }
 
 /// The bare UID, or for an instance of a series, one that tells it from the others by its original
@@ -334,6 +345,7 @@ mod tests {
             limit: 100,
             rows_max: limits.pipeline.view_rows_max,
             bytes_max: limits.pipeline.view_bytes_max,
+            copies: 1,
             calendars: &calendars,
             settings: &Settings::default(),
         };

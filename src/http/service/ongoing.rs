@@ -18,7 +18,7 @@ impl Service {
         let manner = Manner { keep_alive: asked.manner.head_only, ..asked.manner };
         let asked = Asked { manner, ..asked.clone() };
         let outgoing = |answer| self.outgoing(&asked, answer, bytes, turn.date);
-        let place = self.streams.take();
+        let place = self.streams.take(asked.client);
         let Some(place) = place else {
             self.metrics.streams_refused.count();
             let detail = "as many clients as there is room for are told of changes";
@@ -63,7 +63,7 @@ impl Service {
             }
             Err(Nothing::NoData) => return refused(self.api.no_data(Family::Native)),
         };
-        let Some(place) = self.exports.take() else {
+        let Some(place) = self.exports.take(asked.client) else {
             let detail = "others are still being read a feed";
             return refused(self.api.failure(Family::Native, Status::UNAVAILABLE, detail));
         };

@@ -1,12 +1,14 @@
 //! The views of the full family: what its front-ends ask for, and what they are told once
 //! something was changed.
 
-use super::Kind;
+use super::{Cost, Kind, LIST_BYTES, PAGE_BYTES};
+use crate::api::full::data;
+use crate::api::json::TOLD_BYTES_MAX;
 use crate::display::page;
 use crate::http::route::{Part, Shown, Table};
 
 /// Meetings after the next one in `/api/whats-next/data`: two beside it, and five later ones.
-const LATER_MAX: usize = 7;
+const LATER_MAX: usize = data::MEETINGS_MAX - 2;
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -54,6 +56,20 @@ impl View {
             Self::Calendar | Self::Html(_) => Some(page::LATER_MAX),
             Self::Data(_) | Self::Changed(_) => Some(LATER_MAX),
             _ => None,
+        }
+    }
+
+    /// What it takes in memory beside entries: a page stands once as itself and once more in JSON,
+    /// where each of its tags is longer; meetings stand in two lists.
+    pub(super) fn cost(&self) -> Cost {
+        match self {
+            Self::Calendar => Cost { copies: 1, frame_bytes: PAGE_BYTES },
+            Self::Html(_) => Cost { copies: 3, frame_bytes: 3 * PAGE_BYTES },
+            Self::Data(_) | Self::Changed(_) => {
+                let told = data::COPIES * data::MEETINGS_MAX * TOLD_BYTES_MAX;
+                Cost { copies: data::COPIES, frame_bytes: LIST_BYTES + told }
+            }
+            _ => Cost { copies: 1, frame_bytes: LIST_BYTES },
         }
     }
 

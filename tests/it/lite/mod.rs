@@ -141,6 +141,27 @@ fn without_meetings_every_route_says_so() {
     });
 }
 
+/// A body that is no JSON is refused where nothing is read from it, too; and what nobody asks for
+/// spoils no other.
+#[test]
+fn a_body_is_json_or_refused() {
+    run(|executor| async move {
+        let (rig, _server, _folder) = guarded(&executor).await;
+        for (line, body, status) in [
+            ("POST /api/morning-summary", "{bad", 400),
+            ("POST /api/morning-summary", "{}", 200),
+            ("POST /api/morning-summary", "", 200),
+            ("POST /api/skip", "{bad", 400),
+            ("POST /api/skip", r#"{"meeting_id":"a","x":1e999}"#, 200),
+            ("POST /api/skip", r#"{"meeting_id":7}"#, 400),
+            ("POST /api/skip", "[]", 400),
+        ] {
+            let answer = send(&rig, line, "Content-Type: application/json\r\n", body).await;
+            assert_eq!(answer.status, status, "{line} {body}: {}", answer.body);
+        }
+    });
+}
+
 #[test]
 fn errors_are_told_in_this_family_s_words() {
     run(|executor| async move {
