@@ -17,7 +17,7 @@ use crate::budget::PipelineLimits;
 use crate::calendar::settings::{self, ConflictMode, Counts, PATTERNS_MAX};
 use crate::calendar::{CalendarStatus, Entry, selection};
 use crate::connections::database::{Lease, overview};
-use crate::display::{Screen, Theme, calendar};
+use crate::display::{Screen, calendar};
 use crate::error::Result;
 use crate::feed::store::{FORM_SLACK_SECONDS, WindowQuery, judged_window, read_window};
 use crate::http::response::Answer;
@@ -220,9 +220,7 @@ impl<'p> Turn<'p> {
 
     /// How pages are written and coloured: as people have set it, or else the configuration.
     pub(super) fn screen(&self) -> Screen {
-        let screen = self.sources.screen.get();
-        let theme = Theme::parse(&self.people.settings.display.theme);
-        Screen { theme: theme.unwrap_or(screen.theme), ..screen }
+        self.sources.screen.get().set(&self.people.settings.display)
     }
 
     /// The page of days that a view shows, if the wall has such a layout.
