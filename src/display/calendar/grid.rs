@@ -202,7 +202,9 @@ impl Page<'_> {
         let time = |at| clock(at, agenda.zone, options.locale.hour12);
         self.html.markup("<time datetime=\"").text(&local(meeting.start, agenda.zone));
         self.html.markup("\">").text(&time(meeting.start)).markup("<i>–");
-        self.html.text(&time(meeting.end)).markup("</i></time> <b>");
+        self.html.text(&time(meeting.end)).markup("</i></time> ");
+        self.overlap(meeting);
+        self.html.markup("<b>");
         self.html.text(cut(meeting.title_in(words), TEXT_CHARS_MAX)).markup("</b>");
         if !meeting.location().is_empty() && end - start >= THREE_LINES_MINUTES {
             self.html.markup(" <small>").text(cut(meeting.location(), TEXT_CHARS_MAX));
