@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use super::full::{self, changes};
 use super::{hidden, skips};
 use crate::budget::PeopleLimits;
-use crate::calendar::settings::Settings;
+use crate::calendar::settings::{Home, Settings};
 use crate::calendar::skips::Skips;
 use crate::feed::Feeds;
 use crate::http::response::{Answer, Status};
@@ -168,7 +168,7 @@ impl Wish {
         matches!(self.what, Wanted::Skip(Skipping::LiteClearAndRefresh, _))
     }
 
-    /// What there is once it is fulfilled.
+    /// What there is once it is fulfilled, where the configuration has `home`.
     ///
     /// # Errors
     /// The answer to a wish that cannot be fulfilled.
@@ -176,6 +176,7 @@ impl Wish {
         &self,
         before: &People,
         now: Option<Timestamp>,
+        home: &Home,
         limits: &PeopleLimits,
     ) -> Result<People, Rc<Answer>> {
         let mut after = before.clone();
@@ -192,7 +193,8 @@ impl Wish {
                 after.settings = Rc::new(hidden);
             }
             Wanted::Set(what, text) => {
-                let set = changes::applied(*what, text, settings, limits.settings_bytes_max())?;
+                let room = limits.settings_bytes_max();
+                let set = changes::applied(*what, text, settings, home, room)?;
                 after.settings = Rc::new(set);
             }
         }

@@ -48,6 +48,7 @@ use self::pending::{Joined, Pending, Whom};
 pub use self::sources::Sources;
 use self::turn::{Reading, Rendered, Turn, Wish, groups};
 use crate::api::errors;
+use crate::api::full::wall::Wall;
 use crate::budget::{Limits, PipelineLimits};
 use crate::clock::Moment;
 use crate::display::{self, Screen};
@@ -194,6 +195,11 @@ impl Pipeline {
     /// How pages are written and coloured. Those that are kept are dropped with the feeds.
     pub fn screen(&self) -> &Cell<Screen> {
         &self.sources.screen
+    }
+
+    /// What the wall shows.
+    pub fn wall(&self) -> &Wall {
+        &self.sources.wall
     }
 
     /// The one key of all that get the same bytes.

@@ -10,7 +10,7 @@ use super::{error, error_because, said};
 use crate::api::json::{Text, Value, texts};
 use crate::api::people::Told;
 use crate::budget::PeopleLimits;
-use crate::calendar::settings::{PATTERNS_MAX, Pattern, Settings};
+use crate::calendar::settings::{Display, Home, PATTERNS_MAX, Pattern, Settings};
 use crate::http::response::{Answer, Status};
 use crate::http::route::{Part, Setting};
 use crate::pipeline::key::View;
@@ -69,7 +69,7 @@ pub fn validate(text: &[u8], settings: &Settings, limits: &PeopleLimits) -> Rc<A
     said(&shape.serialize_json())
 }
 
-/// What is set once a wish is fulfilled.
+/// What is set once a wish is fulfilled. `home` is what holds where people have set nothing.
 ///
 /// # Errors
 /// The answer to one that cannot be.
@@ -77,8 +77,14 @@ pub fn applied(
     what: Setting,
     text: &[u8],
     settings: &Settings,
+    home: &Home,
     bytes_max: usize,
 ) -> Result<Settings, Rc<Answer>> {
+    let replaced = Display::default();
+    let before = match what {
+        Setting::Import => &replaced,
+        _ => &settings.display,
+    };
     let read = match what {
         Setting::Put(part) => reading::read(text, part, settings),
         Setting::Import | Setting::Validate => reading::read(text, Part::All, &Settings::default()),
@@ -86,7 +92,7 @@ pub fn applied(
         Setting::AddPattern => with_pattern(text, settings)?,
         Setting::RemovePattern => return without_pattern(text, settings),
     };
-    let read = read.and_then(|read| fitting(read, bytes_max));
+    let read = read.and_then(|read| fitting(read.inheriting(home, before), bytes_max));
     read.map_err(|faults| invalid(what, &faults.list().join("; "), faults.list()))
 }
 
