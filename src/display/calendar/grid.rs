@@ -20,7 +20,7 @@ const COLUMNS_MAX: usize = 6;
 /// Events of a page, shared out over its days.
 const EVENTS_MAX: usize = 77;
 /// The same where some have a mark that takes room in the page.
-const MARKED_MAX: usize = 63;
+const MARKED_MAX: usize = 56;
 /// Bars below each other.
 const LANES_MAX: usize = 3;
 /// No column shows more of a title or a place.
