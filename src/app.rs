@@ -188,6 +188,7 @@ impl App {
         let (book, wishes) = Book::new(recall_people(&mut reader, &limits.people), &limits.people);
         drop(reader);
         let (book, wall) = (Rc::new(book), Rc::new(Wall::default()));
+        wall.set_home(config.layout);
         let sources = Sources {
             clock: clock.clone(),
             database: Rc::clone(&database),

@@ -16,7 +16,7 @@ use super::prometheus::Format;
 use super::stats::{Machine, Seen};
 use super::{admin, hidden, json, lite, prometheus, setup, skips, stats};
 use crate::budget::Plan;
-use crate::calendar::text::utc;
+use crate::calendar::text::{utc, zone_name};
 use crate::clock::{Clock, Moment};
 use crate::display::waiting::{self, Face};
 use crate::display::{self, Screen};
@@ -158,12 +158,18 @@ impl Api {
         }))
     }
 
-    /// A file that is part of the program.
-    pub fn asset(&self, path: &str, accepts_gzip: bool) -> Rc<Answer> {
+    /// A file that is part of the program, or a page, filled in for a screen.
+    pub fn asset(&self, path: &str, accepts_gzip: bool, screen: Screen) -> Rc<Answer> {
         let Some(asset) = display::asset(path) else {
             let detail = "there is nothing at this path";
             return self.failure(Family::Native, Status::NOT_FOUND, detail);
         };
+        if asset.gzip.is_empty() {
+            let Known { book, feeds, clock, .. } = &self.known;
+            let home = zone_name(&feeds.zone(), clock.wall());
+            let page = display::setup::page(asset, screen, &book.settings().display, &home);
+            return Rc::new(Answer::ok(asset.content_type, page));
+        }
         let mut assets = self.assets.borrow_mut();
         let shared = assets.entry((asset.path, accepts_gzip)).or_default();
         shared.upgrade().unwrap_or_else(|| {

@@ -18,8 +18,8 @@ use nanoserde::SerJson;
 
 use super::json::{Text, Value, indented};
 use crate::calendar::Agenda;
-use crate::calendar::settings::{Counts, Layout, PATTERNS_MAX, Settings, Word};
-use crate::calendar::text::{local, zone_name};
+use crate::calendar::settings::{Counts, Home, Layout, PATTERNS_MAX, Settings, Word};
+use crate::calendar::text::local;
 use crate::http::response::{Answer, Status, media};
 use crate::http::route::{Part, Shown};
 use crate::pipeline::key::full::View;
@@ -28,6 +28,8 @@ use crate::pipeline::key::full::View;
 pub struct Scene<'a> {
     /// The layout that the wall shows.
     pub layout: Layout,
+    /// What is configured.
+    pub home: Home,
     /// The real "now", where the agenda has another one.
     pub now: Timestamp,
     /// The page that the wall shows.
@@ -41,7 +43,7 @@ pub struct Scene<'a> {
 /// Makes an answer.
 pub fn answer(view: &View, agenda: &Agenda<'_>, scene: &Scene<'_>) -> Answer {
     let settings = agenda.settings;
-    let zone = zone_name(agenda.zone, agenda.now);
+    let home = &scene.home;
     let body = match view {
         // A page is no JSON, and made like all others.
         View::Calendar => return Answer::ok(media::HTML, (scene.page)()),
@@ -64,9 +66,9 @@ pub fn answer(view: &View, agenda: &Agenda<'_>, scene: &Scene<'_>) -> Answer {
         }
         View::Settings(part, message) => {
             let data = match part {
-                Part::All => writing::whole(settings, &scene.counts, &zone),
+                Part::All => writing::whole(settings, &scene.counts, home),
                 Part::Filters => writing::filters(&settings.filters, &scene.counts),
-                Part::Display => writing::display(&settings.display, &zone),
+                Part::Display => writing::display(&settings.display, home),
                 Part::Conflicts => writing::conflicts(&settings.conflicts),
             };
             succeeded(*message, &data)
@@ -79,11 +81,11 @@ pub fn answer(view: &View, agenda: &Agenda<'_>, scene: &Scene<'_>) -> Answer {
             succeeded(Some("Filter pattern added successfully"), &data)
         }
         View::Export => {
-            let body = indented(writing::whole(settings, &scene.counts, &zone));
+            let body = indented(writing::whole(settings, &scene.counts, home));
             let further = "Content-Disposition: attachment; filename=calendarbot_settings.json\r\n";
             return Answer::plain(Status::OK, media::JSON, further, body.as_bytes());
         }
-        View::Info => succeeded(None, &writing::info(settings, &scene.counts)),
+        View::Info => succeeded(None, &writing::info(settings, &scene.counts, home)),
         View::Database(table) => {
             scene.database.map_or(String::new(), |found| database::answer(*table, found))
         }
@@ -171,7 +173,7 @@ pub fn hidden(settings: &Settings) -> Rc<Answer> {
 
 /// The text that settings are stored as.
 pub fn stored_text(settings: &Settings) -> String {
-    writing::whole(settings, &[0; PATTERNS_MAX], "")
+    writing::whole(settings, &[0; PATTERNS_MAX], &Home::default())
 }
 
 /// What such a text says, and what is wrong with it: that alone is left out, since a program that

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use super::full::{self, changes};
 use super::{hidden, skips};
 use crate::budget::PeopleLimits;
-use crate::calendar::settings::Settings;
+use crate::calendar::settings::{Display, Home, Settings};
 use crate::calendar::skips::Skips;
 use crate::feed::Feeds;
 use crate::http::response::{Answer, Status};
@@ -178,7 +178,7 @@ impl Wish {
         matches!(self.what, Wanted::Skip(Skipping::LiteClearAndRefresh, _))
     }
 
-    /// What there is once it is fulfilled.
+    /// What there is once it is fulfilled, where the configuration has `home`.
     ///
     /// # Errors
     /// The answer to a wish that cannot be fulfilled.
@@ -186,6 +186,7 @@ impl Wish {
         &self,
         before: &People,
         now: Option<Timestamp>,
+        home: &Home,
         limits: &PeopleLimits,
     ) -> Result<People, Rc<Answer>> {
         let mut after = before.clone();
@@ -202,10 +203,13 @@ impl Wish {
                 after.settings = Rc::new(hidden);
             }
             Wanted::Set(what, text) => {
-                let set = changes::applied(*what, text, settings, limits)?;
+                let set = changes::applied(*what, text, settings, home, limits)?;
                 after.settings = Rc::new(set);
             }
-            Wanted::Import(imported) => after.settings = Rc::new((**imported).clone()),
+            Wanted::Import(imported) => {
+                let set = imported.as_ref().clone().inheriting(home, &Display::default());
+                after.settings = Rc::new(set);
+            }
         }
         if after.settings != before.settings {
             Rc::make_mut(&mut after.settings).modified = now;

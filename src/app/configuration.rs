@@ -411,6 +411,7 @@ impl Followers {
         }
         log::set_max_level(new.log_level);
         self.pipeline.screen().set(new.screen);
+        self.pipeline.wall().set_home(new.layout);
         self.feeds.replace(list, display_zone(&new));
         self.governor.configure(&new);
         let now = self.refresher.clock.wall();

@@ -20,6 +20,8 @@ pub const PATTERNS_MAX: usize = 50;
 pub type Counts = [u32; PATTERNS_MAX];
 /// Categories, and other names that are switched.
 pub const NAMES_MAX: usize = 20;
+/// The sorts of event that can be switched: those that repeat, and the others.
+pub const SORTS: [&str; 2] = ["recurring", "single"];
 /// Characters of such a name, and of a theme or model.
 pub const NAME_CHARS_MAX: usize = 64;
 
@@ -51,7 +53,7 @@ pub struct Filters {
     pub patterns: Vec<Pattern>,
     /// Categories, false for those that are not shown.
     pub categories: Vec<(Box<str>, bool)>,
-    /// The same for `recurring` and `single` events.
+    /// The same for the [`SORTS`] of events.
     pub recurring: Vec<(Box<str>, bool)>,
     /// Only events with so many attendees, from and to.
     pub attendees: Option<(u32, u32)>,
@@ -99,8 +101,8 @@ pub enum ConflictMode {
 /// How pages look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Display {
-    /// The layout after a start.
-    pub layout: Layout,
+    /// The layout after a start, in the place of the configured one.
+    pub layout: Option<Layout>,
     /// Of headers, body, time labels and navigation.
     pub font_sizes: [Option<FontSize>; 4],
     /// How much room there is between things.
@@ -163,6 +165,15 @@ pub struct Epaper {
     pub height: u32,
     /// In degrees: 0, 90, 180 or 270.
     pub rotation: u32,
+}
+
+/// What the configuration has where people have set nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Home {
+    /// The name of the display's zone; empty where nobody knows it.
+    pub zone: Box<str>,
+    /// The wall's layout; `None` where nobody knows it.
+    pub layout: Option<Layout>,
 }
 
 /// A choice among words.
@@ -251,7 +262,7 @@ impl Default for Conflicts {
 impl Default for Display {
     fn default() -> Self {
         Self {
-            layout: Layout::default(),
+            layout: None,
             font_sizes: [None; 4],
             density: Density::default(),
             theme: "default".into(),
@@ -310,6 +321,19 @@ impl Settings {
     pub fn dropping_oldest(mut self, bytes_max: usize) -> Self {
         while self.weight_bytes() > bytes_max && !self.filters.hidden.is_empty() {
             self.filters.hidden.remove(0);
+        }
+        self
+    }
+
+    /// The same, where what has been taken over from `home` is not set, unless `before` has set it:
+    /// whoever sends back what they have read sets nothing.
+    pub fn inheriting(mut self, home: &Home, before: &Display) -> Self {
+        let Display { zone, layout, .. } = &mut self.display;
+        if before.zone.is_none() {
+            *zone = zone.take().filter(|zone| *zone != home.zone);
+        }
+        if before.layout.is_none() {
+            *layout = layout.filter(|layout| Some(*layout) != home.layout);
         }
         self
     }

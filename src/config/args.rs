@@ -194,7 +194,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("help", Some('h'), "", "show this", Does::Help),
     Opt::new("version", Some('V'), "", "show the version", Does::Version),
     Opt::new("web", None, "", "accepted: the same as serve", Does::Nothing),
-    Opt::new("layout", None, "NAME", "accepted, without effect", Does::Nothing),
 ];
 
 impl Opt {
@@ -219,6 +218,7 @@ impl Opt {
             "memory-budget" => "SIZE",
             "log-level" => "LEVEL",
             "time-zone" => "ZONE",
+            "layout" => "NAME",
             "port" => "N",
             _ => "ADDRESS",
         };

@@ -3,6 +3,7 @@
 use super::Draft;
 use super::key::{Key, Kind, Preset};
 use crate::calendar::locale::{DateOrder, Language, WeekStart};
+use crate::calendar::settings::{Layout, Word};
 use crate::display::Theme;
 
 pub(super) const LANGUAGE: Key<Draft> = word(
@@ -52,6 +53,19 @@ pub(super) const THEME: Key<Draft> = word(
     "The colours of the pages. `auto` is as the browser prefers, `eink` is black and white, and \
      nothing moves.",
 );
+
+pub(super) const LAYOUT: Key<Draft> = Key {
+    env: &["CALENDARBOT_WEB_LAYOUT"],
+    option: "layout",
+    ..word(
+        "display.layout",
+        "4x8, 3x4 or whats-next-view",
+        |draft, text| Layout::of(text).map(|it| draft.config.layout = it),
+        "whats-next-view",
+        "What `/calendar` shows after a start. It is a day, a short list, or what is next, where \
+         people have set nothing else.",
+    )
+};
 
 pub(super) const FRAME_ANCESTORS: Key<Draft> = Key {
     name: "display.frame_ancestors",

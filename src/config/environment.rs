@@ -170,4 +170,4 @@ fn unquote(value: &str) -> Option<&str> {
 
 /// Variables of earlier programs that are known and do nothing here; a name that ends in an
 /// underscore stands for all that begin with it.
-pub(super) static WITHOUT_EFFECT: &[&str] = &["CALENDARBOT_WEB_LAYOUT", "CALENDARBOT_RATE_LIMIT_"];
+pub(super) static WITHOUT_EFFECT: &[&str] = &["CALENDARBOT_RATE_LIMIT_"];

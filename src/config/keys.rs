@@ -202,6 +202,7 @@ pub(super) static KEYS: &[Key<Draft>] = &[
     display::WEEK_NUMBERS,
     display::DATE_ORDER,
     display::THEME,
+    display::LAYOUT,
     display::FRAME_ANCESTORS,
     Key {
         name: "me",

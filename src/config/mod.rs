@@ -41,6 +41,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::budget::{Ceilings, FeedLimits, Plan, TooHigh, show_bytes};
+use crate::calendar::settings::Layout;
 use crate::display::Screen;
 use crate::error::Result;
 use crate::flags::switches::By;
@@ -121,6 +122,8 @@ pub struct Config {
     pub alexa_token: Option<Secret>,
     /// How pages are written and coloured.
     pub screen: Screen,
+    /// What the wall shows after a start.
+    pub layout: Layout,
     /// The home network may change settings.
     pub settings_from_lan: bool,
     /// The origins that may hold a page in a frame, each with a blank before it.
@@ -320,6 +323,7 @@ impl Draft {
             admin_token: None,
             alexa_token: None,
             screen: Screen::default(),
+            layout: Layout::default(),
             settings_from_lan: false,
             frame_ancestors: String::new(),
             tuning: Tuning::default(),

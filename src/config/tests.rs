@@ -65,6 +65,7 @@ fn commands_and_options_in_any_order() {
         |feed: Option<&str>, count, json| Command::Next { feed: feed.map(Into::into), count, json };
     assert_eq!(command(""), Command::Serve);
     assert_eq!(command("--web --layout 4x8 --port 80"), Command::Serve);
+    assert_eq!(Case::new("").args("--layout 3x4").config().layout, Layout::Small);
     assert_eq!(command("--port 80 check"), Command::Check);
     assert_eq!(command("plan --memory-budget=8MiB"), Command::Plan);
     assert_eq!(command("next"), next(None, 5, false));

@@ -277,12 +277,21 @@ impl<'a> Page<'a> {
     /// Its title, which leads to where it takes place.
     pub(super) fn title(&mut self, meeting: &Meeting<'_>) {
         let title = cut(meeting.title_in(self.words), TITLE_CHARS_MAX);
+        self.overlap(meeting);
         match meeting.url() {
             Some(url) => {
                 self.html.markup("<a rel=\"noopener noreferrer\" href=\"").text(url);
                 self.html.markup("\">").foreign(title).markup("</a>");
             }
             None => _ = self.html.foreign(title),
+        }
+    }
+
+    /// It overlaps another one, and people want to know.
+    pub(super) fn overlap(&mut self, meeting: &Meeting<'_>) {
+        if meeting.has_conflict {
+            self.html.markup("<span class=\"overlap\" role=\"img\" aria-label=\"");
+            self.html.text(self.words.overlaps).markup("\"></span>");
         }
     }
 

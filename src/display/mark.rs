@@ -123,7 +123,8 @@ fn power_2_4(base: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::display::{Asset, DASHBOARD_CSS, PAGE_CSS};
+    use crate::display::setup::FORMS_CSS;
+    use crate::display::{Asset, DARK_CSS, DASHBOARD_CSS, EINK_CSS, PAGE_CSS};
 
     #[test]
     fn powers_are_those_of_the_math_library() {
@@ -177,10 +178,14 @@ mod tests {
             let css = std::str::from_utf8(css.bytes).unwrap();
             css.split('}').filter(|block| block.contains("--paper:")).collect()
         };
-        let (page, dashboard) = (blocks(PAGE_CSS), blocks(DASHBOARD_CSS));
+        let only = |blocks: &[&'static str]| {
+            assert_eq!(blocks.len(), 1);
+            blocks[0]
+        };
+        let page = blocks(PAGE_CSS);
         assert_eq!(page.len(), 5, "light, dark by preference, dark, eink, eink by medium");
-        assert_eq!(dashboard.len(), 2, "light, dark by preference");
-        for block in page.into_iter().chain(dashboard) {
+        let others = [DASHBOARD_CSS, FORMS_CSS, DARK_CSS, EINK_CSS].map(blocks);
+        for block in page.into_iter().chain(others.map(|blocks| only(&blocks))) {
             let check = |text: &str, ground: &str| {
                 let (a, b) =
                     (variable(block, text).luminance(), variable(block, ground).luminance());

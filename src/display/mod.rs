@@ -10,8 +10,9 @@ pub mod waiting;
 
 use flate2::{Decompress, FlushDecompress};
 
+use self::setup::{FORMS_CSS, FORMS_JS, SETTINGS_HTML, SETTINGS_JS, SETUP_HTML, SETUP_JS};
 use crate::calendar::locale::Locale;
-use crate::calendar::settings::Display;
+use crate::calendar::settings;
 use crate::hash::fnv1a_parts;
 
 /// How all pages are written and coloured, where nobody wants one otherwise.
@@ -24,8 +25,8 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// The same in the colours that people have set, if they have.
-    pub fn set(self, display: &Display) -> Self {
+    /// The same as people have set it.
+    pub fn set(self, display: &settings::Display) -> Self {
         Self { theme: Theme::parse(&display.theme).unwrap_or(self.theme), ..self }
     }
 }
@@ -56,7 +57,6 @@ impl Theme {
         })
     }
 }
-use setup::{FORMS_CSS, SETTINGS_HTML, SETTINGS_JS, SETUP_HTML, SETUP_JS};
 
 /// A file that is part of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,8 @@ pub struct Asset {
     pub content_type: &'static str,
     /// Its bytes, not compressed; empty when [`Self::plain`] is to make them.
     pub bytes: &'static [u8],
-    /// The same in gzip, made when the program was built.
+    /// The same in gzip, made when the program was built; empty for a page that [`setup::page`] fills
+    /// in.
     pub gzip: &'static [u8],
 }
 
@@ -102,6 +103,22 @@ pub const PAGE_CSS: Asset = Asset {
     gzip: include_bytes!(concat!(env!("OUT_DIR"), "/page.css.gz")),
 };
 
+/// Dark colours, for pages that do not have [`PAGE_CSS`].
+pub const DARK_CSS: Asset = Asset {
+    path: "/static/dark.css",
+    content_type: "text/css; charset=utf-8",
+    bytes: include_bytes!("assets/dark.css"),
+    gzip: include_bytes!(concat!(env!("OUT_DIR"), "/dark.css.gz")),
+};
+
+/// The same of electronic paper.
+pub const EINK_CSS: Asset = Asset {
+    path: "/static/eink.css",
+    content_type: "text/css; charset=utf-8",
+    bytes: include_bytes!("assets/eink.css"),
+    gzip: include_bytes!(concat!(env!("OUT_DIR"), "/eink.css.gz")),
+};
+
 /// Beside it, that of the pages of some days.
 pub const CALENDAR_CSS: Asset = Asset {
     path: "/static/calendar.css",
@@ -126,12 +143,12 @@ pub const FAVICON: Asset = Asset {
     gzip: include_bytes!(concat!(env!("OUT_DIR"), "/favicon.svg.gz")),
 };
 
-/// The dashboard. It is the same whatever there is to see: its script asks for that.
+/// The dashboard, but for its colours the same whatever there is to see: its script asks for that.
 pub const DASHBOARD_HTML: Asset = Asset {
     path: "/dashboard",
     content_type: "text/html; charset=utf-8",
     bytes: include_bytes!("assets/dashboard.html"),
-    gzip: include_bytes!(concat!(env!("OUT_DIR"), "/dashboard.html.gz")),
+    gzip: &[],
 };
 
 /// Its stylesheet.
@@ -160,8 +177,10 @@ pub const OPENAPI: Asset = Asset {
 };
 
 /// Every file that is served as it is.
-pub static ASSETS: [Asset; 13] = [
+pub static ASSETS: [Asset; 16] = [
     PAGE_CSS,
+    DARK_CSS,
+    EINK_CSS,
     CALENDAR_CSS,
     PAGE_JS,
     FAVICON,
@@ -171,6 +190,7 @@ pub static ASSETS: [Asset; 13] = [
     SETUP_HTML,
     SETUP_JS,
     FORMS_CSS,
+    FORMS_JS,
     SETTINGS_HTML,
     SETTINGS_JS,
     OPENAPI,
@@ -206,7 +226,7 @@ mod tests {
 
     #[test]
     fn the_dashboard_fits_in_30_kb() {
-        let files = [DASHBOARD_HTML, DASHBOARD_CSS, DASHBOARD_JS];
+        let files = [DASHBOARD_HTML, DASHBOARD_CSS, DARK_CSS, DASHBOARD_JS];
         let sizes = files.map(|file| file.bytes.len());
         assert!(sizes.iter().sum::<usize>() <= 30_000, "{sizes:?}");
     }

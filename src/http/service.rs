@@ -425,7 +425,9 @@ impl Service {
             | Endpoint::Events
             | Endpoint::Feed(_)
             | Endpoint::Explain(_) => self.api.no_data(Family::Native),
-            Endpoint::Asset(path) => self.api.asset(path, message.accepts_gzip()),
+            Endpoint::Asset(path) => {
+                self.api.asset(path, message.accepts_gzip(), self.pipeline.screen().get())
+            }
             Endpoint::Skips => self.api.skips(),
             Endpoint::Hidden => self.api.hidden(),
             Endpoint::Metrics => self.api.metrics(accept::prefers_openmetrics(message.headers)),

@@ -49,6 +49,7 @@ use self::pending::{Joined, Pending, Whom};
 pub use self::sources::Sources;
 use self::turn::{Reading, Rendered, Turn, Wish, groups};
 use crate::api::errors;
+use crate::api::full::wall::Wall;
 use crate::budget::{Limits, PipelineLimits};
 use crate::clock::Moment;
 use crate::display::{self, Screen};
@@ -200,6 +201,11 @@ impl Pipeline {
     /// The zone that answers speak in where nothing else is asked for.
     pub fn zone(&self) -> TimeZone {
         self.sources.zone()
+    }
+
+    /// What the wall shows.
+    pub fn wall(&self) -> &Wall {
+        &self.sources.wall
     }
 
     /// The one key of all that get the same bytes.

@@ -11,6 +11,8 @@ use super::turn::{Rendered, Turn, Wish};
 use crate::api::full::Scene;
 use crate::api::native::EventsQuery;
 use crate::api::{full, lite, native};
+use crate::calendar::settings::Home;
+use crate::calendar::text::zone_name;
 use crate::calendar::{Agenda, Entry, selection};
 use crate::display::page::{self, PageOptions};
 use crate::display::{Screen, calendar};
@@ -39,7 +41,9 @@ pub(super) fn render<J>(
         View::Full(view) => {
             let (counts, database) = turn.aside.parts();
             let layout = turn.sources.wall.layout(agenda.settings.display.layout);
-            let scene = Scene { layout, now: turn.now, page: &page, counts, database };
+            let zone = zone_name(&turn.sources.feeds.zone(), turn.now).into();
+            let home = Home { zone, layout: Some(turn.sources.wall.home()) };
+            let scene = Scene { layout, home, now: turn.now, page: &page, counts, database };
             let answer = Rc::new(full::answer(view, &agenda, &scene));
             return rendered(turn, wish, answer, &agenda);
         }

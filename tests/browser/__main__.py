@@ -10,27 +10,19 @@ import os
 import pathlib
 import sys
 import tempfile
-import time
 
 import axe
 import dashboard
 import live
 import pages
 import setup
-from chromium import DEADLINE_SECONDS, Browser
-from program import STILL, Program, serve_feeds
+from chromium import Browser
+from program import STILL, Program, serve_feeds, wait_until_ready
 
 FEEDS = [("work", "work.ics", "#1d5f8a"), ("family", "family.ics", "#b5472a")]
 LIVE = [("work", "live.ics", ""), ("broken", "broken.ics", "")]
 AT = [("CALENDARBOT_TEST_TIME", STILL)]
 EINK = '[display]\ntheme = "eink"'
-
-
-def wait_until_ready(programs):
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    for program in programs:
-        while not program.is_ready():
-            assert time.monotonic() < deadline, "the feeds were not read"
 
 
 def check_walls(browser, still, eink, long, folder):
@@ -53,14 +45,20 @@ def check_desks(browser, still, eink, long, folder):
     pages.check_long_title(browser, long, pages.DESKS, folder, False)
 
 
-def check_access(browser, still, source):
-    """What axe says of every page, in light and dark."""
-    ready = {"/dashboard": "!document.querySelector('main').hidden"}
-    paths = [*pages.PAGES, "/dashboard", *filter(still.has, ["/setup", "/settings"])]
-    for path in paths:
-        for name, width, scheme, phone in [("light", 1280, "light", False), ("dark", 360, "dark", True)]:
-            screen = (name, width, 800, scheme, phone)
-            axe.check(browser, source, still.url + path, screen, ready.get(path, "document.body"))
+def check_access(browser, still, eink, source):
+    """What axe says of every page, in light, dark and black and white."""
+    ready = {
+        "/dashboard": "!document.querySelector('main').hidden",
+        "/settings": "!document.querySelector('#settings').hidden",
+    }
+    screens = [
+        (still, ("light", 1280, 800, "light", False)),
+        (still, ("dark", 360, 800, "dark", True)),
+        (eink, ("eink", 800, 480, "light", False)),
+    ]
+    for path in [*pages.PAGES, "/dashboard", "/setup", "/settings"]:
+        for program, screen in screens:
+            axe.check(browser, source, program.url + path, screen, ready.get(path, "document.body"))
 
 
 def check_dashboard(browser, program, folder):
@@ -98,7 +96,7 @@ def main(binary, folder, source):
             wall.stop()
             desk = browse(pointer=True)
             check_desks(desk, still, eink, long, folder)
-            check_access(desk, still, source)
+            check_access(desk, still, eink, source)
             setup.check(desk, start, port, folder)
             pages.check_hostile(desk, moving, folder)
             for check in live.CHECKS:

@@ -7,7 +7,7 @@ import pathlib
 import subprocess
 import sys
 import threading
-import urllib.error
+import time
 import urllib.request
 
 from chromium import DEADLINE_SECONDS
@@ -80,13 +80,16 @@ def long_titled():
 
 
 def running():
-    """Meetings of which the first is under way, whatever the time of day."""
+    """Meetings of which the first is under way, whatever the time of day, and some whole days."""
     lines, now = [], datetime.datetime.now(UTC)
     for number, uid in enumerate(IDS):
         start = now + datetime.timedelta(hours=number, minutes=-5)
         lines += ["BEGIN:VEVENT", f"UID:{uid}", f"DTSTART:{start:%Y%m%dT%H%M%SZ}"]
         lines += ["DURATION:PT30M", f"SUMMARY:Meeting {number} {HOSTILE}", "END:VEVENT"]
-    return lines
+    # From yesterday on, whatever the zone.
+    first = now.date() - datetime.timedelta(days=1)
+    lines += ["BEGIN:VEVENT", "UID:day", f"DTSTART;VALUE=DATE:{first:%Y%m%d}", "DURATION:P3D"]
+    return [*lines, "SUMMARY:All day long", "END:VEVENT"]
 
 
 class Feeds(http.server.BaseHTTPRequestHandler):
@@ -154,14 +157,13 @@ class Program:
         with urllib.request.urlopen(request, timeout=DEADLINE_SECONDS) as answer:
             return answer.status
 
-    def has(self, path):
-        """True for a page that is there."""
-        try:
-            self.get(path)
-        except urllib.error.HTTPError:
-            return False
-        return True
-
     def stop(self):
         self.process.kill()
         self.process.wait()
+
+
+def wait_until_ready(programs):
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    for program in programs:
+        while not program.is_ready():
+            assert time.monotonic() < deadline, "the feeds were not read"

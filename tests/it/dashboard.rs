@@ -21,7 +21,7 @@ fn the_dashboard_and_all_that_it_names_are_served() {
             part.starts_with("static/") || ["favicon.svg", "./", "stats"].contains(part)
         });
         let named: Vec<&str> = named.collect();
-        assert_eq!(named.len(), 7, "{named:?}");
+        assert_eq!(named.len(), 8, "{named:?}");
         for path in named.into_iter().chain(["api/v1/history"]) {
             let path = path.trim_start_matches("./");
             assert_eq!(rig.get(&format!("/{path}")).await.status, 200, "{path}");

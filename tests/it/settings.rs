@@ -5,7 +5,7 @@ use std::fs;
 use std::rc::Rc;
 
 use calendarbot::budget::{FeedLimits, Plan};
-use calendarbot::connections::database::settings::replace;
+use calendarbot::connections::database::settings::{read as read_stored, replace};
 use rusqlite::Connection;
 
 use crate::feed_server::{FeedServer, Script, run};
@@ -120,6 +120,72 @@ fn of_two_categories_with_one_name_the_last_counts() {
     });
 }
 
+/// Whoever sends back what they have read pins nothing, and what is pinned can be taken back.
+#[test]
+fn an_inherited_zone_stays_inherited() {
+    run(|executor| async move {
+        let (rig, _server, folder) = with_work(&executor).await;
+        let read = |body: String| {
+            let (_, rest) = body.split_once("\"timezone\": \"").expect("a zone");
+            rest.split('"').next().unwrap_or_default().to_owned()
+        };
+        let home = read(rig.get("/api/settings/display").await.body);
+        let put = async |zone: &str| {
+            let body = format!("{{\"timezone\":{zone}}}");
+            let answer = send(&rig, "PUT /api/settings/display", &body).await;
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            read(answer.body)
+        };
+        // What is stored tells a zone that is set from one that is not.
+        let stored = || {
+            let path = folder.path().join("calendarbot.db");
+            let connection = Connection::open(path).expect("opened");
+            read_stored(&connection, 1 << 20).expect("read").unwrap_or_default()
+        };
+        assert_eq!(put(&format!("\"{home}\"")).await, home);
+        assert!(!stored().contains(&home), "{}", stored());
+        let export = rig.get("/api/settings/export").await.body;
+        assert_eq!(send(&rig, "POST /api/settings/import", &export).await.status, 200);
+        assert!(!stored().contains(&home), "{}", stored());
+        assert_eq!(put("\"Asia/Tokyo\"").await, "Asia/Tokyo");
+        assert!(stored().contains("Asia/Tokyo"));
+        assert_eq!(put("null").await, home);
+        assert!(!stored().contains("Tokyo") && !stored().contains(&home), "{}", stored());
+    });
+}
+
+/// The configured layout is the wall's until people set or turn to another one.
+#[test]
+fn the_wall_begins_with_the_configured_layout() {
+    run(|executor| async move {
+        let script = Script::new().ics("/a.ics", WORK);
+        let (rig, _server, config, folder) = fed(&executor, script).await;
+        let toml = fs::read_to_string(folder.path().join("calendarbot.toml")).expect("read");
+        rig.stop().await;
+        drop(config);
+        let toml = format!("{toml}\n[display]\nlayout = \"4x8\"\n");
+        let rig = Rig::start(&executor, configure(folder.path(), &toml));
+        rig.refreshed(1).await;
+        let layout = async || {
+            let status = rig.get("/api/status").await.body;
+            let (_, rest) = status.split_once("\"layout\": \"").expect("a layout");
+            rest.split('"').next().unwrap_or_default().to_owned()
+        };
+        assert_eq!(layout().await, "4x8");
+        let page = rig.get("/calendar").await.body;
+        assert!(page.contains("page-day"), "{page}");
+        let read = rig.get("/api/settings/display").await.body;
+        assert!(read.contains("\"default_layout\": \"4x8\""), "{read}");
+        for (set, expected) in [("\"whats-next-view\"", "whats-next-view"), ("null", "4x8")] {
+            let body = format!("{{\"default_layout\":{set}}}");
+            assert_eq!(send(&rig, "PUT /api/settings/display", &body).await.status, 200);
+            assert_eq!(layout().await, expected);
+        }
+        send(&rig, "POST /api/layout", r#"{"layout":"3x4"}"#).await;
+        assert_eq!(layout().await, "3x4");
+    });
+}
+
 /// Twenty sorts of what is wrong, none of which changes anything.
 #[test]
 fn poison_is_refused_and_changes_nothing() {
@@ -158,6 +224,8 @@ fn poison_is_refused_and_changes_nothing() {
             r#"{"hidden_events":[1]}"#,
             r#"{"hidden_events":"a"}"#,
             r#"{"event_categories":{"a":1}}"#,
+            r#"{"recurring_filters":{"daily":false}}"#,
+            r#"{"recurring_filters":{"single":true,"Recurring":false}}"#,
             r#"{"attendee_count_filter":{"min_count":2,"max_count":1}}"#,
             &format!(r#"{{"enabled":{deep}}}"#),
             &regex("("),

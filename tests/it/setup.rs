@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::feed_server::{FeedServer, Reply, Script, Step, run};
 use crate::fetch::tls::Authority;
+use crate::full::send;
 use crate::rig::{NOW, Response, Rig, configure, configure_in, folder, toml};
 use crate::routes::WORK;
 
@@ -358,5 +359,31 @@ fn only_its_owner_sets_it_up() {
         let page = rig.ask(&get.replace("/api/v1/setup", "/setup")).await;
         assert_eq!(page.status, 200, "it says how to be let in");
         assert!(page.body.contains("settings_from_lan"));
+    });
+}
+
+/// The pages that are not about some days are in the wall's language and colours, too.
+#[test]
+fn pages_to_set_something_up_are_of_the_same_house() {
+    run(|executor| async move {
+        let folder = folder();
+        let text = "[display]\ntheme = \"eink\"\nlanguage = \"de\"\n";
+        let rig = Rig::start_at(&executor, configure(folder.path(), text), NOW);
+        rig.refreshed(1).await;
+        for (path, language) in [("/setup", "de"), ("/settings", "de"), ("/dashboard", "en")] {
+            let page = rig.get(path).await;
+            let tag = format!("<html lang=\"{language}\" data-theme=\"eink\"");
+            assert!(page.body.starts_with(&format!("<!DOCTYPE html>\n{tag}")), "{}", page.body);
+            assert!(page.body.contains("href=\"static/eink.css\""), "{}", page.body);
+            assert!(!page.body.contains("{{"), "{}", page.body);
+        }
+        assert_eq!(rig.get("/static/eink.css").await.status, 200);
+        assert!(rig.get("/settings").await.body.contains("<h1>Einstellungen</h1>"));
+        let dark = r#"{"color_theme":"dark"}"#;
+        assert_eq!(send(&rig, "PUT /api/settings/display", dark).await.status, 200);
+        for path in ["/setup", "/settings", "/dashboard"] {
+            let page = rig.get(path).await.body;
+            assert!(page.contains(" data-theme=\"dark\"") && page.contains("static/dark.css"));
+        }
     });
 }

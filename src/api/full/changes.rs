@@ -11,7 +11,7 @@ use super::{error, error_because, said};
 use crate::api::json::{Text, Value, texts};
 use crate::api::people::Told;
 use crate::budget::PeopleLimits;
-use crate::calendar::settings::{PATTERNS_MAX, Pattern, Settings};
+use crate::calendar::settings::{Home, PATTERNS_MAX, Pattern, Settings};
 use crate::http::response::{Answer, Status};
 use crate::http::route::{Part, Setting};
 use crate::pipeline::key::View;
@@ -87,7 +87,7 @@ pub fn imported(text: &[u8], limits: &PeopleLimits) -> Result<Settings, Rc<Answe
     if let Some(refused) = refused.or_else(|| too_many_hidden(what, text, limits)) {
         return Err(refused);
     }
-    applied(what, text, &Settings::default(), limits)
+    applied(what, text, &Settings::default(), &Home::default(), limits)
 }
 
 /// Each id takes more memory than its text: they are counted before they are read.
@@ -99,7 +99,7 @@ fn too_many_hidden(what: Setting, text: &[u8], limits: &PeopleLimits) -> Option<
     is_beyond.then(|| invalid(what, &format!("at most {most} events can be hidden"), &[]))
 }
 
-/// What is set once a wish is fulfilled.
+/// What is set once a wish is fulfilled. `home` is what holds where people have set nothing.
 ///
 /// # Errors
 /// The answer to one that cannot be.
@@ -107,6 +107,7 @@ pub fn applied(
     what: Setting,
     text: &[u8],
     settings: &Settings,
+    home: &Home,
     limits: &PeopleLimits,
 ) -> Result<Settings, Rc<Answer>> {
     let read = |part, settings| reading::read(text, part, settings, limits.id_bytes_max);
@@ -117,7 +118,9 @@ pub fn applied(
         Setting::AddPattern => with_pattern(text, settings)?,
         Setting::RemovePattern => return without_pattern(text, settings),
     };
-    let read = read.and_then(|read| fitting(read, limits.settings_bytes_max()));
+    let read = read.and_then(|read| {
+        fitting(read.inheriting(home, &settings.display), limits.settings_bytes_max())
+    });
     read.map_err(|faults| invalid(what, &faults.list().join("; "), faults.list()))
 }
 

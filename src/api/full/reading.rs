@@ -7,8 +7,8 @@ use std::sync::Arc;
 use crate::api::hidden::fault;
 use crate::api::json::Value;
 use crate::calendar::settings::{
-    Conflicts, Display, Epaper, Filters, FontSize, NAME_CHARS_MAX, NAMES_MAX, PATTERNS_MAX,
-    Pattern, Settings, Word,
+    Conflicts, Display, Epaper, Filters, FontSize, Layout, NAME_CHARS_MAX, NAMES_MAX, PATTERNS_MAX,
+    Pattern, SORTS, Settings, Word,
 };
 use crate::calendar::text::cut;
 use crate::http::route::Part;
@@ -149,7 +149,12 @@ fn filters(value: Value<'_>, filters: &mut Filters, id_bytes_max: usize, faults:
             "hide_all_day_events" => faults.switch(&place, value, &mut filters.hide_all_day),
             "default_action" => faults.word(&place, value, &mut filters.default_action),
             "event_categories" => names(&place, value, &mut filters.categories, faults),
-            "recurring_filters" => names(&place, value, &mut filters.recurring, faults),
+            "recurring_filters" => {
+                names(&place, value, &mut filters.recurring, faults);
+                if filters.recurring.iter().any(|(name, _)| !SORTS.contains(&&**name)) {
+                    faults.add(&place, &format!("expected no names but {}", SORTS.join(", ")));
+                }
+            }
             "attendee_count_filter" => attendees(&place, value, &mut filters.attendees, faults),
             "title_patterns" => titles = patterns(&place, value, faults),
             "patterns" => others = patterns(&place, value, faults),
@@ -330,7 +335,12 @@ fn display(value: Value<'_>, display: &mut Display, faults: &mut Faults) {
     for (name, value) in value.members().into_iter().flatten() {
         let place = format!("display.{name}");
         match &*name {
-            "default_layout" => faults.word(&place, value, &mut display.layout),
+            "default_layout" if value.is_null() => display.layout = None,
+            "default_layout" => {
+                let mut layout = Layout::default();
+                faults.word(&place, value, &mut layout);
+                display.layout = Some(layout);
+            }
             "display_density" => faults.word(&place, value, &mut display.density),
             "animation_enabled" => faults.switch(&place, value, &mut display.animation),
             "color_theme" => faults.take(&place, short_name(value), A_NAME, &mut display.theme),

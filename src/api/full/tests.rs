@@ -6,7 +6,7 @@ use super::changes::applied;
 use super::reading::read;
 use super::{read_stored, stored_text};
 use crate::budget::{FeedLimits, Plan};
-use crate::calendar::settings::{Settings, Word};
+use crate::calendar::settings::{Home, Settings, Word};
 use crate::http::route::{Part, Setting};
 
 const ROUNDS: u64 = 2000;
@@ -66,7 +66,7 @@ fn what_is_accepted_is_read_as_it_is_after_a_restart() {
         let stored = stored_text(&settings);
         assert!(stored.len() <= limits.stored_bytes_max(), "{said}");
         assert_eq!(read_stored(&stored), (settings, Vec::new()), "{said}: {text:?}");
-        let set = applied(Setting::Import, text.as_bytes(), &default, &limits);
+        let set = applied(Setting::Import, text.as_bytes(), &default, &Home::default(), &limits);
         assert!(set.is_ok(), "{said}: {text:?}");
         accepted += 1;
     }
@@ -100,10 +100,12 @@ fn a_fault_in_what_is_stored_spoils_nothing_else() {
 fn what_reorders_text_is_escaped() {
     let limits = Plan::divide(16 << 20, 1, FeedLimits::default()).limits.people;
     let pattern = "{\"pattern\":\"\u{202e}\u{85}x\"}".as_bytes();
-    let settings = applied(Setting::AddPattern, pattern, &Settings::default(), &limits);
+    let settings =
+        applied(Setting::AddPattern, pattern, &Settings::default(), &Home::default(), &limits);
     let settings = settings.unwrap_or_default();
     let stored = stored_text(&settings);
     assert_eq!(stored.matches(r#""pattern":"\u202e\u0085x""#).count(), 2, "{stored}");
-    let read = applied(Setting::Put(Part::All), stored.as_bytes(), &settings, &limits);
+    let read =
+        applied(Setting::Put(Part::All), stored.as_bytes(), &settings, &Home::default(), &limits);
     assert_eq!(read.ok(), Some(settings));
 }

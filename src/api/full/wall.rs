@@ -23,6 +23,8 @@ const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
 /// The wall.
 #[derive(Debug, Default)]
 pub struct Wall {
+    /// The one that is configured.
+    home: Cell<Layout>,
     /// The one that somebody has turned to; otherwise it is that of the settings.
     layout: Cell<Option<Layout>>,
     /// The day that somebody has turned to, and when they did.
@@ -75,9 +77,19 @@ impl Step {
 }
 
 impl Wall {
-    /// The layout it shows, where the settings have this one.
-    pub fn layout(&self, preset: Layout) -> Layout {
-        self.layout.get().unwrap_or(preset)
+    /// The layout that is configured.
+    pub fn home(&self) -> Layout {
+        self.home.get()
+    }
+
+    /// Another one is configured.
+    pub fn set_home(&self, layout: Layout) {
+        self.home.set(layout);
+    }
+
+    /// The layout it shows, where the settings have this one, if they have one.
+    pub fn layout(&self, set: Option<Layout>) -> Layout {
+        self.layout.get().or(set).unwrap_or(self.home())
     }
 
     /// Shows this layout from now on.

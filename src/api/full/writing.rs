@@ -7,18 +7,18 @@ use nanoserde::{SerJson, SerJsonState};
 use super::reading::SIZED;
 use crate::api::json::Text;
 use crate::calendar::settings::{
-    Conflicts, Counts, Display, Epaper, Filters, Pattern, Settings, Word,
+    Conflicts, Counts, Display, Epaper, Filters, Home, Pattern, Settings, Word,
 };
 use crate::calendar::text::{is_bidi_control, utc};
 
 /// All of them.
-pub(super) fn whole(settings: &Settings, counts: &Counts, zone: &str) -> String {
+pub(super) fn whole(settings: &Settings, counts: &Counts, home: &Home) -> String {
     let Settings { filters: filtering, conflicts: overlaps, display: look, epaper, modified } =
         settings;
     WholeShape {
         event_filters: filters_shape(filtering, counts),
         conflict_resolution: conflicts_shape(overlaps),
-        display: display_shape(look, zone),
+        display: display_shape(look, home),
         epaper: epaper_shape(epaper),
         metadata: Metadata {
             version: "1.0.0".into(),
@@ -40,9 +40,9 @@ pub(super) fn conflicts(conflicts: &Conflicts) -> String {
     conflicts_shape(conflicts).serialize_json()
 }
 
-/// How pages look. `zone` is what holds where people have set none; empty is `null`.
-pub(super) fn display(display: &Display, zone: &str) -> String {
-    display_shape(display, zone).serialize_json()
+/// How pages look. `home` is what holds where people have set nothing.
+pub(super) fn display(display: &Display, home: &Home) -> String {
+    display_shape(display, home).serialize_json()
 }
 
 /// One pattern.
@@ -51,14 +51,14 @@ pub(super) fn pattern(pattern: &Pattern, count: u32) -> String {
 }
 
 /// What can be said of them in short.
-pub(super) fn info(settings: &Settings, counts: &Counts) -> String {
+pub(super) fn info(settings: &Settings, counts: &Counts, home: &Home) -> String {
     let Settings { filters, display, epaper, .. } = settings;
     let modified = || settings.modified.map(|at| utc(at).into());
     InfoShape {
         settings_data: SettingsData {
             active_filters: filters.patterns.iter().filter(|it| it.is_active).count(),
             total_match_count: counts.iter().map(|count| u64::from(*count)).sum(),
-            default_layout: display.layout.word().into(),
+            default_layout: display.layout.or(home.layout).unwrap_or_default().word().into(),
             display_density: display.density.word().into(),
             hide_all_day_events: filters.hide_all_day,
             conflict_display_mode: settings.conflicts.mode.word().into(),
@@ -116,14 +116,14 @@ fn conflicts_shape(conflicts: &Conflicts) -> ConflictsShape {
     }
 }
 
-fn display_shape<'s>(display: &'s Display, zone: &'s str) -> DisplayShape<'s> {
+fn display_shape<'s>(display: &'s Display, home: &'s Home) -> DisplayShape<'s> {
     DisplayShape {
-        default_layout: display.layout.word().into(),
+        default_layout: display.layout.or(home.layout).map(|it| it.word().into()),
         font_sizes: Sizes(display),
         display_density: display.density.word().into(),
         color_theme: (*display.theme).into(),
         animation_enabled: display.animation,
-        timezone: Text::unless_empty(display.zone.as_deref().unwrap_or(zone)),
+        timezone: Text::unless_empty(display.zone.as_deref().unwrap_or(&home.zone)),
     }
 }
 
@@ -190,7 +190,7 @@ struct ConflictsShape {
 #[derive(SerJson)]
 #[nserde(serialize_none_as_null)]
 struct DisplayShape<'s> {
-    default_layout: Text<'s>,
+    default_layout: Option<Text<'s>>,
     font_sizes: Sizes<'s>,
     display_density: Text<'s>,
     color_theme: Text<'s>,

@@ -49,6 +49,8 @@ pub struct Words {
     pub more: &'static str,
     /// Not settled yet.
     pub tentative: &'static str,
+    /// There is another one at the same time.
+    pub overlaps: &'static str,
     /// Instead of a title that may not be seen.
     pub busy: &'static str,
     /// Instead of a title that is not there.
@@ -178,6 +180,7 @@ pub(super) static ENGLISH: Words = Words {
     until: "until",
     more: "more",
     tentative: "tentative",
+    overlaps: "overlaps another",
     busy: "Busy",
     untitled: "No Title",
     done_today: "Done for today",
@@ -262,6 +265,7 @@ pub(super) static GERMAN: Words = Words {
     until: "bis",
     more: "mehr",
     tentative: "unter Vorbehalt",
+    overlaps: "überschneidet sich",
     busy: "Beschäftigt",
     untitled: "Ohne Titel",
     done_today: "Feierabend",
@@ -346,6 +350,7 @@ pub(super) static FRENCH: Words = Words {
     until: "jusqu’au",
     more: "de plus",
     tentative: "provisoire",
+    overlaps: "en chevauche un autre",
     busy: "Occupé",
     untitled: "Sans titre",
     done_today: "Fini pour aujourd’hui",
@@ -430,6 +435,7 @@ pub(super) static SPANISH: Words = Words {
     until: "hasta el",
     more: "más",
     tentative: "provisional",
+    overlaps: "coincide con otro",
     busy: "Ocupado",
     untitled: "Sin título",
     done_today: "Listo por hoy",

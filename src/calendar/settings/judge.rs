@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Action, Counts, Filters, PATTERNS_MAX, Pattern};
+use super::{Action, Counts, Filters, PATTERNS_MAX, Pattern, SORTS};
 use crate::calendar::regex::Work;
 use crate::calendar::text::folded;
 use crate::ical::Details;
@@ -74,7 +74,7 @@ impl<'s> Judge<'s> {
         if all_day && filters.hide_all_day {
             return Some(Unwanted::AllDay);
         }
-        let sort = if repeats { "recurring" } else { "single" };
+        let sort = SORTS[usize::from(!repeats)];
         if let Some((sort, _)) = filters.recurring.iter().find(|(it, on)| !on && **it == *sort) {
             return Some(Unwanted::Sort(sort));
         }

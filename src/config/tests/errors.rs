@@ -57,6 +57,12 @@ fn errors_of_the_file() {
         "log_level = 'loud'",
         "c.toml:1: `log_level` is \"loud\"; allowed: off, error, warn, info, debug or trace",
     );
+    let layouts = "allowed: 4x8, 3x4 or whats-next-view";
+    check_env(
+        &[("CALENDARBOT_WEB_LAYOUT", "5x5")],
+        &format!("CALENDARBOT_WEB_LAYOUT is \"5x5\"; {layouts}"),
+    );
+    check_args("--layout wall", 78, &format!("--layout is \"wall\"; {layouts}"));
     check_file("refresh_interval = 59", &format!("c.toml:1: `refresh_interval` is 59; {SPAN}"));
     check_file(
         "refresh_interval = '25h'",

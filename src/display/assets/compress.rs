@@ -10,16 +10,16 @@ use flate2::{Compression, GzBuilder};
 const FILES: &[&str] = &[
     "page.css",
     "calendar.css",
+    "dark.css",
+    "eink.css",
     "page.js",
     "favicon.svg",
     "openapi.json",
-    "dashboard.html",
     "dashboard.css",
     "dashboard.js",
-    "setup.html",
     "setup.js",
     "forms.css",
-    "settings.html",
+    "forms.js",
     "settings.js",
 ];
 

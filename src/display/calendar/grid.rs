@@ -19,6 +19,8 @@ const THREE_LINES_MINUTES: u16 = 75;
 const COLUMNS_MAX: usize = 6;
 /// Events of a page, shared out over its days.
 const EVENTS_MAX: usize = 77;
+/// The same where some have a mark that takes room in the page.
+const MARKED_MAX: usize = 56;
 /// Bars below each other.
 const LANES_MAX: usize = 3;
 /// No column shows more of a title or a place.
@@ -65,8 +67,11 @@ impl Page<'_> {
             })
             .count()
         };
+        let mut slots = days.days.iter().flat_map(|day| &day.slots);
+        let is_marked = slots.any(|slot| slot.meeting.has_conflict);
+        let events_max = if is_marked { MARKED_MAX } else { EVENTS_MAX };
         for (column, day) in days.days.iter().enumerate() {
-            let slots_max = (EVENTS_MAX / days.days.len()).max(1);
+            let slots_max = (events_max / days.days.len()).max(1);
             self.column(day, column, (slots_max, beyond(column)), hours, kept);
         }
         self.html.markup("</div>\n");
@@ -202,7 +207,9 @@ impl Page<'_> {
         let time = |at| clock(at, agenda.zone, options.locale.hour12);
         self.html.markup("<time datetime=\"").text(&local(meeting.start, agenda.zone));
         self.html.markup("\">").text(&time(meeting.start)).markup("<i>–");
-        self.html.text(&time(meeting.end)).markup("</i></time> <b>");
+        self.html.text(&time(meeting.end)).markup("</i></time> ");
+        self.overlap(meeting);
+        self.html.markup("<b>");
         self.html.text(cut(meeting.title_in(words), TEXT_CHARS_MAX)).markup("</b>");
         if !meeting.location().is_empty() && end - start >= THREE_LINES_MINUTES {
             self.html.markup(" <small>").text(cut(meeting.location(), TEXT_CHARS_MAX));

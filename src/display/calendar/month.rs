@@ -161,7 +161,9 @@ impl Page<'_> {
         let Self { agenda, options, words, .. } = *self;
         self.html.markup("<time datetime=\"").text(&local(meeting.start, agenda.zone));
         self.html.markup("\">").text(&clock(meeting.start, agenda.zone, options.locale.hour12));
-        self.html.markup("</time> ").foreign(cut(meeting.title_in(words), TITLE_CHARS_MAX));
+        self.html.markup("</time> ");
+        self.overlap(meeting);
+        self.html.foreign(cut(meeting.title_in(words), TITLE_CHARS_MAX));
         self.html.markup("</li>\n");
     }
 }

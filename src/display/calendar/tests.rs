@@ -7,6 +7,7 @@ use super::*;
 use crate::calendar::Entry;
 use crate::calendar::fixture::{Desk, calendar, entry, titled, with};
 use crate::calendar::locale::{DateOrder, WeekStart};
+use crate::calendar::settings::ConflictMode;
 use crate::display::{FAVICON, PAGE_CSS, PAGE_JS};
 
 const OPTIONS: PageOptions<'_> = PageOptions {
@@ -291,6 +292,23 @@ fn what_is_skipped_running_or_unsettled_looks_so() {
 }
 
 #[test]
+fn what_overlaps_has_a_mark_where_people_want_one() {
+    let mut desk = desk(vec![
+        entry("a", "2025-11-24T13:00:00Z", "2025-11-24T14:00:00Z"),
+        entry("b", "2025-11-24T13:30:00Z", "2025-11-24T14:30:00Z"),
+        entry("c", "2025-11-24T16:30:00Z", "2025-11-24T17:30:00Z"),
+    ]);
+    for (mode, expected) in [(ConflictMode::All, 0), (ConflictMode::Indicator, 2)] {
+        desk.settings.conflicts.mode = mode;
+        for path in ["day", "week", "agenda", "month"] {
+            let page = ask(&desk, path, &OPTIONS);
+            let marks = page.matches("aria-label=\"overlaps another\"").count();
+            assert_eq!(marks, expected, "{path} {mode:?}");
+        }
+    }
+}
+
+#[test]
 fn nothing_from_a_feed_becomes_markup() {
     let evil = "</b><img src=x onerror=alert(1)> \" ' & \u{202e}txt\u{0}\u{85}";
     let hostile = |id: &str, start: &str, end: &str| {
@@ -337,6 +355,7 @@ fn everything() -> Desk {
         entries.push(titled(entry("bar", &format!("2025-11-{day:02}"), &last), &"b".repeat(512)));
     }
     let mut desk = desk(entries);
+    desk.settings.conflicts.mode = ConflictMode::Indicator;
     for index in 1..8 {
         desk.calendars.push(calendar(&format!("calendar {index}")));
     }

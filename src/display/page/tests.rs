@@ -4,6 +4,7 @@ use super::*;
 use crate::calendar::Entry;
 use crate::calendar::fixture::{Desk, at, calendar, entry, titled, with};
 use crate::calendar::locale::{DateOrder, Language, Locale, WeekStart};
+use crate::calendar::settings::ConflictMode;
 use crate::display::{FAVICON, PAGE_CSS, PAGE_JS, Theme};
 use crate::ical::Status;
 
@@ -229,6 +230,21 @@ fn several_at_once_are_all_there() {
         let Some((_, after)) = rest.split_once(part) else { panic!("{part:?} is not in {text}") };
         rest = after;
     }
+}
+
+#[test]
+fn what_overlaps_has_a_mark_where_people_want_one() {
+    let mut desk = desk("2025-11-24T13:20:00Z", monday());
+    desk.entries.push(entry("o", "2025-11-24T13:30:00Z", "2025-11-24T13:40:00Z"));
+    let mark = "<span class=\"overlap\" role=\"img\" aria-label=\"overlaps another\"></span>";
+    let count = |desk: &Desk| whats_next(&desk.agenda(), &OPTIONS).matches(mark).count();
+    assert_eq!(count(&desk), 0);
+    desk.settings.conflicts.mode = ConflictMode::Indicator;
+    assert_eq!(count(&desk), 2);
+    desk.settings.conflicts.mode = ConflictMode::Primary;
+    assert_eq!(count(&desk), 1);
+    desk.settings.conflicts.show_multiple = false;
+    assert_eq!(count(&desk), 0);
 }
 
 #[test]
