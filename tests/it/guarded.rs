@@ -17,6 +17,8 @@ fn routes() -> Vec<(&'static str, String)> {
     for (place, allow) in places() {
         let path = match place {
             "/static/{file}" => "/static/page.css".to_owned(),
+            // An id stands in the query, too.
+            "/api/v1/skips" | "/api/v1/hidden" => format!("{place}?id=x"),
             // Braces stand for a name, an id or a part of one.
             _ => {
                 place.split('{').next().unwrap_or(place).to_owned()
@@ -83,6 +85,7 @@ fn a_page_of_another_site_changes_nothing_anywhere() {
                 "Origin: null",
                 "Origin: http://localhost:1",
                 "Sec-Fetch-Site: cross-site",
+                "Sec-Fetch-Site: same-site",
             ] {
                 let fields = format!("Host: localhost\r\n{field}\r\n");
                 let answer = ask(&rig, method, &path, &fields).await;

@@ -238,8 +238,8 @@ fn examples_are_as_answers_are_described() {
             "/api/v1/events",
             "/api/v1/calendars",
             "/api/v1/explain",
-            "/api/v1/hidden",
             "/api/v1/skips",
+            "/api/v1/hidden",
             "/api/v1/history",
         ]
     );
