@@ -410,8 +410,8 @@ impl Followers {
             self.refresher.metrics.memory.plan(term.name, term.bytes);
         }
         log::set_max_level(new.log_level);
-        self.pipeline.screen().set(new.screen);
-        self.pipeline.wall().set_home(new.layout);
+        self.pipeline.sources().screen.set(new.screen);
+        self.pipeline.sources().wall.set_home(new.layout);
         self.feeds.replace(list, display_zone(&new));
         self.governor.configure(&new);
         let now = self.refresher.clock.wall();

@@ -84,7 +84,7 @@ impl PeopleWriter {
         }
         let before = self.book.all();
         let zone = self.feeds.zone().iana_name().unwrap_or_default().into();
-        let home = Home { zone, layout: Some(self.pipeline.wall().home()) };
+        let home = Home { zone, layout: Some(self.pipeline.sources().wall.home()) };
         let after = match wish.applied(&before, now, &home, self.book.limits()) {
             Ok(after) => after,
             Err(refused) => return Told::Answer(refused),

@@ -64,7 +64,7 @@ impl Trier {
             return untried(&Error::config("this is not the link of a server"));
         };
         let found = self.refresher.try_out(&server).await;
-        tried(found, self.refresher.clock.wall(), &self.pipeline.zone())
+        tried(found, self.refresher.clock.wall(), &self.pipeline.sources().zone())
     }
 
     /// The configuration as it would be with this feed, so that it is asked as it will be.

@@ -19,6 +19,7 @@ mod feed_keys;
 mod feed_url;
 mod file;
 mod filter;
+mod find;
 mod fixed;
 mod given;
 mod health_keys;
@@ -242,7 +243,7 @@ impl Gathered {
         let mut draft = Draft::new(arguments, inputs);
         let (mut file_feeds, mut given) = (Vec::new(), AllGiven::default());
 
-        let file = file.or_else(|| find_file(arguments, inputs, &mut problems));
+        let file = file.or_else(|| find::file_with_text(arguments, inputs, &mut problems));
         if let Some((path, text)) = &file {
             let plan = Plan::divide(inputs.default_budget, 0, FeedLimits::default());
             let feeds_max = plan.limits.refresh.feeds_max;
@@ -252,7 +253,7 @@ impl Gathered {
             draft.settle_rollout();
             draft.config.path = Some(path.clone());
         }
-        let dotenv = find_dotenv(draft.config.path.as_deref(), inputs, &mut problems);
+        let dotenv = find::dotenv(draft.config.path.as_deref(), inputs, &mut problems);
         let process = Variables::from_process(&inputs.env);
         let mut env_feed = FeedDraft::new();
         draft.by = By::Environment;
@@ -455,48 +456,4 @@ fn feed_warnings(feed: &FeedConfig) -> impl Iterator<Item = String> {
 /// Gives every key that has a default in the table this value.
 fn set_defaults<T>(keys: &[Key<T>], target: &mut T) {
     keys.iter().for_each(|key| key.set_default(target));
-}
-
-/// The configuration file and its text. It need not exist unless it was named.
-fn find_file(
-    arguments: &Arguments,
-    inputs: &Inputs,
-    problems: &mut Problems,
-) -> Option<(PathBuf, String)> {
-    let named = arguments
-        .setting("config")
-        .map(|path| ("--config", path))
-        .or_else(|| Some(("CALENDARBOT_CONFIG", inputs.variable("CALENDARBOT_CONFIG")?)));
-    let path = match named {
-        Some((_, path)) => PathBuf::from(path),
-        None => file::default_places(inputs).find(|path| path.exists())?,
-    };
-    match (file::read(&path), named) {
-        (Ok(Some(text)), _) => return Some((path, text)),
-        (Err(problem), _) => problems.push(problem),
-        (Ok(None), Some((by, _))) => {
-            problems.push(format!("{by} is {}; there is no such file", given::path(&path)));
-        }
-        (Ok(None), None) => {} // It went away since it was found.
-    }
-    None
-}
-
-/// The `.env` file beside the configuration, or where the configuration would be.
-fn find_dotenv(
-    config: Option<&Path>,
-    inputs: &Inputs,
-    problems: &mut Problems,
-) -> Option<Variables> {
-    let path = match config {
-        Some(path) => path.with_file_name(".env"),
-        None => file::default_places(inputs)
-            .map(|path| path.with_file_name(".env"))
-            .find(|path| path.exists())?,
-    };
-    let text = file::read(&path).unwrap_or_else(|problem| {
-        problems.push(problem);
-        None
-    });
-    Some(Variables::from_file(path, &text?, problems))
 }

@@ -340,7 +340,7 @@ impl Service {
         (client, agent): (Peer, u64),
         turn: &Turn,
     ) -> Found {
-        if let Some(nothing) = self.api.nothing(&key.view, self.pipeline.screen()) {
+        if let Some(nothing) = self.api.nothing(&key.view, &self.pipeline.sources().screen) {
             return Found::Kept(nothing);
         }
         let rollout = &self.edge.rollout;
@@ -426,7 +426,7 @@ impl Service {
             | Endpoint::Feed(_)
             | Endpoint::Explain(_) => self.api.no_data(Family::Native),
             Endpoint::Asset(path) => {
-                self.api.asset(path, message.accepts_gzip(), self.pipeline.screen().get())
+                self.api.asset(path, message.accepts_gzip(), self.pipeline.sources().screen.get())
             }
             Endpoint::Skips => self.api.skips(),
             Endpoint::Hidden => self.api.hidden(),

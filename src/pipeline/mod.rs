@@ -36,7 +36,6 @@ use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use smol::future;
 
 use self::cache::{Cache, Found, Share};
@@ -49,10 +48,9 @@ use self::pending::{Joined, Pending, Whom};
 pub use self::sources::Sources;
 use self::turn::{Reading, Rendered, Turn, Wish, groups};
 use crate::api::errors;
-use crate::api::full::wall::Wall;
 use crate::budget::{Limits, PipelineLimits};
 use crate::clock::Moment;
-use crate::display::{self, Screen};
+use crate::display;
 use crate::error::{Error, Result};
 use crate::flags::{Flags, Tuning};
 use crate::http::response::{Answer, Status};
@@ -193,19 +191,9 @@ impl Pipeline {
         self.gauge();
     }
 
-    /// How pages are written and coloured. Those that are kept are dropped with the feeds.
-    pub fn screen(&self) -> &Cell<Screen> {
-        &self.sources.screen
-    }
-
-    /// The zone that answers speak in where nothing else is asked for.
-    pub fn zone(&self) -> TimeZone {
-        self.sources.zone()
-    }
-
-    /// What the wall shows.
-    pub fn wall(&self) -> &Wall {
-        &self.sources.wall
+    /// What answers are made from. Those that are kept are dropped with the feeds.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     /// The one key of all that get the same bytes.

@@ -43,6 +43,7 @@ mod routes;
 mod secrets;
 mod seeded;
 mod settings;
+mod settings_kept;
 mod setup;
 mod shares;
 mod skips;

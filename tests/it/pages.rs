@@ -147,7 +147,7 @@ fn pages_follow_the_configuration_and_what_people_skip() {
              date_order = \"month-day\"\n[[feeds]]",
         );
         rig.reload(configure(folder.path(), &text)).await;
-        rig.until(|rig| rig.pipeline.screen().get().locale.hour12).await;
+        rig.until(|rig| rig.pipeline.sources().screen.get().locale.hour12).await;
         let week = rig.get("/week").await.body;
         for part in [
             "lang=\"de\" data-theme=\"eink\"",
