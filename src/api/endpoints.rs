@@ -220,7 +220,8 @@ impl Api {
                 return Done::Answer(changes::validate(body, &book.settings(), limits));
             }
             Change::Set(Setting::Import, _) => {
-                match changes::imported(body, self.known.book.limits()) {
+                let Known { book, feeds, wall, .. } = &self.known;
+                match changes::imported(body, &wall.home(&feeds.zone()), book.limits()) {
                     Ok(settings) => Wanted::Import(Box::new(settings)),
                     Err(refused) => return Done::Answer(refused),
                 }

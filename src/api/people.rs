@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use super::full::{self, changes};
 use super::{hidden, skips};
 use crate::budget::PeopleLimits;
-use crate::calendar::settings::{Display, Home, Settings};
+use crate::calendar::settings::{Home, Settings};
 use crate::calendar::skips::Skips;
 use crate::feed::Feeds;
 use crate::http::response::{Answer, Status};
@@ -206,10 +206,7 @@ impl Wish {
                 let set = changes::applied(*what, text, settings, home, limits)?;
                 after.settings = Rc::new(set);
             }
-            Wanted::Import(imported) => {
-                let set = imported.as_ref().clone().inheriting(home, &Display::default());
-                after.settings = Rc::new(set);
-            }
+            Wanted::Import(imported) => after.settings = Rc::new((**imported).clone()),
         }
         if after.settings != before.settings {
             Rc::make_mut(&mut after.settings).modified = now;

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use crate::api::full;
 use crate::api::people::{Book, People, Told, Wish};
 use crate::budget::PeopleLimits;
-use crate::calendar::settings::{Home, Settings};
+use crate::calendar::settings::Settings;
 use crate::calendar::skips::Skips;
 use crate::clock::Clock;
 use crate::connections::database::{Database, Lease, settings, skips};
@@ -83,8 +83,7 @@ impl PeopleWriter {
             return Told::Answer(wish.failed(detail));
         }
         let before = self.book.all();
-        let zone = self.feeds.zone().iana_name().unwrap_or_default().into();
-        let home = Home { zone, layout: Some(self.pipeline.sources().wall.home()) };
+        let home = self.pipeline.sources().wall.home(&self.feeds.zone());
         let after = match wish.applied(&before, now, &home, self.book.limits()) {
             Ok(after) => after,
             Err(refused) => return Told::Answer(refused),

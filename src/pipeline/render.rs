@@ -41,8 +41,9 @@ pub(super) fn render<J>(
         View::Full(view) => {
             let (counts, database) = turn.aside.parts();
             let layout = turn.sources.wall.layout(agenda.settings.display.layout);
-            let zone = zone_name(&turn.sources.feeds.zone(), turn.now).into();
-            let home = Home { zone, layout: Some(turn.sources.wall.home()) };
+            let zone = turn.sources.feeds.zone();
+            let name = zone_name(&zone, turn.now).into();
+            let home = Home { zone: name, ..turn.sources.wall.home(&zone) };
             let scene = Scene { layout, home, now: turn.now, page: &page, counts, database };
             let answer = Rc::new(full::answer(view, &agenda, &scene));
             return rendered(turn, wish, answer, &agenda);

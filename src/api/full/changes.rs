@@ -81,13 +81,13 @@ pub fn validate(text: &[u8], settings: &Settings, limits: &PeopleLimits) -> Rc<A
 ///
 /// # Errors
 /// The answer to a text that cannot be.
-pub fn imported(text: &[u8], limits: &PeopleLimits) -> Result<Settings, Rc<Answer>> {
+pub fn imported(text: &[u8], home: &Home, limits: &PeopleLimits) -> Result<Settings, Rc<Answer>> {
     let what = Setting::Import;
     let refused = refused(what, text, limits.import_bytes_max());
     if let Some(refused) = refused.or_else(|| too_many_hidden(what, text, limits)) {
         return Err(refused);
     }
-    applied(what, text, &Settings::default(), &Home::default(), limits)
+    applied(what, text, &Settings::default(), home, limits)
 }
 
 /// Each id takes more memory than its text: they are counted before they are read.

@@ -14,7 +14,7 @@ use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
-use crate::calendar::settings::Layout;
+use crate::calendar::settings::{Home, Layout};
 use crate::ical::YEARS;
 
 /// How long another day is shown after the last turn.
@@ -77,9 +77,10 @@ impl Step {
 }
 
 impl Wall {
-    /// The layout that is configured.
-    pub fn home(&self) -> Layout {
-        self.home.get()
+    /// What is configured, with the display's zone.
+    pub fn home(&self, zone: &TimeZone) -> Home {
+        let zone = zone.iana_name().unwrap_or_default().into();
+        Home { zone, layout: Some(self.home.get()) }
     }
 
     /// Another one is configured.
@@ -89,7 +90,7 @@ impl Wall {
 
     /// The layout it shows, where the settings have this one, if they have one.
     pub fn layout(&self, set: Option<Layout>) -> Layout {
-        self.layout.get().or(set).unwrap_or(self.home())
+        self.layout.get().or(set).unwrap_or(self.home.get())
     }
 
     /// Shows this layout from now on.
