@@ -44,8 +44,9 @@ cross: tools ## `cross build` and `cross test` in Docker, with or without a regi
 $(TARGET)/$(GNU)/release/calendarbot: pi-tools FORCE
 	$(PI_RELEASE) build --release --locked --quiet --target $(GNU)
 
+# This is the small one: what is resident of it is mostly the program itself.
 $(TARGET)/$(MUSL)/release/calendarbot: pi-tools $(ZIG)/bin/cargo-zigbuild FORCE
-	PATH="$(abspath $(ZIG))/bin:$$PATH" $(PI_RELEASE) zigbuild --release --locked --quiet --target $(MUSL)
+	PATH="$(abspath $(ZIG))/bin:$$PATH" CARGO_PROFILE_RELEASE_OPT_LEVEL=z $(PI_RELEASE) zigbuild --release --locked --quiet --target $(MUSL)
 
 $(ZIG)/bin/cargo-zigbuild:
 	@python3 -m venv $(ZIG) || { echo "Python is missing: sudo apt install python3-venv"; exit 1; }
