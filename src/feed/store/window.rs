@@ -117,7 +117,8 @@ pub fn judged_window(
     let (mut latest, mut truncated) = (i64::MIN, passed_over.is_some());
     while let Some(row) = rows.next()? {
         rows_seen += 1;
-        if rows_seen + judge.rows() > query.rows_max {
+        // What is not shown takes memory, too: that it was looked at is remembered.
+        if rows_seen + judge.rows() > query.rows_max || events.bytes + bytes > query.bytes_max {
             truncated = true;
             break;
         }
